@@ -1,0 +1,102 @@
+/* The common interface: every allocator under test is a heap.
+ *
+ * A heap is opened from a spec string ("pymalloc@3.9,arena=4M"), driven through its three domains
+ * like CPython's own allocators, asked for counters and walks, and closed. Instances are
+ * independent; one heap is used by one thread at a time unless its allocator says otherwise (the C
+ * library's and preloaded ones do).
+ */
+#ifndef REHEAP_ALLOC_HEAP_H
+#define REHEAP_ALLOC_HEAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "alloc/counters.h"
+#include "alloc/pymem.h"
+#include "base/error.h"
+
+#define RH_DOMAINS 3 /* indexed by PyMemAllocatorDomain */
+
+typedef struct rh_heap rh_heap;
+
+/* What a walk meets, outermost first: an arena, then its pages (pools), then their blocks. */
+typedef enum rh_region_kind { RH_REGION_ARENA, RH_REGION_PAGE, RH_REGION_BLOCK } rh_region_kind;
+
+typedef struct rh_region {
+    rh_region_kind kind;
+    uintptr_t address;
+    size_t size_bytes;
+    size_t block_bytes; /* page: the size of its blocks; 0 when it has no class yet */
+    uint32_t used;      /* page: blocks in use; block: 1 in use, 0 free */
+    uint32_t capacity;  /* page: blocks that fit */
+} rh_region;
+
+/* Returns false to end the walk. */
+typedef bool rh_region_visitor(void *ctx, const rh_region *region);
+
+/* One per allocator. A member may be NULL where the allocator cannot do it; the rh_heap_… functions
+ * below cope. */
+typedef struct rh_heap_operations {
+    void *(*aligned_alloc)(rh_heap *, PyMemAllocatorDomain, size_t alignment, size_t size);
+    size_t (*usable_size)(rh_heap *, PyMemAllocatorDomain, const void *block);
+    void (*get_arenas)(rh_heap *, PyObjectArenaAllocator *);
+    rh_status (*set_arenas)(rh_heap *, const PyObjectArenaAllocator *, rh_error *);
+    void (*snapshot)(rh_heap *, rh_counters *);
+    bool (*print_stats)(rh_heap *, FILE *);
+    bool (*walk)(rh_heap *, rh_region_visitor *, void *ctx);
+    rh_status (*check)(rh_heap *, rh_error *);
+    void (*trim)(rh_heap *);
+    void (*close)(rh_heap *);
+} rh_heap_operations;
+
+/* The part of a heap that callers use without a call between; an allocator's own state follows it.
+ */
+struct rh_heap {
+    PyMemAllocatorEx domain[RH_DOMAINS];
+    const rh_heap_operations *operations;
+    const uint64_t
+        *mapped_bytes; /* always current, so that a peak is exact; NULL when the heap cannot tell */
+    size_t natural_alignment; /* every block has at least this alignment; a power of two */
+};
+
+/* Opens the heap that `spec` names. Fails with RH_USAGE (a bad spec: the message names the bad part
+ * and what is allowed) or RH_CANNOT_RUN (a library that will not load, or one that this process
+ * would have to be started with). */
+rh_status rh_heap_open(const char *spec, rh_heap **heap, rh_error *error);
+
+/* Gives back everything the heap holds, live blocks included. NULL is allowed. */
+void rh_heap_close(rh_heap *heap);
+
+/* A block of `size` bytes at a multiple of `alignment` (a power of two), freed by the domain's
+ * free. NULL on failure. */
+void *rh_heap_aligned_alloc(rh_heap *heap, PyMemAllocatorDomain domain, size_t alignment,
+                            size_t size);
+
+/* Bytes that may be used at `block`, at least what was requested; 0 when the heap cannot tell. */
+size_t rh_heap_usable_size(rh_heap *heap, PyMemAllocatorDomain domain, const void *block);
+
+/* The source of arenas, by value. get returns false, and set RH_USAGE, when the allocator has none;
+ * set must come before the first allocation. */
+bool rh_heap_get_arenas(rh_heap *heap, PyObjectArenaAllocator *arenas);
+rh_status rh_heap_set_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas, rh_error *error);
+
+/* Copies the counters of this moment; unknown ones are RH_UNKNOWN. */
+void rh_heap_snapshot(rh_heap *heap, rh_counters *counters);
+
+/* Prints the statistics in CPython's own text; false, printing nothing, when the allocator has no
+ * such text. */
+bool rh_heap_print_stats(rh_heap *heap, FILE *out);
+
+/* Shows every arena, page and block to `visit`, in address order within its parent. False when the
+ * allocator cannot be walked or the visitor ended the walk. */
+bool rh_heap_walk(rh_heap *heap, rh_region_visitor *visit, void *ctx);
+
+/* Verifies every invariant. RH_DIFFERENT with a message that names the broken one and where. */
+rh_status rh_heap_check(rh_heap *heap, rh_error *error);
+
+/* Gives back what can be given back without moving a block. */
+void rh_heap_trim(rh_heap *heap);
+
+#endif

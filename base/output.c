@@ -1,0 +1,236 @@
+#define _GNU_SOURCE
+#include "base/output.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/host.h"
+
+#define REDRAW_NS 100000000u
+
+void
+rh_progress_begin(rh_progress *progress, const char *what, const char *unit, uint64_t total)
+{
+    *progress = (rh_progress){.what = what,
+                              .unit = unit,
+                              .total = total,
+                              .start_ns = rh_host_now_ns(),
+                              .terminal = isatty(STDERR_FILENO) == 1};
+}
+
+static void
+draw(const rh_progress *progress, uint64_t done, uint64_t elapsed_ns)
+{
+    enum { BAR = 24 };
+    double seconds = (double)elapsed_ns / 1e9;
+    double rate = seconds > 0 ? (double)done / seconds : 0;
+    char bar[BAR + 1] = "";
+    fprintf(stderr, "\r\033[K%s ", progress->what);
+    if (progress->total) {
+        double part = (double)done / (double)progress->total;
+        part = part > 1 ? 1 : part;
+        int full = (int)(part * BAR);
+        for (int i = 0; i < BAR; i++)
+            bar[i] = i < full ? '#' : '.';
+        bar[BAR] = '\0';
+        fprintf(stderr, "[%s] %3.0f %%", bar, part * 100);
+        if (rate > 0 && done < progress->total)
+            fprintf(stderr, ", %.0f s left", (double)(progress->total - done) / rate);
+    } else {
+        fprintf(stderr, "%" PRIu64 " %s", done, progress->unit);
+    }
+    if (rate >= 1e6)
+        fprintf(stderr, ", %.1f million %s/s", rate / 1e6, progress->unit);
+    else if (rate >= 10)
+        fprintf(stderr, ", %.0f %s/s", rate, progress->unit);
+    fflush(stderr);
+}
+
+void
+rh_progress_update(rh_progress *progress, uint64_t done)
+{
+    if (!progress->terminal)
+        return;
+    uint64_t now = rh_host_now_ns();
+    if (now - progress->shown_ns < REDRAW_NS)
+        return;
+    progress->shown_ns = now;
+    draw(progress, done, now - progress->start_ns);
+}
+
+void
+rh_progress_end(rh_progress *progress)
+{
+    if (progress->terminal && progress->shown_ns)
+        fputs("\r\033[K", stderr);
+}
+
+rh_status
+rh_output_open(rh_output_file *file, const char *path, rh_error *error)
+{
+    file->stream = NULL;
+    if (strlen(path) >= sizeof file->path)
+        return rh_fail(error, RH_USAGE, "%s: the path is too long", path);
+    snprintf(file->path, sizeof file->path, "%s", path);
+    snprintf(file->temporary, sizeof file->temporary, "%s.XXXXXX", path);
+    int descriptor = mkostemp(file->temporary, 0);
+    if (descriptor < 0)
+        return rh_fail_errno(error, RH_SYSTEM, errno, "%s: cannot create it", path);
+    mode_t mask = umask(0);
+    umask(mask);
+    fchmod(descriptor, 0666 & ~mask);
+    file->stream = fdopen(descriptor, "w");
+    if (!file->stream) {
+        close(descriptor);
+        unlink(file->temporary);
+        return rh_fail_errno(error, RH_SYSTEM, errno, "%s: cannot open it for writing", path);
+    }
+    return RH_OK;
+}
+
+rh_status
+rh_output_commit(rh_output_file *file, rh_error *error)
+{
+    bool written =
+        fflush(file->stream) == 0 && !ferror(file->stream) && fsync(fileno(file->stream)) == 0;
+    int problem = errno;
+    if (fclose(file->stream) != 0 && written) {
+        problem = errno;
+        written = false;
+    }
+    if (written && rename(file->temporary, file->path) != 0) {
+        problem = errno;
+        written = false;
+    }
+    if (written)
+        return RH_OK;
+    unlink(file->temporary);
+    return rh_fail_errno(error, RH_SYSTEM, problem, "%s: cannot write it; nothing was left",
+                         file->path);
+}
+
+void
+rh_output_abandon(rh_output_file *file)
+{
+    if (!file->stream)
+        return;
+    fclose(file->stream);
+    file->stream = NULL;
+    unlink(file->temporary);
+}
+
+struct rh_table {
+    unsigned columns;
+    size_t cells, capacity;
+    char **cell;
+};
+
+rh_table *
+rh_table_new(unsigned columns)
+{
+    rh_table *table = calloc(1, sizeof *table);
+    if (!table)
+        abort();
+    table->columns = columns;
+    return table;
+}
+
+void
+rh_table_cell(rh_table *table, const char *format, ...)
+{
+    if (table->cells == table->capacity) {
+        table->capacity = table->capacity ? table->capacity * 2 : 64;
+        table->cell = realloc(table->cell, table->capacity * sizeof *table->cell);
+        if (!table->cell)
+            abort();
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    if (vasprintf(&table->cell[table->cells], format, arguments) < 0)
+        abort();
+    va_end(arguments);
+    table->cells++;
+}
+
+/* Columns on a terminal: bytes of UTF-8 that continue a character take no place. */
+static size_t
+width(const char *text)
+{
+    size_t columns = 0;
+    for (; *text; text++)
+        columns += ((unsigned char)*text & 0xC0) != 0x80;
+    return columns;
+}
+
+static bool
+is_number(const char *text)
+{
+    return (*text >= '0' && *text <= '9') ||
+           ((*text == '-' || *text == '+' || *text == '<') && text[1]);
+}
+
+void
+rh_table_print(const rh_table *table, FILE *out)
+{
+    for (size_t start = 0; start < table->cells; start += table->columns) {
+        for (unsigned column = 0; column < table->columns && start + column < table->cells;
+             column++) {
+            size_t widest = 0;
+            bool numbers = false;
+            for (size_t i = column; i < table->cells; i += table->columns) {
+                size_t this = width(table->cell[i]);
+                widest = this > widest ? this : widest;
+                numbers |= i >= table->columns && is_number(table->cell[i]);
+            }
+            const char *text = table->cell[start + column];
+            int pad = (int)(widest - width(text));
+            bool last = column + 1 == table->columns;
+            if (numbers)
+                fprintf(out, "%*s%s", pad, "", text);
+            else
+                fprintf(out, "%s%*s", text, last ? 0 : pad, "");
+            fputs(last ? "\n" : "  ", out);
+        }
+    }
+}
+
+void
+rh_table_free(rh_table *table)
+{
+    if (!table)
+        return;
+    for (size_t i = 0; i < table->cells; i++)
+        free(table->cell[i]);
+    free(table->cell);
+    free(table);
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void
+on_signal(int signal_number)
+{
+    if (interrupted)
+        _exit(128 + signal_number);
+    interrupted = 1;
+}
+
+void
+rh_interrupt_watch(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+bool
+rh_interrupted(void)
+{
+    return interrupted != 0;
+}

@@ -1,0 +1,52 @@
+/* What commands print: progress, tables, files that appear whole or not at all. */
+#ifndef REHEAP_BASE_OUTPUT_H
+#define REHEAP_BASE_OUTPUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/error.h"
+
+/* A progress line on stderr, shown only when stderr is a terminal: what, how far, how fast, how
+ * long still. */
+typedef struct rh_progress {
+    const char *what;
+    const char *unit; /* "events" */
+    uint64_t total;   /* 0: unknown */
+    uint64_t start_ns, shown_ns;
+    bool terminal;
+} rh_progress;
+
+void rh_progress_begin(rh_progress *progress, const char *what, const char *unit, uint64_t total);
+/* Cheap enough for every batch: draws at most ten times a second. */
+void rh_progress_update(rh_progress *progress, uint64_t done);
+/* Removes the line. */
+void rh_progress_end(rh_progress *progress);
+
+/* A file under a temporary name beside `path`, renamed by commit, removed by abandon: the final
+ * name never holds a part. */
+typedef struct rh_output_file {
+    FILE *stream;
+    char path[4096], temporary[4096 + 16];
+} rh_output_file;
+
+rh_status rh_output_open(rh_output_file *file, const char *path, rh_error *error);
+/* Flushes, syncs, closes and renames. On failure nothing is left. */
+rh_status rh_output_commit(rh_output_file *file, rh_error *error);
+void rh_output_abandon(rh_output_file *file);
+
+/* A table: cells are copied; columns line up on print, numbers (cells that begin with a digit or
+ * sign) to the right. */
+typedef struct rh_table rh_table;
+rh_table *rh_table_new(unsigned columns);
+void rh_table_cell(rh_table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void rh_table_print(const rh_table *table, FILE *out); /* first row is the heading */
+void rh_table_free(rh_table *table);
+
+/* Ctrl-C and termination: after rh_interrupt_watch a first SIGINT or SIGTERM only sets the flag; a
+ * second one kills. */
+void rh_interrupt_watch(void);
+bool rh_interrupted(void);
+
+#endif

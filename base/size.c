@@ -1,0 +1,81 @@
+#include "base/size.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char suffixes[] = "KMGT";
+
+bool
+rh_size_parse(const char *text, uint64_t *value)
+{
+    if (*text < '0' || *text > '9')
+        return false;
+    uint64_t number = 0;
+    for (; *text >= '0' && *text <= '9'; text++) {
+        unsigned digit = (unsigned)(*text - '0');
+        if (number > (UINT64_MAX - digit) / 10)
+            return false;
+        number = number * 10 + digit;
+    }
+    if (*text != '\0') {
+        char letter = *text >= 'a' && *text <= 'z' ? (char)(*text - 'a' + 'A') : *text;
+        const char *suffix = strchr(suffixes, letter);
+        if (!suffix || text[1] != '\0')
+            return false;
+        unsigned shift = 10u * (unsigned)(suffix - suffixes + 1);
+        if (number > UINT64_MAX >> shift)
+            return false;
+        number <<= shift;
+    }
+    *value = number;
+    return true;
+}
+
+char *
+rh_size_exact(uint64_t bytes, char *buffer, size_t capacity)
+{
+    unsigned step = 0;
+    while (step < 4 && bytes != 0 && bytes % 1024 == 0) {
+        bytes /= 1024;
+        step++;
+    }
+    char suffix[2] = {step ? suffixes[step - 1] : '\0', '\0'};
+    snprintf(buffer, capacity, "%" PRIu64 "%s", bytes, suffix);
+    return buffer;
+}
+
+char *
+rh_size_human(uint64_t bytes, char *buffer, size_t capacity)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    if (bytes < 1000) {
+        snprintf(buffer, capacity, "%" PRIu64 " B", bytes);
+        return buffer;
+    }
+    double scaled = (double)bytes;
+    unsigned unit = 0;
+    while (scaled >= 999.5) {
+        scaled /= 1024;
+        unit++;
+    }
+    int decimals = scaled < 9.995 ? 2 : scaled < 99.95 ? 1 : 0;
+    snprintf(buffer, capacity, "%.*f %s", decimals, scaled, units[unit]);
+    return buffer;
+}
+
+char *
+rh_count_grouped(uint64_t count, char *buffer, size_t capacity)
+{
+    char digits[RH_SIZE_TEXT];
+    int length = snprintf(digits, sizeof digits, "%" PRIu64, count);
+    size_t used = 0;
+    for (int i = 0; i < length && used + 2 < capacity; i++) {
+        if (i > 0 && (length - i) % 3 == 0)
+            buffer[used++] = ',';
+        buffer[used++] = digits[i];
+    }
+    if (capacity > 0)
+        buffer[used] = '\0';
+    return buffer;
+}

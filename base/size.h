@@ -1,0 +1,27 @@
+/* Sizes and counts as people write and read them. */
+#ifndef REHEAP_BASE_SIZE_H
+#define REHEAP_BASE_SIZE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Reads a decimal number with an optional binary suffix K, M, G or T (either case) that ends
+ * exactly at the end of `text`. Returns false, leaving *value alone, on anything else and on
+ * overflow of 64 bits. */
+bool rh_size_parse(const char *text, uint64_t *value);
+
+/* The shortest exact spelling that rh_size_parse reads back: "1M", "1536", "3K". Returns `buffer`.
+ */
+char *rh_size_exact(uint64_t bytes, char *buffer, size_t capacity);
+
+/* For reading: three significant digits and a binary unit: "999 B", "1.50 MiB". Returns `buffer`.
+ */
+char *rh_size_human(uint64_t bytes, char *buffer, size_t capacity);
+
+/* Digits in groups of three with commas: "1,048,576". Returns `buffer`. */
+char *rh_count_grouped(uint64_t count, char *buffer, size_t capacity);
+
+#define RH_SIZE_TEXT 32 /* room enough for any of the above */
+
+#endif

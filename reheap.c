@@ -1,0 +1,52 @@
+/* The front door: a table of commands, nothing else. */
+#include <stdio.h>
+#include <string.h>
+
+#include "alloc/commands.h"
+#include "analysis/commands.h"
+#include "base/command.h"
+#include "base/error.h"
+#include "replay/commands.h"
+#include "traces/commands.h"
+
+/* In the order of the help. */
+static const rh_command *const commands[] = {
+    NULL,
+};
+
+static void
+print_help(FILE *out)
+{
+    fprintf(
+        out,
+        "Usage: reheap COMMAND [OPTION...] [ARGUMENT...]\n"
+        "Records what a program asked of its allocator, replays it against many, and shows where\n"
+        "the memory and the time went.\n\nCommands:\n");
+    for (size_t i = 0; commands[i]; i++)
+        fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+    fprintf(out, "\n`reheap COMMAND --help` tells more of each, with an example.\n");
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return RH_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0) {
+        print_help(stdout);
+        return RH_OK;
+    }
+    for (size_t i = 0; commands[i]; i++) {
+        if (strcmp(name, commands[i]->name) == 0) {
+            char program[64];
+            snprintf(program, sizeof program, "reheap %s", name);
+            argv[1] = program;
+            return commands[i]->run(argc - 1, argv + 1);
+        }
+    }
+    fprintf(stderr, "reheap: there is no command '%s'; `reheap --help` lists them\n", name);
+    return RH_USAGE;
+}

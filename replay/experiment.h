@@ -1,0 +1,40 @@
+/* An experiment: traces × allocators × repetitions × passes, each run in a fresh child process,
+ * stored as it completes. */
+#ifndef REHEAP_REPLAY_EXPERIMENT_H
+#define REHEAP_REPLAY_EXPERIMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "replay/results.h"
+
+enum { RH_MEASURE_MEMORY = 1, RH_MEASURE_THROUGHPUT = 2, RH_MEASURE_LATENCY = 4 };
+
+typedef enum rh_touch { RH_TOUCH_NONE, RH_TOUCH_FIRST, RH_TOUCH_PAGES, RH_TOUCH_LINES } rh_touch;
+
+typedef struct rh_experiment {
+    const char *const *traces;
+    size_t trace_count;
+    const char *const *specs;
+    size_t spec_count;
+    unsigned measures;    /* RH_MEASURE_… */
+    unsigned repetitions; /* of the throughput and latency passes; memory of a deterministic heap
+                             runs once */
+    uint64_t seed;        /* order of the runs, and whatever a run draws */
+    rh_touch touch;
+    int domain;       /* where events of a trace without domains go; PYMEM_DOMAIN_OBJ by default */
+    unsigned samples; /* memory samples a run; 0: the default */
+    bool quiet;       /* no progress bar */
+} rh_experiment;
+
+/* The defaults: all measures, 3 repetitions, seed 1, no touching. */
+void rh_experiment_init(rh_experiment *experiment);
+
+/* Runs it and stores every run into `results`. Specs are checked before anything runs. A run that
+ * fails (its allocator will not load, its process dies) is stored as failed and the others go on;
+ * the status is then RH_CANNOT_RUN at the end. RH_INTERRUPTED: Ctrl-C; complete runs are kept. */
+rh_status rh_experiment_run(const rh_experiment *experiment, rh_results *results, rh_error *error);
+
+#endif

@@ -1,0 +1,91 @@
+/* Results: what runs measured, in one SQLite file per experiment, with the provenance of every run.
+ *
+ * Tables (docs/metrics.md gives each number's formula):
+ *   experiment(key, value)                      how it was made: command line, seed, options,
+ * started trace(id, path, hash, info)                 info: JSON, as `reheap info --json` run(id,
+ * trace, spec, name, version, rep, pass, status, provenance) pass: memory throughput latency;
+ * status: complete flagged failed; provenance: JSON of CPU, kernel, huge pages, seed, options read
+ * back metric(run, name, value)                    value NULL: the allocator cannot tell
+ *   sample(run, event, time_ns, requested_bytes, live_blocks, resident_bytes, COUNTERS...)
+ *                                               memory pass: one row a sample; NULL where unknown
+ *   histogram(run, operation, lower_ns, upper_ns, count)
+ *                                               latency pass; operation: malloc calloc realloc free
+ * A run becomes visible whole, in one transaction, so an interrupted experiment keeps what was
+ * complete.
+ */
+#ifndef REHEAP_REPLAY_RESULTS_H
+#define REHEAP_REPLAY_RESULTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "alloc/counters.h"
+#include "base/error.h"
+
+typedef struct rh_results rh_results;
+
+typedef struct rh_sample {
+    uint64_t event;   /* events replayed before it */
+    uint64_t time_ns; /* recorded time; RH_UNKNOWN */
+    uint64_t requested_bytes;
+    uint64_t live_blocks;
+    uint64_t resident_bytes; /* RH_UNKNOWN where not taken */
+    rh_counters counters;
+} rh_sample;
+
+typedef struct rh_bucket {
+    const char *operation;
+    uint64_t lower_ns, upper_ns; /* durations in [lower, upper) */
+    uint64_t count;
+} rh_bucket;
+
+typedef struct rh_metric {
+    const char *name;
+    double value; /* NAN: unknown */
+} rh_metric;
+
+/* A run as stored and as read back. Arrays read back belong to the rh_results until it closes or
+ * the next read of the same kind. */
+typedef struct rh_run {
+    int64_t id;    /* set when stored */
+    int64_t trace; /* from rh_results_add_trace */
+    const char *spec, *name, *version;
+    const char *pass;   /* "memory", "throughput", "latency" */
+    const char *status; /* "complete", "flagged", "failed" */
+    const char *provenance;
+    unsigned rep;
+    const rh_metric *metrics;
+    size_t metric_count;
+    const rh_sample *samples;
+    size_t sample_count;
+    const rh_bucket *buckets;
+    size_t bucket_count;
+} rh_run;
+
+/* Creates `path` (replacing what was there) or opens it for reading. RH_BAD_INPUT: not a results
+ * file. */
+rh_status rh_results_create(const char *path, rh_results **results, rh_error *error);
+rh_status rh_results_open(const char *path, rh_results **results, rh_error *error);
+void rh_results_close(rh_results *results);
+
+rh_status rh_results_set(rh_results *results, const char *key, const char *value, rh_error *error);
+/* The value of an experiment key, or NULL; valid until close. */
+const char *rh_results_get(rh_results *results, const char *key);
+
+rh_status rh_results_add_trace(rh_results *results, const char *path, const char *hash,
+                               const char *info_json, int64_t *id, rh_error *error);
+rh_status rh_results_add_run(rh_results *results, rh_run *run, rh_error *error);
+
+/* All runs in the order they were stored, with metrics; samples and buckets are left out. Valid
+ * until close. */
+rh_status rh_results_runs(rh_results *results, const rh_run **runs, size_t *count, rh_error *error);
+/* Loads the samples or buckets of one run into it. Valid until close. */
+rh_status rh_results_load_samples(rh_results *results, rh_run *run, rh_error *error);
+rh_status rh_results_load_buckets(rh_results *results, rh_run *run, rh_error *error);
+/* Path, hash and info of a trace; NULL for an unknown id. Valid until close. */
+const char *rh_results_trace_path(rh_results *results, int64_t trace);
+const char *rh_results_trace_hash(rh_results *results, int64_t trace);
+const char *rh_results_trace_info(rh_results *results, int64_t trace);
+
+#endif

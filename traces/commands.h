@@ -1,0 +1,7 @@
+/* The commands of traces/: entries of the front door's table. */
+#ifndef REHEAP_TRACES_COMMANDS_H
+#define REHEAP_TRACES_COMMANDS_H
+
+#include "base/command.h"
+
+#endif

@@ -1,0 +1,62 @@
+/* Reading a trace: batches of events in order, in memory bounded by the live set and never by the
+ * length of the file. */
+#ifndef REHEAP_TRACES_READER_H
+#define REHEAP_TRACES_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "traces/event.h"
+#include "traces/trace_info.h"
+
+typedef struct rh_reader rh_reader;
+
+typedef struct rh_reader_options {
+    uint64_t max_live_blocks; /* a trace with more live blocks is refused (RH_BAD_INPUT); 0: half of
+                                 the machine's memory */
+    bool lenient; /* skip damage up to the next key block and go on, counting what was lost, instead
+                     of failing there */
+} rh_reader_options;
+
+/* A run of events that does not cross a block of the file. */
+typedef struct rh_batch {
+    const rh_event *events; /* valid until the next call on this reader */
+    size_t count;           /* 0: the end of the trace */
+    uint64_t first_event;   /* number of the first, from 0, counted over everything delivered */
+    uint32_t slots;         /* every slot so far is below this */
+    bool block_ends;        /* the last event ends a block of the file, whose sums follow */
+    uint64_t address_hash;  /* rh_address_hash over the block's pooled births */
+    uint64_t hashed;        /* how many those were; 0: the recording has no hashes */
+} rh_batch;
+
+/* Opens FILE. `options` may be NULL. RH_BAD_INPUT: not a trace, a future version, damaged header;
+ * RH_SYSTEM: cannot be read. Messages begin with the file's name. */
+rh_status rh_reader_open(const char *path, const rh_reader_options *options, rh_reader **reader,
+                         rh_error *error);
+void rh_reader_close(rh_reader *reader);
+
+/* Header and totals; belongs to the reader. */
+const rh_trace_info *rh_reader_info(const rh_reader *reader);
+
+/* The next events. RH_BAD_INPUT names byte offset and event number of the damage; what came before
+ * it was sound. */
+rh_status rh_reader_next(rh_reader *reader, rh_batch *batch, rh_error *error);
+
+/* Goes to the last key block at or before event number `event`; the next batch starts there
+ * (batch.first_event). The blocks alive there are then listed by rh_reader_live. */
+rh_status rh_reader_seek(rh_reader *reader, uint64_t event, rh_error *error);
+
+/* The live set at the reader's place, as if each block were born now: called after a seek, before
+ * the first batch. */
+rh_status rh_reader_live(rh_reader *reader, rh_batch *batch, rh_error *error);
+
+/* With `lenient`: events known or believed lost to damage so far, and how many places were damaged.
+ */
+void rh_reader_losses(const rh_reader *reader, uint64_t *places, uint64_t *events);
+
+/* 0 to 1 of the file consumed, for progress. */
+double rh_reader_progress(const rh_reader *reader);
+
+#endif

@@ -1,0 +1,51 @@
+/* Writing a trace: the recorder's drain, the importers and the generator speak to this.
+ *
+ * The writer numbers blocks and keeps the list of live ones; the caller keeps the handle that a
+ * birth returns (in its table of pointers, say) and names the block by it when it dies. The file is
+ * written under a temporary name beside `path` and renamed when it is complete; a writer that was
+ * abandoned (rh_writer_discard) leaves none.
+ */
+#ifndef REHEAP_TRACES_WRITER_H
+#define REHEAP_TRACES_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "traces/event.h"
+#include "traces/trace_info.h"
+
+typedef struct rh_writer rh_writer;
+
+typedef struct rh_writer_options {
+    int level;             /* zstd level; 0: the default */
+    uint32_t block_events; /* events a block; 0: the default */
+    bool in_place; /* write under the final name at once: a recording that is killed must leave its
+                      file */
+} rh_writer_options;
+
+/* Creates the file; `info` is copied, its totals ignored. */
+rh_status rh_writer_open(const char *path, const rh_trace_info *info,
+                         const rh_writer_options *options, rh_writer **writer, rh_error *error);
+
+/* Appends one event. For a birth `*handle` is set; for a realloc or death it is read (and, for a
+ * realloc, set anew); `event->slot` is not looked at. RH_EVENT_FAILED, _NULL (free, or realloc of
+ * NULL: a birth) and _FOREIGN mean no old handle. event->address is stored only when the trace has
+ * addresses, and hashed when the event is POOLED and not nested. Errors are those of the disk;
+ * after one the writer only accepts discard or finish. */
+rh_status rh_writer_event(rh_writer *writer, const rh_event *event, uint32_t *handle,
+                          rh_error *error);
+
+/* Ends the current block early, so that everything so far is in the file. */
+rh_status rh_writer_flush(rh_writer *writer, rh_error *error);
+
+/* Writes the index and the totals, and gives the file its name. `exit_status` and `dropped` go to
+ * the totals. Frees the writer, also on failure. */
+rh_status rh_writer_finish(rh_writer *writer, int64_t exit_status, uint64_t dropped,
+                           rh_error *error);
+
+/* Gives the file up, removes it and frees the writer. */
+void rh_writer_discard(rh_writer *writer);
+
+#endif
