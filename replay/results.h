@@ -1,17 +1,20 @@
 /* Results: what runs measured, in one SQLite file per experiment, with the provenance of every run.
  *
  * Tables (docs/metrics.md gives each number's formula):
- *   experiment(key, value)                      how it was made: command line, seed, options,
- * started trace(id, path, hash, info)                 info: JSON, as `reheap info --json` run(id,
- * trace, spec, name, version, rep, pass, status, provenance) pass: memory throughput latency;
- * status: complete flagged failed; provenance: JSON of CPU, kernel, huge pages, seed, options read
- * back metric(run, name, value)                    value NULL: the allocator cannot tell
+ *   experiment(key, value)           how it was made: command line, seed, options, start
+ *   trace(id, path, hash, info)      info: JSON of what the trace says of itself
+ *   run(id, trace, spec, name, version, rep, pass, status, provenance)
+ *                                    pass: memory throughput latency; status: complete flagged
+ *                                    failed; provenance: JSON of processor, kernel, huge pages, seed,
+ *                                    options read back, and the reason of a failure
+ *   metric(run, name, value)         value NULL: the allocator cannot tell
  *   sample(run, event, time_ns, requested_bytes, live_blocks, resident_bytes, COUNTERS...)
- *                                               memory pass: one row a sample; NULL where unknown
+ *                                    memory pass: one row a sample; NULL where unknown. The counter
+ *                                    live_blocks is the column counted_live_blocks
  *   histogram(run, operation, lower_ns, upper_ns, count)
- *                                               latency pass; operation: malloc calloc realloc free
+ *                                    latency pass; operation: malloc calloc realloc free
  * A run becomes visible whole, in one transaction, so an interrupted experiment keeps what was
- * complete.
+ * complete; the file takes its name, replacing an older one, with the first run that is stored.
  */
 #ifndef REHEAP_REPLAY_RESULTS_H
 #define REHEAP_REPLAY_RESULTS_H
@@ -63,8 +66,9 @@ typedef struct rh_run {
     size_t bucket_count;
 } rh_run;
 
-/* Creates `path` (replacing what was there) or opens it for reading. RH_BAD_INPUT: not a results
- * file. */
+/* create: a new file, which takes the name `path` (replacing what was there) once a run is stored;
+ * closed before that, it leaves nothing. open: for reading. RH_BAD_INPUT: not a results file;
+ * RH_SYSTEM: cannot be read or written. */
 rh_status rh_results_create(const char *path, rh_results **results, rh_error *error);
 rh_status rh_results_open(const char *path, rh_results **results, rh_error *error);
 void rh_results_close(rh_results *results);

@@ -1,0 +1,626 @@
+#define _GNU_SOURCE
+/* See results.h. Text that readers get lives in a list of blocks that close frees. */
+#include "replay/results.h"
+
+#include <errno.h>
+#include <math.h>
+#include <sqlite3.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define APPLICATION_ID 0x72656870 /* "rehp": says what the file is */
+#define FORMAT         1
+#define SUFFIX         ".unfinished"
+
+typedef struct memory_block memory_block;
+struct memory_block {
+    memory_block *next;
+    max_align_t data[];
+};
+
+struct rh_results {
+    sqlite3 *database;
+    char *path;      /* the final name */
+    char *temporary; /* where it lies until the first run; NULL afterwards */
+    sqlite3_stmt *insert_metric, *insert_sample, *insert_bucket;
+    memory_block *memory;
+};
+
+/* The columns of `sample`: the replay's own, then the heap's counters. The heap's live_blocks gives
+ * way to the replay's. */
+static const char *const sample_columns[] = {"event",
+                                             "time_ns",
+                                             "requested_bytes",
+                                             "live_blocks",
+                                             "resident_bytes",
+#define COUNTER_NAME(name, what) #name,
+                                             RH_COUNTERS(COUNTER_NAME)
+#undef COUNTER_NAME
+};
+enum {
+    OWN_COLUMNS = 5,
+    SAMPLE_COLUMNS = sizeof sample_columns / sizeof *sample_columns,
+    COUNTER_COLUMNS = SAMPLE_COLUMNS - OWN_COLUMNS
+};
+_Static_assert(sizeof(rh_counters) == COUNTER_COLUMNS * sizeof(uint64_t), "counters are numbers");
+
+static const char schema[] =
+    "CREATE TABLE experiment(key TEXT PRIMARY KEY, value TEXT);"
+    "CREATE TABLE trace(id INTEGER PRIMARY KEY, path TEXT, hash TEXT, info TEXT);"
+    "CREATE TABLE run(id INTEGER PRIMARY KEY, trace INTEGER REFERENCES trace(id), spec TEXT,"
+    " name TEXT, version TEXT, rep INTEGER, pass TEXT, status TEXT, provenance TEXT);"
+    "CREATE TABLE metric(run INTEGER REFERENCES run(id), name TEXT, value REAL,"
+    " PRIMARY KEY(run, name)) WITHOUT ROWID;"
+    "CREATE TABLE histogram(run INTEGER REFERENCES run(id), operation TEXT, lower_ns INTEGER,"
+    " upper_ns INTEGER, count INTEGER);"
+    "CREATE INDEX histogram_run ON histogram(run);";
+
+static rh_status
+database_error(rh_results *results, rh_error *error, const char *doing)
+{
+    int code = sqlite3_errcode(results->database);
+    rh_status status = code == SQLITE_NOTADB || code == SQLITE_CORRUPT ? RH_BAD_INPUT : RH_SYSTEM;
+    return rh_fail(error, status, "%s: cannot %s: %s", results->path, doing,
+                   sqlite3_errmsg(results->database));
+}
+
+static rh_status
+execute(rh_results *results, const char *sql, const char *doing, rh_error *error)
+{
+    if (sqlite3_exec(results->database, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return database_error(results, error, doing);
+    return RH_OK;
+}
+
+static rh_status
+prepare(rh_results *results, const char *sql, sqlite3_stmt **statement, rh_error *error)
+{
+    if (sqlite3_prepare_v2(results->database, sql, -1, statement, NULL) != SQLITE_OK)
+        return database_error(results, error, "read or write it");
+    return RH_OK;
+}
+
+static void *
+keep(rh_results *results, size_t bytes)
+{
+    memory_block *block = malloc(sizeof *block + bytes);
+    if (!block)
+        abort();
+    block->next = results->memory;
+    results->memory = block;
+    return block->data;
+}
+
+static const char *
+keep_text(rh_results *results, const unsigned char *text)
+{
+    if (!text)
+        return NULL;
+    size_t bytes = strlen((const char *)text) + 1;
+    return memcpy(keep(results, bytes), text, bytes);
+}
+
+/* The columns of a sample, each after ", " and with `suffix`. Returns `text`. */
+static char *
+column_list(char *text, size_t capacity, const char *suffix)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < SAMPLE_COLUMNS; i++) {
+        bool counted = i >= OWN_COLUMNS && strcmp(sample_columns[i], "live_blocks") == 0;
+        length += (size_t)snprintf(text + length, capacity - length, ", %s%s%s",
+                                   counted ? "counted_" : "", sample_columns[i], suffix);
+    }
+    return text;
+}
+
+static rh_status
+prepare_inserts(rh_results *results, rh_error *error)
+{
+    char sql[4096], *end = sql + sprintf(sql, "INSERT INTO sample VALUES(?");
+    for (size_t i = 0; i < SAMPLE_COLUMNS; i++)
+        end += sprintf(end, ",?");
+    strcpy(end, ")");
+    rh_status status = prepare(results, sql, &results->insert_sample, error);
+    if (status == RH_OK)
+        status = prepare(results, "INSERT OR REPLACE INTO metric VALUES(?,?,?)",
+                         &results->insert_metric, error);
+    if (status == RH_OK)
+        status = prepare(results, "INSERT INTO histogram VALUES(?,?,?,?,?)",
+                         &results->insert_bucket, error);
+    return status;
+}
+
+static void
+finalize_inserts(rh_results *results)
+{
+    sqlite3_finalize(results->insert_metric);
+    sqlite3_finalize(results->insert_sample);
+    sqlite3_finalize(results->insert_bucket);
+    results->insert_metric = results->insert_sample = results->insert_bucket = NULL;
+}
+
+static rh_results *
+new_results(const char *path)
+{
+    rh_results *results = calloc(1, sizeof *results);
+    if (!results || !(results->path = strdup(path)))
+        abort();
+    return results;
+}
+
+static rh_status
+open_database(rh_results *results, const char *path, int flags, rh_error *error)
+{
+    if (sqlite3_open_v2(path, &results->database, flags, NULL) != SQLITE_OK)
+        return database_error(results, error, "open it");
+    sqlite3_busy_timeout(results->database, 5000);
+    return RH_OK;
+}
+
+static rh_status
+create_tables(rh_results *results, rh_error *error)
+{
+    char sql[8192], columns[4096];
+    snprintf(sql, sizeof sql,
+             "PRAGMA application_id=%d; PRAGMA user_version=%d; BEGIN; %s"
+             "CREATE TABLE sample(run INTEGER REFERENCES run(id)%s);"
+             "CREATE INDEX sample_run ON sample(run); COMMIT",
+             APPLICATION_ID, FORMAT, schema, column_list(columns, sizeof columns, " INTEGER"));
+    return execute(results, sql, "create it", error);
+}
+
+rh_status
+rh_results_create(const char *path, rh_results **created, rh_error *error)
+{
+    *created = NULL;
+    rh_results *results = new_results(path);
+    size_t bytes = strlen(path) + sizeof SUFFIX;
+    results->temporary = malloc(bytes);
+    if (!results->temporary)
+        abort();
+    snprintf(results->temporary, bytes, "%s" SUFFIX, path);
+    if (unlink(results->temporary) != 0 && errno != ENOENT) {
+        rh_status refused =
+            rh_fail_errno(error, RH_SYSTEM, errno, "%s: cannot replace it", results->temporary);
+        free(results->temporary);
+        results->temporary = NULL;
+        rh_results_close(results);
+        return refused;
+    }
+    rh_status status = open_database(results, results->temporary,
+                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error);
+    if (status == RH_OK)
+        status = create_tables(results, error);
+    if (status == RH_OK)
+        status = prepare_inserts(results, error);
+    if (status != RH_OK) {
+        rh_results_close(results);
+        return status;
+    }
+    *created = results;
+    return RH_OK;
+}
+
+static int64_t
+pragma(rh_results *results, const char *sql)
+{
+    sqlite3_stmt *statement;
+    int64_t value = -1;
+    if (sqlite3_prepare_v2(results->database, sql, -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        value = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return value;
+}
+
+static rh_status
+check_kind(rh_results *results, rh_error *error)
+{
+    if (pragma(results, "PRAGMA application_id") != APPLICATION_ID)
+        return rh_fail(error, RH_BAD_INPUT,
+                       "%s: is not a results file; `reheap replay -o FILE` makes one",
+                       results->path);
+    int64_t format = pragma(results, "PRAGMA user_version");
+    if (format != FORMAT)
+        return rh_fail(error, RH_BAD_INPUT,
+                       "%s: is a results file of format %lld, and this program reads format %d",
+                       results->path, (long long)format, FORMAT);
+    return RH_OK;
+}
+
+rh_status
+rh_results_open(const char *path, rh_results **opened, rh_error *error)
+{
+    *opened = NULL;
+    if (access(path, R_OK) != 0)
+        return rh_fail_errno(error, RH_SYSTEM, errno, "%s: cannot read it", path);
+    rh_results *results = new_results(path);
+    rh_status status = open_database(results, path, SQLITE_OPEN_READONLY, error);
+    if (status == RH_OK)
+        status = check_kind(results, error);
+    if (status != RH_OK) {
+        rh_results_close(results);
+        return status;
+    }
+    *opened = results;
+    return RH_OK;
+}
+
+void
+rh_results_close(rh_results *results)
+{
+    if (!results)
+        return;
+    finalize_inserts(results);
+    sqlite3_close(results->database);
+    if (results->temporary)
+        unlink(results->temporary);
+    while (results->memory) {
+        memory_block *block = results->memory;
+        results->memory = block->next;
+        free(block);
+    }
+    free(results->temporary);
+    free(results->path);
+    free(results);
+}
+
+/* Gives the file its final name. The database is closed meanwhile: SQLite names its journal after
+ * the file. */
+static rh_status
+take_name(rh_results *results, rh_error *error)
+{
+    finalize_inserts(results);
+    sqlite3_close(results->database);
+    results->database = NULL;
+    if (rename(results->temporary, results->path) != 0)
+        return rh_fail_errno(error, RH_SYSTEM, errno, "%s: cannot write it", results->path);
+    free(results->temporary);
+    results->temporary = NULL;
+    rh_status status = open_database(results, results->path, SQLITE_OPEN_READWRITE, error);
+    return status == RH_OK ? prepare_inserts(results, error) : status;
+}
+
+rh_status
+rh_results_set(rh_results *results, const char *key, const char *value, rh_error *error)
+{
+    sqlite3_stmt *statement;
+    rh_status status =
+        prepare(results, "INSERT OR REPLACE INTO experiment VALUES(?,?)", &statement, error);
+    if (status != RH_OK)
+        return status;
+    sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 2, value, -1, SQLITE_STATIC);
+    if (sqlite3_step(statement) != SQLITE_DONE)
+        status = database_error(results, error, "write it");
+    sqlite3_finalize(statement);
+    return status;
+}
+
+const char *
+rh_results_get(rh_results *results, const char *key)
+{
+    sqlite3_stmt *statement;
+    if (prepare(results, "SELECT value FROM experiment WHERE key=?", &statement, NULL) != RH_OK)
+        return NULL;
+    sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+    const char *value = NULL;
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        value = keep_text(results, sqlite3_column_text(statement, 0));
+    sqlite3_finalize(statement);
+    return value;
+}
+
+rh_status
+rh_results_add_trace(rh_results *results, const char *path, const char *hash, const char *info_json,
+                     int64_t *id, rh_error *error)
+{
+    sqlite3_stmt *statement;
+    rh_status status =
+        prepare(results, "INSERT INTO trace(path, hash, info) VALUES(?,?,?)", &statement, error);
+    if (status != RH_OK)
+        return status;
+    sqlite3_bind_text(statement, 1, path, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 2, hash, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 3, info_json, -1, SQLITE_STATIC);
+    if (sqlite3_step(statement) != SQLITE_DONE)
+        status = database_error(results, error, "write it");
+    *id = sqlite3_last_insert_rowid(results->database);
+    sqlite3_finalize(statement);
+    return status;
+}
+
+static bool
+insert(sqlite3_stmt *statement)
+{
+    bool done = sqlite3_step(statement) == SQLITE_DONE;
+    sqlite3_reset(statement);
+    return done;
+}
+
+static bool
+insert_metrics(rh_results *results, const rh_run *run)
+{
+    sqlite3_stmt *statement = results->insert_metric;
+    for (size_t i = 0; i < run->metric_count; i++) {
+        sqlite3_bind_int64(statement, 1, run->id);
+        sqlite3_bind_text(statement, 2, run->metrics[i].name, -1, SQLITE_STATIC);
+        if (isnan(run->metrics[i].value))
+            sqlite3_bind_null(statement, 3);
+        else
+            sqlite3_bind_double(statement, 3, run->metrics[i].value);
+        if (!insert(statement))
+            return false;
+    }
+    return true;
+}
+
+static void
+bind_number(sqlite3_stmt *statement, int place, uint64_t value)
+{
+    if (value == RH_UNKNOWN)
+        sqlite3_bind_null(statement, place);
+    else
+        sqlite3_bind_int64(statement, place, (int64_t)value);
+}
+
+static bool
+insert_samples(rh_results *results, const rh_run *run)
+{
+    sqlite3_stmt *statement = results->insert_sample;
+    for (size_t i = 0; i < run->sample_count; i++) {
+        const rh_sample *sample = &run->samples[i];
+        const uint64_t own[OWN_COLUMNS] = {sample->event, sample->time_ns, sample->requested_bytes,
+                                           sample->live_blocks, sample->resident_bytes};
+        uint64_t counters[COUNTER_COLUMNS];
+        memcpy(counters, &sample->counters, sizeof counters);
+        sqlite3_bind_int64(statement, 1, run->id);
+        for (int c = 0; c < OWN_COLUMNS; c++)
+            bind_number(statement, 2 + c, own[c]);
+        for (int c = 0; c < COUNTER_COLUMNS; c++)
+            bind_number(statement, 2 + OWN_COLUMNS + c, counters[c]);
+        if (!insert(statement))
+            return false;
+    }
+    return true;
+}
+
+static bool
+insert_buckets(rh_results *results, const rh_run *run)
+{
+    sqlite3_stmt *statement = results->insert_bucket;
+    for (size_t i = 0; i < run->bucket_count; i++) {
+        const rh_bucket *bucket = &run->buckets[i];
+        sqlite3_bind_int64(statement, 1, run->id);
+        sqlite3_bind_text(statement, 2, bucket->operation, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 3, (int64_t)bucket->lower_ns);
+        sqlite3_bind_int64(statement, 4, (int64_t)bucket->upper_ns);
+        sqlite3_bind_int64(statement, 5, (int64_t)bucket->count);
+        if (!insert(statement))
+            return false;
+    }
+    return true;
+}
+
+static bool
+insert_run(rh_results *results, rh_run *run)
+{
+    sqlite3_stmt *statement;
+    if (sqlite3_prepare_v2(results->database,
+                           "INSERT INTO run(trace, spec, name, version, rep, pass, status,"
+                           " provenance) VALUES(?,?,?,?,?,?,?,?)",
+                           -1, &statement, NULL) != SQLITE_OK)
+        return false;
+    const char *texts[] = {run->spec, run->name, run->version};
+    sqlite3_bind_int64(statement, 1, run->trace);
+    for (int i = 0; i < 3; i++)
+        sqlite3_bind_text(statement, 2 + i, texts[i], -1, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 5, run->rep);
+    sqlite3_bind_text(statement, 6, run->pass, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 7, run->status, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 8, run->provenance, -1, SQLITE_STATIC);
+    bool done = sqlite3_step(statement) == SQLITE_DONE;
+    sqlite3_finalize(statement);
+    run->id = sqlite3_last_insert_rowid(results->database);
+    return done && insert_metrics(results, run) && insert_samples(results, run) &&
+           insert_buckets(results, run);
+}
+
+rh_status
+rh_results_add_run(rh_results *results, rh_run *run, rh_error *error)
+{
+    rh_status status = execute(results, "BEGIN", "write it", error);
+    if (status != RH_OK)
+        return status;
+    if (!insert_run(results, run)) {
+        status = database_error(results, error, "write it");
+        sqlite3_exec(results->database, "ROLLBACK", NULL, NULL, NULL);
+        return status;
+    }
+    status = execute(results, "COMMIT", "write it", error);
+    if (status != RH_OK) {
+        sqlite3_exec(results->database, "ROLLBACK", NULL, NULL, NULL);
+        return status;
+    }
+    return results->temporary ? take_name(results, error) : RH_OK;
+}
+
+static int64_t
+count_rows(rh_results *results, const char *sql, int64_t run)
+{
+    sqlite3_stmt *statement;
+    int64_t count = 0;
+    if (sqlite3_prepare_v2(results->database, sql, -1, &statement, NULL) == SQLITE_OK) {
+        sqlite3_bind_int64(statement, 1, run);
+        if (sqlite3_step(statement) == SQLITE_ROW)
+            count = sqlite3_column_int64(statement, 0);
+    }
+    sqlite3_finalize(statement);
+    return count;
+}
+
+static rh_status
+load_metrics(rh_results *results, rh_run *run, rh_error *error)
+{
+    size_t room = (size_t)count_rows(results, "SELECT count(*) FROM metric WHERE run=?", run->id);
+    sqlite3_stmt *statement;
+    rh_status status =
+        prepare(results, "SELECT name, value FROM metric WHERE run=?", &statement, error);
+    if (status != RH_OK)
+        return status;
+    sqlite3_bind_int64(statement, 1, run->id);
+    rh_metric *metrics = keep(results, room * sizeof *metrics);
+    run->metrics = metrics;
+    while (run->metric_count < room && sqlite3_step(statement) == SQLITE_ROW) {
+        bool unknown = sqlite3_column_type(statement, 1) == SQLITE_NULL;
+        metrics[run->metric_count++] =
+            (rh_metric){.name = keep_text(results, sqlite3_column_text(statement, 0)),
+                        .value = unknown ? NAN : sqlite3_column_double(statement, 1)};
+    }
+    sqlite3_finalize(statement);
+    return RH_OK;
+}
+
+static void
+read_run(rh_results *results, sqlite3_stmt *statement, rh_run *run)
+{
+    const char *text[8];
+    for (int i = 0; i < 8; i++)
+        text[i] = i == 5 ? NULL : keep_text(results, sqlite3_column_text(statement, i + 1));
+    *run = (rh_run){.id = sqlite3_column_int64(statement, 0),
+                    .trace = sqlite3_column_int64(statement, 1),
+                    .spec = text[1],
+                    .name = text[2],
+                    .version = text[3],
+                    .pass = text[4],
+                    .rep = (unsigned)sqlite3_column_int64(statement, 6),
+                    .status = text[6],
+                    .provenance = text[7]};
+}
+
+rh_status
+rh_results_runs(rh_results *results, const rh_run **runs, size_t *count, rh_error *error)
+{
+    size_t room = (size_t)count_rows(results, "SELECT count(*) FROM run WHERE ?>=0", 0);
+    sqlite3_stmt *statement;
+    rh_status status = prepare(results,
+                               "SELECT id, trace, spec, name, version, pass, rep, status,"
+                               " provenance FROM run ORDER BY id",
+                               &statement, error);
+    if (status != RH_OK)
+        return status;
+    rh_run *read = keep(results, room * sizeof *read);
+    *count = 0;
+    while (*count < room && sqlite3_step(statement) == SQLITE_ROW)
+        read_run(results, statement, &read[(*count)++]);
+    sqlite3_finalize(statement);
+    for (size_t i = 0; status == RH_OK && i < *count; i++)
+        status = load_metrics(results, &read[i], error);
+    *runs = read;
+    return status;
+}
+
+static uint64_t
+column_number(sqlite3_stmt *statement, int place)
+{
+    if (sqlite3_column_type(statement, place) == SQLITE_NULL)
+        return RH_UNKNOWN;
+    return (uint64_t)sqlite3_column_int64(statement, place);
+}
+
+static rh_sample
+read_sample(sqlite3_stmt *statement)
+{
+    rh_sample sample = {.event = column_number(statement, 0),
+                        .time_ns = column_number(statement, 1),
+                        .requested_bytes = column_number(statement, 2),
+                        .live_blocks = column_number(statement, 3),
+                        .resident_bytes = column_number(statement, 4)};
+    uint64_t counters[COUNTER_COLUMNS];
+    for (int c = 0; c < COUNTER_COLUMNS; c++)
+        counters[c] = column_number(statement, OWN_COLUMNS + c);
+    memcpy(&sample.counters, counters, sizeof counters);
+    return sample;
+}
+
+rh_status
+rh_results_load_samples(rh_results *results, rh_run *run, rh_error *error)
+{
+    size_t room = (size_t)count_rows(results, "SELECT count(*) FROM sample WHERE run=?", run->id);
+    char columns[4096], sql[4200];
+    column_list(columns, sizeof columns, "");
+    snprintf(sql, sizeof sql, "SELECT %s FROM sample WHERE run=? ORDER BY rowid", columns + 1);
+    sqlite3_stmt *statement;
+    rh_status status = prepare(results, sql, &statement, error);
+    if (status != RH_OK)
+        return status;
+    sqlite3_bind_int64(statement, 1, run->id);
+    rh_sample *samples = keep(results, room * sizeof *samples);
+    run->samples = samples;
+    run->sample_count = 0;
+    while (run->sample_count < room && sqlite3_step(statement) == SQLITE_ROW)
+        samples[run->sample_count++] = read_sample(statement);
+    sqlite3_finalize(statement);
+    return RH_OK;
+}
+
+rh_status
+rh_results_load_buckets(rh_results *results, rh_run *run, rh_error *error)
+{
+    size_t room =
+        (size_t)count_rows(results, "SELECT count(*) FROM histogram WHERE run=?", run->id);
+    sqlite3_stmt *statement;
+    rh_status status = prepare(results,
+                               "SELECT operation, lower_ns, upper_ns, count FROM histogram"
+                               " WHERE run=? ORDER BY rowid",
+                               &statement, error);
+    if (status != RH_OK)
+        return status;
+    sqlite3_bind_int64(statement, 1, run->id);
+    rh_bucket *buckets = keep(results, room * sizeof *buckets);
+    run->buckets = buckets;
+    run->bucket_count = 0;
+    while (run->bucket_count < room && sqlite3_step(statement) == SQLITE_ROW)
+        buckets[run->bucket_count++] =
+            (rh_bucket){.operation = keep_text(results, sqlite3_column_text(statement, 0)),
+                        .lower_ns = (uint64_t)sqlite3_column_int64(statement, 1),
+                        .upper_ns = (uint64_t)sqlite3_column_int64(statement, 2),
+                        .count = (uint64_t)sqlite3_column_int64(statement, 3)};
+    sqlite3_finalize(statement);
+    return RH_OK;
+}
+
+static const char *
+trace_text(rh_results *results, int64_t trace, const char *sql)
+{
+    sqlite3_stmt *statement;
+    if (prepare(results, sql, &statement, NULL) != RH_OK)
+        return NULL;
+    sqlite3_bind_int64(statement, 1, trace);
+    const char *text = NULL;
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        text = keep_text(results, sqlite3_column_text(statement, 0));
+    sqlite3_finalize(statement);
+    return text;
+}
+
+const char *
+rh_results_trace_path(rh_results *results, int64_t trace)
+{
+    return trace_text(results, trace, "SELECT path FROM trace WHERE id=?");
+}
+
+const char *
+rh_results_trace_hash(rh_results *results, int64_t trace)
+{
+    return trace_text(results, trace, "SELECT hash FROM trace WHERE id=?");
+}
+
+const char *
+rh_results_trace_info(rh_results *results, int64_t trace)
+{
+    return trace_text(results, trace, "SELECT info FROM trace WHERE id=?");
+}

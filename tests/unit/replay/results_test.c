@@ -1,0 +1,173 @@
+/* What is stored is read back, and nothing incomplete ever carries the final name. */
+#define _GNU_SOURCE
+#include "replay/results.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char path[4096];
+
+static int
+choose_path(void **state)
+{
+    (void)state;
+    const char *folder = getenv("TEST_TMPDIR");
+    snprintf(path, sizeof path, "%s/results.db", folder ? folder : "/tmp");
+    unlink(path);
+    return 0;
+}
+
+/* Every counter of sample `n` differs from every other, and every fifth is unknown. */
+static void
+fill_counters(rh_counters *counters, uint64_t n)
+{
+    uint64_t i = 0;
+#define FILL(name, what) counters->name = ++i % 5 ? n * 1000 + i : RH_UNKNOWN;
+    RH_COUNTERS(FILL)
+#undef FILL
+}
+
+static void
+add_run(rh_results *results, int64_t trace, const char *spec)
+{
+    rh_metric metrics[] = {{"ns_per_event", 12.5}, {"peak_mapped_bytes", NAN}};
+    rh_sample samples[3];
+    for (uint64_t n = 0; n < 3; n++) {
+        samples[n] = (rh_sample){.event = n,
+                                 .time_ns = RH_UNKNOWN,
+                                 .requested_bytes = n * 7,
+                                 .live_blocks = n + 50,
+                                 .resident_bytes = n * 4096};
+        fill_counters(&samples[n].counters, n);
+    }
+    rh_bucket buckets[] = {{"malloc", 10, 11, 5}, {"free", 1000, 1008, 1}};
+    rh_run run = {.trace = trace,
+                  .spec = spec,
+                  .name = "bump",
+                  .version = "1",
+                  .pass = "memory",
+                  .status = "complete",
+                  .provenance = "{}",
+                  .rep = 2,
+                  .metrics = metrics,
+                  .metric_count = 2,
+                  .samples = samples,
+                  .sample_count = 3,
+                  .buckets = buckets,
+                  .bucket_count = 2};
+    rh_error error;
+    assert_int_equal(rh_results_add_run(results, &run, &error), RH_OK);
+    assert_true(run.id > 0);
+}
+
+static void
+check_run(rh_results *results, const rh_run *stored)
+{
+    rh_run run = *stored;
+    rh_error error;
+    assert_string_equal(run.pass, "memory");
+    assert_string_equal(run.status, "complete");
+    assert_string_equal(run.provenance, "{}");
+    assert_int_equal(run.rep, 2);
+    assert_int_equal(run.metric_count, 2);
+    assert_string_equal(run.metrics[0].name, "ns_per_event");
+    assert_true(run.metrics[0].value == 12.5);
+    assert_true(isnan(run.metrics[1].value));
+    assert_int_equal(rh_results_load_samples(results, &run, &error), RH_OK);
+    assert_int_equal(run.sample_count, 3);
+    for (uint64_t n = 0; n < 3; n++) {
+        rh_counters expected;
+        fill_counters(&expected, n);
+        assert_memory_equal(&run.samples[n].counters, &expected, sizeof expected);
+        assert_int_equal(run.samples[n].live_blocks, n + 50);
+        assert_true(run.samples[n].time_ns == RH_UNKNOWN);
+    }
+    assert_int_equal(rh_results_load_buckets(results, &run, &error), RH_OK);
+    assert_int_equal(run.bucket_count, 2);
+    assert_string_equal(run.buckets[1].operation, "free");
+    assert_int_equal(run.buckets[1].upper_ns, 1008);
+}
+
+static void
+test_round_trip(void **state)
+{
+    (void)state;
+    rh_results *results;
+    rh_error error;
+    int64_t trace;
+    assert_int_equal(rh_results_create(path, &results, &error), RH_OK);
+    assert_int_equal(rh_results_set(results, "seed", "7", &error), RH_OK);
+    assert_int_equal(rh_results_add_trace(results, "a.rht", "00ff", "{}", &trace, &error), RH_OK);
+    assert_int_not_equal(access(path, F_OK), 0);
+    add_run(results, trace, "bump");
+    assert_int_equal(access(path, F_OK), 0);
+    add_run(results, trace, "bump,window=1M");
+    rh_results_close(results);
+
+    const rh_run *runs;
+    size_t count;
+    assert_int_equal(rh_results_open(path, &results, &error), RH_OK);
+    assert_string_equal(rh_results_get(results, "seed"), "7");
+    assert_null(rh_results_get(results, "nothing"));
+    assert_int_equal(rh_results_runs(results, &runs, &count, &error), RH_OK);
+    assert_int_equal(count, 2);
+    assert_string_equal(runs[1].spec, "bump,window=1M");
+    check_run(results, &runs[0]);
+    check_run(results, &runs[1]);
+    assert_string_equal(rh_results_trace_path(results, runs[0].trace), "a.rht");
+    assert_string_equal(rh_results_trace_hash(results, runs[0].trace), "00ff");
+    assert_null(rh_results_trace_info(results, 99));
+    rh_results_close(results);
+}
+
+static void
+test_nothing_left_without_a_run(void **state)
+{
+    (void)state;
+    rh_results *results;
+    rh_error error;
+    assert_int_equal(rh_results_create(path, &results, &error), RH_OK);
+    rh_results_close(results);
+    char other[5000];
+    snprintf(other, sizeof other, "%s.unfinished", path);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_not_equal(access(other, F_OK), 0);
+}
+
+static void
+test_other_files_are_refused(void **state)
+{
+    (void)state;
+    rh_results *results;
+    rh_error error;
+    assert_int_equal(rh_results_open(path, &results, &error), RH_SYSTEM);
+    FILE *file = fopen(path, "w");
+    for (int i = 0; i < 1000; i++)
+        fputs("not a database\n", file);
+    fclose(file);
+    assert_int_equal(rh_results_open(path, &results, &error), RH_BAD_INPUT);
+    assert_non_null(strstr(error.message, path));
+    file = fopen(path, "w");
+    fclose(file);
+    assert_int_equal(rh_results_open(path, &results, &error), RH_BAD_INPUT);
+    assert_int_equal(rh_results_create("/nowhere/at/all.db", &results, &error), RH_SYSTEM);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_round_trip, choose_path),
+        cmocka_unit_test_setup(test_nothing_left_without_a_run, choose_path),
+        cmocka_unit_test_setup(test_other_files_are_refused, choose_path),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
