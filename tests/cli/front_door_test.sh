@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The front door and every command behind it: help with an example, wrong words refused.
+. "${BASH_SOURCE[0]%/*}/lib.sh"
+
+expect 2 'Usage: reheap COMMAND' "$REHEAP"
+expect 0 'Usage: reheap COMMAND' "$REHEAP" --help
+[ ! -s err ] || problem "--help talks on stderr"
+refuses 2 "no command 'frobnicate'.*reheap --help" "$REHEAP" frobnicate
+
+commands=$("$REHEAP" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
+for command in $commands; do
+    expect 0 "reheap $command" "$REHEAP" "$command" --help
+    grep -qiE '^ *(Example|For example)' out || problem "$command --help shows no example"
+    refuses 2 '' "$REHEAP" "$command" --no-such-option
+done
+finish
