@@ -59,8 +59,8 @@ typedef struct rh_allocator {
     const rh_key *keys;         /* ends with a NULL name; NULL when there are none */
     bool many;                  /* any number of instances in one process */
     bool deterministic;         /* same operations, same counters, every time */
-    const char *library; /* soname the child process must be started with; NULL when none ("preload"
-                            has so=) */
+    const char *library; /* soname the child process must be started with; "" when the key so= names
+                            it; NULL when none */
     const char *package; /* the Debian package that has it, for the message; NULL when none */
     /* Opens an instance. Combinations that the key table cannot rule out are RH_USAGE. */
     rh_status (*open)(const rh_spec_part *part, rh_heap **heap, rh_error *error);

@@ -1,0 +1,17 @@
+/* Finding the file of a shared library without loading it. */
+#ifndef REHEAP_ALLOC_LIBRARY_FILE_H
+#define REHEAP_ALLOC_LIBRARY_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+/* Looks for `name` ("libjemalloc.so.2") in LD_LIBRARY_PATH, the system's library folders and
+ * LLVM's own ones. False when it is in none. */
+bool rh_library_find(const char *name, char *path, size_t capacity);
+
+/* RH_CANNOT_RUN, with the reason, when `path` is not a readable shared library for this machine. */
+rh_status rh_library_check(const char *path, rh_error *error);
+
+#endif

@@ -1,0 +1,186 @@
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+// clang-format on
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc/spec.h"
+
+static void
+accepts(const char *text, rh_spec *spec)
+{
+    rh_error error = {0};
+    if (rh_spec_parse(text, spec, &error) != RH_OK)
+        fail_msg("'%s': %s", text, error.message);
+}
+
+/* Refused as a wrong call, with a message that has every one of the `parts`, "|" between them. */
+static void
+refuses(const char *text, const char *parts)
+{
+    rh_spec spec;
+    rh_error error = {0};
+    assert_int_equal(rh_spec_parse(text, &spec, &error), RH_USAGE);
+    assert_int_equal(error.status, RH_USAGE);
+    while (*parts) {
+        char part[256];
+        size_t length = strcspn(parts, "|");
+        snprintf(part, sizeof part, "%.*s", (int)length, parts);
+        if (!strstr(error.message, part))
+            fail_msg("'%s': \"%s\" lacks \"%s\"", text, error.message, part);
+        parts += length + (parts[length] == '|');
+    }
+    assert_int_equal(rh_spec_parse(text, &spec, NULL), RH_USAGE);
+}
+
+static void
+a_name_alone(void **state)
+{
+    (void)state;
+    rh_spec spec;
+    accepts("malloc", &spec);
+    assert_string_equal(spec.allocator->name, "malloc");
+    assert_null(spec.base.preset);
+    assert_int_equal(spec.base.settings, 0);
+    assert_int_equal(spec.layers, 0);
+    rh_spec_release(&spec);
+    assert_null(spec.allocator);
+}
+
+static void
+settings_are_read(void **state)
+{
+    (void)state;
+    rh_spec spec;
+    uint64_t window = 0;
+    const char *text = NULL;
+    accepts("bump,window=2m", &spec);
+    assert_true(rh_spec_number(&spec.base, "window", &window));
+    assert_int_equal(window, 2 << 20);
+    assert_true(rh_spec_text(&spec.base, "window", &text));
+    assert_string_equal(text, "2m");
+    window = 7;
+    assert_false(rh_spec_number(&spec.base, "pool", &window));
+    assert_int_equal(window, 7);
+    rh_spec_release(&spec);
+}
+
+static void
+names_are_checked(void **state)
+{
+    (void)state;
+    refuses("", "there is no allocator ''|malloc|bump");
+    refuses("mallok", "there is no allocator 'mallok'|did you mean 'malloc'?|bump");
+    refuses("Malloc ", "'Malloc '");
+    refuses("bump@3.9", "bump has no presets");
+    refuses("malloc+", "there is no layer ''");
+}
+
+static void
+keys_are_checked(void **state)
+{
+    (void)state;
+    refuses("malloc,arena=1M", "malloc has no key 'arena', nor any other");
+    refuses("bump,widow=1M", "bump has no key 'widow'|did you mean 'window'?");
+    refuses("bump,window", "'window' must be KEY=VALUE");
+    refuses("bump,", "'' must be KEY=VALUE");
+    refuses("bump,window=1M,window=2M", "window is given twice: '1M' and '2M'");
+}
+
+static void
+values_are_checked(void **state)
+{
+    (void)state;
+    refuses("bump,window=", "'window=' is not allowed|a size from 64K to 16T");
+    refuses("bump,window=1", "64K to 16T");
+    refuses("bump,window=17T", "64K to 16T");
+    refuses("bump,window=1Q", "'window=1Q'");
+    refuses("bump,window=-1", "'window=-1'");
+    refuses("bump,window=99999999999999999999", "64K to 16T");
+}
+
+static void
+backslashes_are_checked(void **state)
+{
+    (void)state;
+    refuses("bump\\", "backslash|before the end");
+    refuses("bu\\mp", "backslash|before another character");
+    refuses("bump\\+x", "no allocator 'bump+x'");
+    refuses("bump\\,x", "no allocator 'bump,x'");
+    refuses("bump\\\\", "no allocator 'bump\\'");
+}
+
+static void
+length_is_bounded(void **state)
+{
+    (void)state;
+    char *text = malloc(20001);
+    memset(text, 'a', 20000);
+    text[20000] = '\0';
+    refuses(text, "longer than");
+    text[3000] = '\0';
+    refuses(text, "there is no allocator 'aaaa");
+    free(text);
+}
+
+static void
+every_row_is_complete(void **state)
+{
+    (void)state;
+    for (size_t i = 0; rh_allocators[i]; i++) {
+        const rh_allocator *allocator = rh_allocators[i];
+        assert_non_null(allocator->summary);
+        assert_non_null(allocator->open);
+        size_t keys = 0;
+        for (const rh_key *key = allocator->keys; key && key->name; key++, keys++) {
+            assert_non_null(key->help);
+            if (key->kind == RH_KEY_CHOICE)
+                assert_non_null(key->choices);
+            else if (key->kind != RH_KEY_TEXT)
+                assert_true(key->min <= key->max);
+        }
+        assert_true(keys <= RH_SPEC_KEYS_MAX);
+    }
+}
+
+/* The default of every key is a value that the key allows. */
+static void
+every_default_is_allowed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; rh_allocators[i]; i++) {
+        const rh_allocator *allocator = rh_allocators[i];
+        for (const rh_key *key = allocator->keys; key && key->name; key++) {
+            if (!key->standard)
+                continue;
+            char text[256];
+            rh_spec spec;
+            snprintf(text, sizeof text, "%s,%s=%s", allocator->name, key->name, key->standard);
+            accepts(text, &spec);
+            rh_spec_release(&spec);
+        }
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_name_alone),
+        cmocka_unit_test(settings_are_read),
+        cmocka_unit_test(names_are_checked),
+        cmocka_unit_test(keys_are_checked),
+        cmocka_unit_test(values_are_checked),
+        cmocka_unit_test(backslashes_are_checked),
+        cmocka_unit_test(length_is_bounded),
+        cmocka_unit_test(every_row_is_complete),
+        cmocka_unit_test(every_default_is_allowed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
