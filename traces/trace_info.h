@@ -53,4 +53,11 @@ typedef struct rh_trace_info {
 void rh_trace_info_init(rh_trace_info *info);
 void rh_trace_info_release(rh_trace_info *info);
 
+/* Copies what describes the recording; totals start at 0. False: no memory, and `copy` is released.
+ */
+bool rh_trace_info_copy(rh_trace_info *copy, const rh_trace_info *info);
+
+/* Adds `uses` events of one kind to the counts (not to live and peak numbers). */
+void rh_trace_info_count(rh_trace_info *info, unsigned operation, unsigned flags, uint64_t uses);
+
 #endif

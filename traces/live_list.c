@@ -1,0 +1,48 @@
+#include "traces/live_list.h"
+
+#include <stdlib.h>
+
+enum { FIRST_CAPACITY = 1024 };
+
+bool
+rh_live_list_init(rh_live_list *list)
+{
+    *list = (rh_live_list){.node = malloc(FIRST_CAPACITY * sizeof *list->node)};
+    if (!list->node)
+        return false;
+    list->capacity = FIRST_CAPACITY;
+    rh_live_list_clear(list);
+    return true;
+}
+
+void
+rh_live_list_release(rh_live_list *list)
+{
+    free(list->node);
+    *list = (rh_live_list){0};
+}
+
+void
+rh_live_list_clear(rh_live_list *list)
+{
+    list->node[0] = (rh_live_node){.birth = RH_LIVE_NONE};
+    list->used = 1;
+    list->free = list->gap = 0;
+    list->blocks = list->bytes = list->births = 0;
+}
+
+bool
+rh_live_list_grow(rh_live_list *list)
+{
+    if (rh_live_has_room(list))
+        return true;
+    if (list->capacity == UINT32_MAX)
+        return false;
+    uint32_t capacity = list->capacity > UINT32_MAX / 2 ? UINT32_MAX : list->capacity * 2;
+    rh_live_node *node = realloc(list->node, (size_t)capacity * sizeof *node);
+    if (!node)
+        return false;
+    list->node = node;
+    list->capacity = capacity;
+    return true;
+}

@@ -1,0 +1,116 @@
+/* The live blocks in the order of their birth: a doubly linked list in one array, so that a link is
+ * 32 bits and a node's index is a dense slot, reused last in, first out.
+ *
+ * Node 0 is the sentinel: `after` is the oldest live block, `before` the youngest, and its birth
+ * number is above any other. The gap is where the previous death took a node out, kept as the node
+ * that now stands behind it (0: the end); deaths are told by steps from there.
+ */
+#ifndef REHEAP_TRACES_LIVE_LIST_H
+#define REHEAP_TRACES_LIVE_LIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct rh_live_node {
+    uint32_t before, after;
+    uint64_t birth; /* its number; RH_LIVE_NONE in a free slot */
+    uint64_t what;  /* size, and from RH_LIVE_SHIFT on the domain and whether it was born nested */
+} rh_live_node;
+
+#define RH_LIVE_NONE   UINT64_MAX
+#define RH_LIVE_SHIFT  56
+#define RH_LIVE_NESTED ((uint64_t)4 << RH_LIVE_SHIFT)
+
+typedef struct rh_live_list {
+    rh_live_node *node;
+    uint32_t used;     /* slots ever used, the sentinel included: every index is below it */
+    uint32_t capacity; /* slots there is memory for */
+    uint32_t free;     /* the slot freed last, chained by `after`; 0: none */
+    uint32_t gap;
+    uint64_t blocks; /* alive */
+    uint64_t bytes;  /* requested by them */
+    uint64_t births; /* so far: the number of the next */
+} rh_live_list;
+
+bool rh_live_list_init(rh_live_list *list); /* false: no memory */
+void rh_live_list_release(rh_live_list *list);
+/* Makes it empty; memory is kept. */
+void rh_live_list_clear(rh_live_list *list);
+/* Room for one more; false when there is no memory or 2^32 are alive. */
+bool rh_live_list_grow(rh_live_list *list);
+
+static inline uint64_t
+rh_live_size(const rh_live_node *node)
+{
+    return node->what & (((uint64_t)1 << RH_LIVE_SHIFT) - 1);
+}
+
+static inline unsigned
+rh_live_domain(const rh_live_node *node)
+{
+    return (unsigned)(node->what >> RH_LIVE_SHIFT) & 3;
+}
+
+static inline bool
+rh_live_nested(const rh_live_node *node)
+{
+    return (node->what & RH_LIVE_NESTED) != 0;
+}
+
+static inline bool
+rh_live_has_room(const rh_live_list *list)
+{
+    return list->free != 0 || list->used < list->capacity;
+}
+
+/* Takes a slot for a block to come; there must be room. */
+static inline uint32_t
+rh_live_take_slot(rh_live_list *list)
+{
+    uint32_t slot = list->free;
+    if (slot)
+        list->free = list->node[slot].after;
+    else
+        slot = list->used++;
+    return slot;
+}
+
+/* Appends the block `slot` with the next birth number. */
+static inline void
+rh_live_append(rh_live_list *list, uint32_t slot, uint64_t what)
+{
+    rh_live_node *node = &list->node[slot];
+    uint32_t youngest = list->node[0].before;
+    node->before = youngest;
+    node->after = 0;
+    node->birth = list->births++;
+    node->what = what;
+    list->node[youngest].after = slot;
+    list->node[0].before = slot;
+    list->blocks++;
+    list->bytes += rh_live_size(node);
+}
+
+/* Takes `slot` out of the list and puts the gap there; the slot stays taken. */
+static inline void
+rh_live_unlink(rh_live_list *list, uint32_t slot)
+{
+    rh_live_node *node = &list->node[slot];
+    list->node[node->before].after = node->after;
+    list->node[node->after].before = node->before;
+    list->gap = node->after;
+    list->blocks--;
+    list->bytes -= rh_live_size(node);
+}
+
+static inline void
+rh_live_give_slot(rh_live_list *list, uint32_t slot)
+{
+    rh_live_node *node = &list->node[slot];
+    node->birth = RH_LIVE_NONE;
+    node->after = list->free;
+    list->free = slot;
+}
+
+#endif
