@@ -2,6 +2,7 @@
 #include "base/output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -71,25 +72,58 @@ rh_progress_end(rh_progress *progress)
         fputs("\r\033[K", stderr);
 }
 
+/* What already stands at `path` decides: a device or pipe (/dev/null) is written to as it is, since
+ * a rename would put a file in its place; a link leads to the file that is to be replaced. */
+static rh_status
+find_target(rh_output_file *file, const char *path, bool *direct, rh_error *error)
+{
+    *direct = false;
+    if (strlen(path) >= sizeof file->path)
+        return rh_fail(error, RH_USAGE, "%s: the path is too long", path);
+    snprintf(file->path, sizeof file->path, "%s", path);
+    struct stat there;
+    if (stat(path, &there) != 0)
+        return RH_OK;
+    if (S_ISDIR(there.st_mode))
+        return rh_fail_errno(error, RH_SYSTEM, EISDIR, "%s: cannot write it", path);
+    *direct = !S_ISREG(there.st_mode);
+    char *real = *direct ? NULL : realpath(path, NULL);
+    if (real && strlen(real) < sizeof file->path)
+        strcpy(file->path, real);
+    free(real);
+    return RH_OK;
+}
+
 rh_status
 rh_output_open(rh_output_file *file, const char *path, rh_error *error)
 {
     file->stream = NULL;
-    if (strlen(path) >= sizeof file->path)
-        return rh_fail(error, RH_USAGE, "%s: the path is too long", path);
-    snprintf(file->path, sizeof file->path, "%s", path);
-    snprintf(file->temporary, sizeof file->temporary, "%s.XXXXXX", path);
-    int descriptor = mkostemp(file->temporary, 0);
+    file->temporary[0] = '\0';
+    bool direct;
+    rh_status status = find_target(file, path, &direct, error);
+    if (status != RH_OK)
+        return status;
+    int descriptor;
+    if (direct) {
+        descriptor = open(path, O_WRONLY | O_CLOEXEC);
+    } else {
+        snprintf(file->temporary, sizeof file->temporary, "%s.XXXXXX", file->path);
+        descriptor = mkostemp(file->temporary, O_CLOEXEC);
+    }
     if (descriptor < 0)
         return rh_fail_errno(error, RH_SYSTEM, errno, "%s: cannot create it", path);
-    mode_t mask = umask(0);
-    umask(mask);
-    fchmod(descriptor, 0666 & ~mask);
+    if (!direct) {
+        mode_t mask = umask(0);
+        umask(mask);
+        fchmod(descriptor, 0666 & ~mask);
+    }
     file->stream = fdopen(descriptor, "w");
     if (!file->stream) {
+        int problem = errno;
         close(descriptor);
-        unlink(file->temporary);
-        return rh_fail_errno(error, RH_SYSTEM, errno, "%s: cannot open it for writing", path);
+        if (!direct)
+            unlink(file->temporary);
+        return rh_fail_errno(error, RH_SYSTEM, problem, "%s: cannot open it for writing", path);
     }
     return RH_OK;
 }
@@ -97,22 +131,26 @@ rh_output_open(rh_output_file *file, const char *path, rh_error *error)
 rh_status
 rh_output_commit(rh_output_file *file, rh_error *error)
 {
-    bool written =
-        fflush(file->stream) == 0 && !ferror(file->stream) && fsync(fileno(file->stream)) == 0;
+    bool direct = file->temporary[0] == '\0';
+    /* Devices and pipes have nothing to sync, and say so. */
+    bool written = fflush(file->stream) == 0 && !ferror(file->stream) &&
+                   (fsync(fileno(file->stream)) == 0 || direct);
     int problem = errno;
     if (fclose(file->stream) != 0 && written) {
         problem = errno;
         written = false;
     }
-    if (written && rename(file->temporary, file->path) != 0) {
+    file->stream = NULL;
+    if (written && !direct && rename(file->temporary, file->path) != 0) {
         problem = errno;
         written = false;
     }
     if (written)
         return RH_OK;
-    unlink(file->temporary);
-    return rh_fail_errno(error, RH_SYSTEM, problem, "%s: cannot write it; nothing was left",
-                         file->path);
+    if (!direct)
+        unlink(file->temporary);
+    return rh_fail_errno(error, RH_SYSTEM, problem, "%s: cannot write it%s", file->path,
+                         direct ? "" : "; nothing was left");
 }
 
 void
@@ -122,7 +160,8 @@ rh_output_abandon(rh_output_file *file)
         return;
     fclose(file->stream);
     file->stream = NULL;
-    unlink(file->temporary);
+    if (file->temporary[0])
+        unlink(file->temporary);
 }
 
 struct rh_table {

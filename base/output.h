@@ -25,10 +25,11 @@ void rh_progress_update(rh_progress *progress, uint64_t done);
 void rh_progress_end(rh_progress *progress);
 
 /* A file under a temporary name beside `path`, renamed by commit, removed by abandon: the final
- * name never holds a part. */
+ * name never holds a part. A link is followed; a device or pipe is written to directly. */
 typedef struct rh_output_file {
     FILE *stream;
-    char path[4096], temporary[4096 + 16];
+    char path[4096];
+    char temporary[4096 + 16]; /* "" when written to directly */
 } rh_output_file;
 
 rh_status rh_output_open(rh_output_file *file, const char *path, rh_error *error);

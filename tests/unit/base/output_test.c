@@ -159,9 +159,8 @@ says_why_it_cannot_create(void **state)
     rh_output_abandon(&file);
 }
 
-/* The name is taken by a folder: the rename is what fails. */
 static void
-leaves_nothing_when_the_name_is_taken(void **state)
+a_folder_is_not_replaced(void **state)
 {
     (void)state;
     char path[600];
@@ -169,10 +168,67 @@ leaves_nothing_when_the_name_is_taken(void **state)
     assert_int_equal(mkdir(path, 0755), 0);
     rh_output_file file;
     rh_error error;
+    assert_int_equal(rh_output_open(&file, path, &error), RH_SYSTEM);
+    assert_non_null(strstr(error.message, strerror(EISDIR)));
+    assert_int_equal(files_in_folder(), 1);
+}
+
+/* The folder goes while the file is written: the rename is what fails. */
+static void
+leaves_nothing_when_the_rename_fails(void **state)
+{
+    (void)state;
+    char path[600];
+    place(path, sizeof path, "taken");
+    rh_output_file file;
+    rh_error error;
     assert_int_equal(rh_output_open(&file, path, &error), RH_OK);
     fputs("text", file.stream);
+    assert_int_equal(mkdir(path, 0755), 0);
     assert_int_equal(rh_output_commit(&file, &error), RH_SYSTEM);
     assert_int_equal(files_in_folder(), 1);
+}
+
+/* Renaming would put an ordinary file in the place of the device. */
+static void
+devices_are_written_to_and_stay(void **state)
+{
+    (void)state;
+    rh_output_file file;
+    rh_error error;
+    assert_int_equal(rh_output_open(&file, "/dev/null", &error), RH_OK);
+    fputs("text", file.stream);
+    assert_int_equal(rh_output_commit(&file, &error), RH_OK);
+    assert_int_equal(rh_output_open(&file, "/dev/full", &error), RH_OK);
+    fputs("text", file.stream);
+    assert_int_equal(rh_output_commit(&file, &error), RH_SYSTEM);
+    assert_non_null(strstr(error.message, strerror(ENOSPC)));
+    assert_int_equal(rh_output_open(&file, "/dev/null", &error), RH_OK);
+    rh_output_abandon(&file);
+    struct stat what;
+    assert_int_equal(stat("/dev/null", &what), 0);
+    assert_true(S_ISCHR(what.st_mode));
+}
+
+static void
+links_are_followed(void **state)
+{
+    (void)state;
+    char target[600], link_path[600];
+    place(target, sizeof target, "target");
+    place(link_path, sizeof link_path, "link");
+    rh_output_file file;
+    rh_error error;
+    assert_int_equal(rh_output_open(&file, target, &error), RH_OK);
+    assert_int_equal(rh_output_commit(&file, &error), RH_OK);
+    assert_int_equal(symlink("target", link_path), 0);
+    assert_int_equal(rh_output_open(&file, link_path, &error), RH_OK);
+    fputs("through", file.stream);
+    assert_int_equal(rh_output_commit(&file, &error), RH_OK);
+    expect_content(target, "through");
+    struct stat what;
+    assert_int_equal(lstat(link_path, &what), 0);
+    assert_true(S_ISLNK(what.st_mode));
 }
 
 static void
@@ -255,7 +311,10 @@ main(void)
         IN_FOLDER(abandoned_leaves_what_was_there),
         IN_FOLDER(leaves_nothing_on_a_full_disk),
         IN_FOLDER(says_why_it_cannot_create),
-        IN_FOLDER(leaves_nothing_when_the_name_is_taken),
+        IN_FOLDER(a_folder_is_not_replaced),
+        IN_FOLDER(leaves_nothing_when_the_rename_fails),
+        IN_FOLDER(links_are_followed),
+        cmocka_unit_test(devices_are_written_to_and_stay),
         cmocka_unit_test(tables_line_up),
         cmocka_unit_test(tables_grow),
         cmocka_unit_test(first_signal_asks_and_second_ends),
