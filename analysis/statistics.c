@@ -1,0 +1,225 @@
+#include "analysis/statistics.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/random.h"
+
+enum { RESAMPLES = 2000, BOOTSTRAP_FROM = 6, INTERVAL_FROM = 3 };
+
+#define TAIL           0.025
+#define BOOTSTRAP_SEED 0x52454845u
+
+static int
+compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Without the NANs; *count becomes what is left. */
+static double *
+sorted_copy(const double *values, size_t *count)
+{
+    double *copy = malloc((*count ? *count : 1) * sizeof *copy);
+    if (!copy)
+        abort();
+    size_t kept = 0;
+    for (size_t i = 0; i < *count; i++) {
+        if (!isnan(values[i]))
+            copy[kept++] = values[i];
+    }
+    qsort(copy, kept, sizeof *copy, compare_doubles);
+    *count = kept;
+    return copy;
+}
+
+static double
+quantile_of_sorted(const double *sorted, size_t count, double fraction)
+{
+    double place = fraction * (double)(count - 1);
+    size_t below = (size_t)place;
+    if (below + 1 >= count)
+        return sorted[count - 1];
+    return sorted[below] + (sorted[below + 1] - sorted[below]) * (place - (double)below);
+}
+
+double
+rh_quantile(const double *values, size_t count, double fraction)
+{
+    double *sorted = sorted_copy(values, &count);
+    double quantile = count ? quantile_of_sorted(sorted, count, fraction) : NAN;
+    free(sorted);
+    return quantile;
+}
+
+double
+rh_median(const double *values, size_t count)
+{
+    return rh_quantile(values, count, 0.5);
+}
+
+static void
+judge(rh_ratio *ratio)
+{
+    if (isnan(ratio->value) || isnan(ratio->low)) {
+        ratio->verdict = RH_VERDICT_UNKNOWN;
+        return;
+    }
+    ratio->verdict = RH_VERDICT_SAME;
+    if (ratio->high < 1 && ratio->value < 1 - RH_NEGLIGIBLE)
+        ratio->verdict = RH_VERDICT_LESS;
+    else if (ratio->low > 1 && ratio->value > 1 + RH_NEGLIGIBLE)
+        ratio->verdict = RH_VERDICT_MORE;
+}
+
+/* Student's t, two-sided 95 %, by degrees of freedom; beyond the table the last is near enough. */
+static double
+student_t(double freedom)
+{
+    static const double t[] = {12.706, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447,
+                               2.365,  2.306,  2.262, 2.228, 2.201, 2.179};
+    size_t whole = freedom < 1 ? 1 : (size_t)freedom;
+    size_t last = sizeof t / sizeof t[0] - 1;
+    return t[whole < last ? whole : last];
+}
+
+/* Mean of the logarithms, and the variance of that mean. */
+static void
+log_moments(const double *values, size_t count, double *mean, double *variance)
+{
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += log(values[i]);
+    *mean = sum / (double)count;
+    for (size_t i = 0; i < count; i++)
+        squares += (log(values[i]) - *mean) * (log(values[i]) - *mean);
+    *variance = squares / (double)(count - 1) / (double)count;
+}
+
+/* A random draw with replacement of `count` values, and its median. */
+static double
+resampled_median(rh_random *random, const double *values, size_t count, double *draw)
+{
+    for (size_t i = 0; i < count; i++)
+        draw[i] = values[rh_random_below(random, count)];
+    qsort(draw, count, sizeof *draw, compare_doubles);
+    return quantile_of_sorted(draw, count, 0.5);
+}
+
+/* Percentile interval of median(subject) / median(baseline); `baseline` NULL: of median(subject).
+ */
+static void
+bootstrap(const double *subject, size_t subject_count, const double *baseline,
+          size_t baseline_count, rh_ratio *ratio)
+{
+    size_t room = subject_count > baseline_count ? subject_count : baseline_count;
+    double *draw = malloc(room * sizeof *draw);
+    double *medians = malloc(RESAMPLES * sizeof *medians);
+    if (!draw || !medians)
+        abort();
+    rh_random random = {.state = BOOTSTRAP_SEED};
+    for (size_t i = 0; i < RESAMPLES; i++) {
+        medians[i] = resampled_median(&random, subject, subject_count, draw);
+        if (baseline)
+            medians[i] /= resampled_median(&random, baseline, baseline_count, draw);
+    }
+    ratio->low = rh_quantile(medians, RESAMPLES, TAIL);
+    ratio->high = rh_quantile(medians, RESAMPLES, 1 - TAIL);
+    free(draw);
+    free(medians);
+}
+
+static bool
+usable(double value)
+{
+    return isfinite(value) && value > 0;
+}
+
+rh_ratio
+rh_ratio_paired(const double *subject, const double *baseline, size_t count)
+{
+    rh_ratio ratio = {.value = NAN, .low = NAN, .high = NAN};
+    double *ratios = calloc(count + 1, sizeof *ratios);
+    if (!ratios)
+        abort();
+    size_t pairs = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (usable(subject[i]) && usable(baseline[i]))
+            ratios[pairs++] = subject[i] / baseline[i];
+    }
+    ratio.value = rh_median(ratios, pairs);
+    if (pairs >= BOOTSTRAP_FROM) {
+        bootstrap(ratios, pairs, NULL, 0, &ratio);
+    } else if (pairs >= INTERVAL_FROM) {
+        double mean, variance;
+        log_moments(ratios, pairs, &mean, &variance);
+        double reach = student_t((double)(pairs - 1)) * sqrt(variance);
+        ratio.low = fmin(exp(mean - reach), ratio.value);
+        ratio.high = fmax(exp(mean + reach), ratio.value);
+    }
+    free(ratios);
+    judge(&ratio);
+    return ratio;
+}
+
+static double *
+usable_copy(const double *values, size_t count, size_t *kept)
+{
+    double *copy = calloc(count + 1, sizeof *copy);
+    if (!copy)
+        abort();
+    *kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (usable(values[i]))
+            copy[(*kept)++] = values[i];
+    }
+    return copy;
+}
+
+/* Welch's interval for the difference of two means of logarithms. */
+static void
+welch(const double *subject, size_t subject_count, const double *baseline, size_t baseline_count,
+      rh_ratio *ratio)
+{
+    double mean[2], variance[2];
+    log_moments(subject, subject_count, &mean[0], &variance[0]);
+    log_moments(baseline, baseline_count, &mean[1], &variance[1]);
+    double sum = variance[0] + variance[1];
+    double spread = variance[0] * variance[0] / (double)(subject_count - 1) +
+                    variance[1] * variance[1] / (double)(baseline_count - 1);
+    double reach = spread > 0 ? student_t(sum * sum / spread) * sqrt(sum) : 0;
+    ratio->low = fmin(exp(mean[0] - mean[1] - reach), ratio->value);
+    ratio->high = fmax(exp(mean[0] - mean[1] + reach), ratio->value);
+}
+
+rh_ratio
+rh_ratio_unpaired(const double *subject, size_t subject_count, const double *baseline,
+                  size_t baseline_count)
+{
+    size_t ours, theirs;
+    double *a = usable_copy(subject, subject_count, &ours);
+    double *b = usable_copy(baseline, baseline_count, &theirs);
+    rh_ratio ratio = {.value = rh_median(a, ours) / rh_median(b, theirs), .low = NAN, .high = NAN};
+    if (ours >= BOOTSTRAP_FROM && theirs >= BOOTSTRAP_FROM)
+        bootstrap(a, ours, b, theirs, &ratio);
+    else if (ours >= INTERVAL_FROM && theirs >= INTERVAL_FROM)
+        welch(a, ours, b, theirs, &ratio);
+    free(a);
+    free(b);
+    judge(&ratio);
+    return ratio;
+}
+
+rh_ratio
+rh_ratio_exact(double subject, double baseline)
+{
+    rh_ratio ratio = {.value = NAN, .low = NAN, .high = NAN};
+    if (!usable(subject) || !usable(baseline))
+        return ratio;
+    ratio.value = subject / baseline;
+    ratio.verdict = ratio.value < 1 - RH_NEGLIGIBLE   ? RH_VERDICT_LESS
+                    : ratio.value > 1 + RH_NEGLIGIBLE ? RH_VERDICT_MORE
+                                                      : RH_VERDICT_SAME;
+    return ratio;
+}

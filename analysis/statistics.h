@@ -1,0 +1,58 @@
+/* What repeated measurements allow one to say.
+ *
+ * Times on a shared machine are noisy and skewed by stalls, so a value is the median of its
+ * repetitions, and a comparison is a ratio with an interval. Repetitions of one experiment are
+ * interleaved: the n-th run of one allocator met much the same machine as the n-th of another, so
+ * their ratio is taken pair by pair. Runs out of two files have no such partner and are compared as
+ * two samples.
+ *
+ * The interval covers 95 %. From six repetitions on it is the percentile interval of a seeded
+ * bootstrap of the median. A bootstrap of three to five values can only return their extremes and
+ * is far too sure of itself; there Student's t on the logarithms is used, which is wide, and
+ * rightly so. Fewer than three repetitions give no interval and no verdict.
+ */
+#ifndef REHEAP_ANALYSIS_STATISTICS_H
+#define REHEAP_ANALYSIS_STATISTICS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A difference below this part of the value is not called one however sure it is: where the linker
+ * happens to put code and data moves a timing by as much. */
+#define RH_NEGLIGIBLE 0.01
+
+typedef enum rh_verdict {
+    RH_VERDICT_UNKNOWN, /* no interval: too few repetitions, or a value is missing */
+    RH_VERDICT_SAME,    /* not distinguishable */
+    RH_VERDICT_LESS,
+    RH_VERDICT_MORE
+} rh_verdict;
+
+typedef struct rh_ratio {
+    double value;     /* NAN when either side has none */
+    double low, high; /* NAN when there is no interval */
+    rh_verdict verdict;
+} rh_ratio;
+
+/* The middle value, or the mean of the middle two; NAN for none. `values` keeps its order;
+ * NANs in it are left out. */
+double rh_median(const double *values, size_t count);
+
+/* The value below which `fraction` (0 to 1) of the values lie, linear between neighbours; NAN for
+ * none. */
+double rh_quantile(const double *values, size_t count, double fraction);
+
+/* Median of subject[i] / baseline[i]. Values must be positive and finite; pairs that are not are
+ * left out. */
+rh_ratio rh_ratio_paired(const double *subject, const double *baseline, size_t count);
+
+/* Median of `subject` over median of `baseline`, two samples without partners. */
+rh_ratio rh_ratio_unpaired(const double *subject, size_t subject_count, const double *baseline,
+                           size_t baseline_count);
+
+/* Ratio of two numbers that do not vary from run to run: no interval, a verdict beyond
+ * RH_NEGLIGIBLE. */
+rh_ratio rh_ratio_exact(double subject, double baseline);
+
+#endif
