@@ -4,4 +4,9 @@
 
 #include "base/command.h"
 
+extern const rh_command rh_cmd_demo;
+extern const rh_command rh_cmd_compare;
+extern const rh_command rh_cmd_plot;
+extern const rh_command rh_cmd_tune;
+
 #endif

@@ -1,0 +1,177 @@
+#define _GNU_SOURCE
+#include "analysis/figure.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Yellow is left out: on white a line of it cannot be seen. */
+static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
+                                      "#E69F00", "#56B4E9", "#666666", "#7A5C00"};
+enum { COLOURS = sizeof colours / sizeof colours[0] };
+
+/* Colour alone does not carry a meaning: dashes and points differ as well. */
+static const char *const dashes[COLOURS] = {"1",      "(12,4)", "(3,3)", "(12,3,3,3)",
+                                            "(20,4)", "(6,3)",  "(2,2)", "(16,3,2,3,2,3)"};
+static const unsigned points[COLOURS] = {7, 5, 9, 13, 11, 4, 6, 8};
+
+const char *
+rh_figure_colour(size_t n)
+{
+    return colours[n % COLOURS];
+}
+
+static char *
+copied(const char *text)
+{
+    char *copy = strdup(text);
+    if (!copy)
+        abort();
+    return copy;
+}
+
+static void
+write_palette(FILE *script)
+{
+    fprintf(script, "# Colours of Okabe and Ito; dashes and points tell the same apart in grey.\n");
+    for (size_t i = 0; i < COLOURS; i++)
+        fprintf(script, "set linetype %zu lc rgb '%s' lw 1.8 dt %s pt %u ps 0.9\n", i + 1,
+                colours[i], dashes[i], points[i]);
+    fprintf(script, "set linetype cycle %d\n", COLOURS);
+}
+
+static void
+write_frame(const rh_figure *figure, unsigned width, unsigned height)
+{
+    FILE *script = figure->script;
+    fprintf(script,
+            "# %s\n# Draws %s.tsv as %s.svg and %s.png: change what you like, then run here\n"
+            "#   gnuplot %s.gp\n\n",
+            figure->caption, figure->name, figure->name, figure->name, figure->name);
+    fprintf(script, "set encoding utf8\nset datafile separator tab\n");
+    write_palette(script);
+    fprintf(script, "set border 3 lc rgb '#444444'\nset tics nomirror\n"
+                    "set grid lt 1 dt 1 lc rgb '#DDDDDD' lw 0.6\n"
+                    "set key outside right top Left reverse samplen 3 spacing 1.2\n\n");
+    fprintf(script,
+            "do for [form in 'svg png'] {\nif (form eq 'svg') {\n"
+            "    set terminal svg mousing standalone size %u,%u font 'sans,14' noenhanced "
+            "background rgb 'white'\n} else {\n"
+            "    set terminal pngcairo size %u,%u font 'sans,10.5' noenhanced\n}\n",
+            width, height, width, height);
+    fprintf(script, "set output '%s.'.form\nunset label\nunset arrow\nunset object\n\n",
+            figure->name);
+}
+
+rh_figure *
+rh_figure_begin(rh_figures *figures, const char *name, unsigned width, unsigned height,
+                const char *caption)
+{
+    figures->figure = realloc(figures->figure, (figures->count + 1) * sizeof *figures->figure);
+    if (!figures->figure)
+        abort();
+    rh_figure *figure = &figures->figure[figures->count++];
+    *figure = (rh_figure){.caption = copied(caption)};
+    if (asprintf(&figure->name, "%s%s", name, figures->suffix ? figures->suffix : "") < 0)
+        abort();
+    figure->script = open_memstream(&figure->script_text, &figure->script_bytes);
+    figure->data = open_memstream(&figure->data_text, &figure->data_bytes);
+    if (!figure->script || !figure->data)
+        abort();
+    write_frame(figure, width, height);
+    return figure;
+}
+
+void
+rh_figure_end(rh_figure *figure)
+{
+    fprintf(figure->script, "\nunset output\n}\n");
+    fclose(figure->script);
+    fclose(figure->data);
+    figure->script = figure->data = NULL;
+}
+
+void
+rh_figures_release(rh_figures *figures)
+{
+    for (size_t i = 0; i < figures->count; i++) {
+        rh_figure *figure = &figures->figure[i];
+        if (figure->script)
+            rh_figure_end(figure);
+        free(figure->name);
+        free(figure->caption);
+        free(figure->script_text);
+        free(figure->data_text);
+    }
+    free(figures->figure);
+    *figures = (rh_figures){.figure = NULL};
+}
+
+static bool
+continues(char byte)
+{
+    return ((unsigned char)byte & 0xC0) == 0x80;
+}
+
+void
+rh_figure_quoted(FILE *out, const char *text, size_t longest)
+{
+    size_t characters = 0;
+    for (const char *c = text; *c; c++)
+        characters += !continues(*c);
+    bool cut = longest && characters > longest;
+    size_t written = 0;
+    fputc('\'', out);
+    for (const char *c = text; *c; c++) {
+        if (!continues(*c) && cut && written++ == longest - 1)
+            break;
+        if (*c == '\'')
+            fputs("''", out);
+        else
+            fputc((unsigned char)*c < ' ' || *c == 127 ? '?' : *c, out);
+    }
+    fputs(cut ? "…'" : "'", out);
+}
+
+void
+rh_figure_title(const rh_figure *figure, const char *heading, const char *command)
+{
+    fputs("set title ", figure->script);
+    rh_figure_quoted(figure->script, heading, 0);
+    fputs(".\"\\n\".", figure->script);
+    rh_figure_quoted(figure->script, command, 110);
+    fputc('\n', figure->script);
+}
+
+void
+rh_figure_number(FILE *out, double value)
+{
+    if (!isfinite(value))
+        fputs("NaN", out);
+    else if (value == floor(value) && fabs(value) < 1e15)
+        fprintf(out, "%.0f", value);
+    else
+        fprintf(out, "%.6g", value);
+}
+
+rh_scale
+rh_scale_bytes(double largest)
+{
+    if (largest >= 4.0 * 1024 * 1024 * 1024)
+        return (rh_scale){1024.0 * 1024 * 1024, "GiB"};
+    if (largest >= 4.0 * 1024 * 1024)
+        return (rh_scale){1024.0 * 1024, "MiB"};
+    return (rh_scale){1024, "KiB"};
+}
+
+rh_scale
+rh_scale_count(double largest)
+{
+    if (largest >= 2e6)
+        return (rh_scale){1e6, "millions"};
+    if (largest >= 2e4)
+        return (rh_scale){1e3, "thousands"};
+    return (rh_scale){1, ""};
+}

@@ -1,0 +1,356 @@
+/* The three figures over the event clock: memory held, fragmentation, arenas. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/plot.h"
+
+/* The samples of every chosen allocator; those without any are left out. */
+typedef struct series {
+    const rh_subject *subject;
+    rh_sample *samples;
+    size_t count;
+} series;
+
+typedef struct series_set {
+    series one[RH_PLOT_CURVES];
+    size_t count;
+    double last_event;
+} series_set;
+
+static void
+release(series_set *set)
+{
+    for (size_t i = 0; i < set->count; i++)
+        free(set->one[i].samples);
+    set->count = 0;
+}
+
+static rh_status
+load(const rh_plot *plot, series_set *set, rh_error *error)
+{
+    *set = (series_set){.count = 0};
+    for (size_t i = 0; i < plot->chosen_count; i++) {
+        series next = {.subject = plot->chosen[i]};
+        rh_status status =
+            rh_subject_samples(plot->summary, next.subject, &next.samples, &next.count, error);
+        if (status != RH_OK) {
+            release(set);
+            return status;
+        }
+        if (next.count == 0)
+            continue;
+        set->last_event = fmax(set->last_event, (double)next.samples[next.count - 1].event);
+        set->one[set->count++] = next;
+    }
+    return RH_OK;
+}
+
+static double
+known(uint64_t value)
+{
+    return value == RH_UNKNOWN ? NAN : (double)value;
+}
+
+static double
+mapped(const rh_sample *sample)
+{
+    return known(sample->counters.mapped_bytes);
+}
+
+static double
+fragmentation(const rh_sample *sample)
+{
+    double requested = known(sample->requested_bytes);
+    return requested > 0 ? mapped(sample) / requested - 1 : NAN;
+}
+
+static void
+write_event_axis(FILE *script, double last_event)
+{
+    rh_scale scale = rh_scale_count(last_event);
+    fprintf(script, "events = %.0f\nset xlabel 'calls of the allocator replayed%s%s%s'\n",
+            scale.divisor, *scale.unit ? " (" : "", scale.unit, *scale.unit ? ")" : "");
+    fprintf(script, "set xrange [0:%.9g]\n", last_event / scale.divisor);
+}
+
+/* One block of the table per allocator, as gnuplot's `index` wants them. */
+static void
+begin_block(FILE *data, size_t index, const char *spec)
+{
+    fprintf(data, "%s# index %zu: ", index ? "\n\n" : "", index);
+    for (const char *c = spec; *c; c++)
+        fputc((unsigned char)*c < ' ' ? '?' : *c, data);
+    fputc('\n', data);
+}
+
+static const char *
+curves_note(const rh_plot *plot, char *text, size_t capacity)
+{
+    size_t all = plot->workload->subject_count;
+    if (all > plot->chosen_count)
+        snprintf(text, capacity, " (%zu of %zu allocators)", plot->chosen_count, all);
+    else
+        text[0] = '\0';
+    return text;
+}
+
+static void
+write_title(const rh_plot *plot, const rh_figure *figure, const char *what)
+{
+    char note[64], heading[160];
+    snprintf(heading, sizeof heading, "%s%s", what, curves_note(plot, note, sizeof note));
+    rh_figure_title(figure, heading, plot->workload->command);
+}
+
+static double
+largest_mapped(const series_set *set)
+{
+    double largest = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        for (size_t j = 0; j < set->one[i].count; j++)
+            largest = fmax(largest, fmax(mapped(&set->one[i].samples[j]),
+                                         known(set->one[i].samples[j].requested_bytes)));
+    }
+    return largest;
+}
+
+static void
+write_memory_data(FILE *data, const series_set *set)
+{
+    fprintf(data, "# event\trequested_bytes\tmapped_bytes\tresident_bytes\n");
+    for (size_t i = 0; i < set->count; i++) {
+        begin_block(data, i, set->one[i].subject->spec);
+        for (size_t j = 0; j < set->one[i].count; j++) {
+            const rh_sample *sample = &set->one[i].samples[j];
+            fprintf(data, "%.0f\t", (double)sample->event);
+            rh_figure_number(data, known(sample->requested_bytes));
+            fputc('\t', data);
+            rh_figure_number(data, mapped(sample));
+            fputc('\t', data);
+            rh_figure_number(data, known(sample->resident_bytes));
+            fputc('\n', data);
+        }
+    }
+}
+
+rh_status
+rh_plot_memory(const rh_plot *plot, rh_figures *figures, rh_error *error)
+{
+    series_set set;
+    rh_status status = load(plot, &set, error);
+    if (status != RH_OK || set.count == 0)
+        return status;
+    rh_figure *figure = rh_figure_begin(figures, "memory", 1100, 600,
+                                        "Memory that each allocator holds while the recording is "
+                                        "replayed, above what the program has asked for");
+    FILE *script = figure->script;
+    rh_scale scale = rh_scale_bytes(largest_mapped(&set));
+    write_title(plot, figure, "Memory held over time");
+    write_event_axis(script, set.last_event);
+    fprintf(script, "bytes = %.0f\nset ylabel 'memory (%s)'\nset yrange [0:*]\n\n", scale.divisor,
+            scale.unit);
+    fprintf(script, "plot ");
+    for (size_t i = 0; i < set.count; i++) {
+        fprintf(script,
+                "'%s.tsv' index %zu using ($1/events):($3/bytes) with linespoints lt %zu pn 10 "
+                "title ",
+                figure->name, i, i + 1);
+        rh_figure_quoted(script, set.one[i].subject->spec, 0);
+        fprintf(script, ", \\\n     ");
+    }
+    fprintf(script,
+            "'%s.tsv' index 0 using ($1/events):($2/bytes) with lines lc rgb 'black' dt 1 lw 2.2 "
+            "title 'asked for by the program'\n",
+            figure->name);
+    write_memory_data(figure->data, &set);
+    rh_figure_end(figure);
+    release(&set);
+    return RH_OK;
+}
+
+/* Where the axis may end: the start, when next to nothing is live, would flatten everything else.
+ */
+static double
+fragmentation_top(const series_set *set)
+{
+    double top = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        double *values = malloc(set->one[i].count * sizeof *values);
+        if (!values)
+            abort();
+        for (size_t j = 0; j < set->one[i].count; j++)
+            values[j] = fragmentation(&set->one[i].samples[j]);
+        double high = rh_quantile(values, set->one[i].count, 0.95);
+        top = isfinite(high) ? fmax(top, high) : top;
+        free(values);
+    }
+    return top > 0 ? top * 1.15 : 1;
+}
+
+static void
+write_fragmentation_data(FILE *data, const series_set *set)
+{
+    fprintf(data, "# event\tfragmentation\n");
+    for (size_t i = 0; i < set->count; i++) {
+        begin_block(data, i, set->one[i].subject->spec);
+        for (size_t j = 0; j < set->one[i].count; j++) {
+            fprintf(data, "%.0f\t", (double)set->one[i].samples[j].event);
+            rh_figure_number(data, fragmentation(&set->one[i].samples[j]));
+            fputc('\n', data);
+        }
+    }
+}
+
+rh_status
+rh_plot_fragmentation(const rh_plot *plot, rh_figures *figures, rh_error *error)
+{
+    series_set set;
+    rh_status status = load(plot, &set, error);
+    if (status != RH_OK || set.count == 0)
+        return status;
+    rh_figure *figure =
+        rh_figure_begin(figures, "fragmentation", 1100, 600,
+                        "Fragmentation over time: memory held beyond what the program has asked "
+                        "for, as a part of it (start and end, where little is live, leave the "
+                        "axis)");
+    FILE *script = figure->script;
+    write_title(plot, figure, "Fragmentation over time: held ÷ asked for − 1");
+    write_event_axis(script, set.last_event);
+    fprintf(script, "set ylabel 'fragmentation (%%)'\nset yrange [0:%.4g]\n\n",
+            fragmentation_top(&set) * 100);
+    for (size_t i = 0; i < set.count; i++) {
+        fprintf(script,
+                "%s'%s.tsv' index %zu using ($1/events):($2*100) with linespoints lt %zu pn 10 "
+                "title ",
+                i ? ", \\\n     " : "plot ", figure->name, i, i + 1);
+        rh_figure_quoted(script, set.one[i].subject->spec, 0);
+    }
+    fputc('\n', script);
+    write_fragmentation_data(figure->data, &set);
+    rh_figure_end(figure);
+    release(&set);
+    return RH_OK;
+}
+
+/* Arenas: four small panels above each other, one meaning each, the same clock below. */
+typedef struct panel {
+    size_t offset; /* of the counter */
+    const char *heading;
+} panel;
+
+static const panel panels[] = {
+    {offsetof(rh_counters, arenas_current), "held now"},
+    {offsetof(rh_counters, arenas_allocated), "born, ever"},
+    {offsetof(rh_counters, arenas_released), "released, ever"},
+    {offsetof(rh_counters, arenas_reused), "used again, ever"},
+};
+enum { PANELS = sizeof panels / sizeof panels[0] };
+
+static double
+counter_at(const rh_sample *sample, size_t offset)
+{
+    uint64_t value;
+    memcpy(&value, (const char *)&sample->counters + offset, sizeof value);
+    return known(value);
+}
+
+/* Keeps those that count arenas at all. */
+static void
+keep_arena_users(series_set *set)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        if (isfinite(counter_at(&set->one[i].samples[set->one[i].count - 1], panels[0].offset)))
+            set->one[kept++] = set->one[i];
+        else
+            free(set->one[i].samples);
+    }
+    set->count = kept;
+}
+
+static void
+write_arenas_data(FILE *data, const series_set *set)
+{
+    fprintf(data, "# event\tarenas_current\tarenas_allocated\tarenas_released\tarenas_reused\n");
+    for (size_t i = 0; i < set->count; i++) {
+        begin_block(data, i, set->one[i].subject->spec);
+        for (size_t j = 0; j < set->one[i].count; j++) {
+            const rh_sample *sample = &set->one[i].samples[j];
+            fprintf(data, "%.0f", (double)sample->event);
+            for (size_t p = 0; p < PANELS; p++) {
+                fputc('\t', data);
+                rh_figure_number(data, counter_at(sample, panels[p].offset));
+            }
+            fputc('\n', data);
+        }
+    }
+}
+
+enum { ARENAS_WIDTH = 1100, LEGEND_CHARACTERS = 34 };
+
+/* Where the panels end and their legend begins, as a part of the width. */
+static double
+legend_left(const series_set *set)
+{
+    size_t longest = 8;
+    for (size_t i = 0; i < set->count; i++) {
+        size_t length = strlen(set->one[i].subject->spec);
+        longest = length > longest ? length : longest;
+    }
+    longest = longest < LEGEND_CHARACTERS ? longest : LEGEND_CHARACTERS;
+    return 0.97 - (60 + 8.0 * (double)longest) / ARENAS_WIDTH;
+}
+
+static void
+write_arena_panel(FILE *script, const char *name, const series_set *set, size_t p)
+{
+    double top = 0.895 - 0.21 * (double)p;
+    fprintf(script,
+            "\nset tmargin at screen %.3f\nset bmargin at screen %.3f\nset ylabel '%s'\n"
+            "%s\nset format x '%s'\n",
+            top, top - 0.185, panels[p].heading,
+            p == 0 ? "set key at screen 0.985,0.895 right top" : "unset key",
+            p + 1 == PANELS ? "%g" : "");
+    if (p + 1 == PANELS)
+        write_event_axis(script, set->last_event);
+    for (size_t i = 0; i < set->count; i++) {
+        fprintf(script,
+                "%s'%s.tsv' index %zu using ($1/events):%zu with linespoints lt %zu pn 8 title ",
+                i ? ", \\\n     " : "plot ", name, i, p + 2, i + 1);
+        rh_figure_quoted(script, set->one[i].subject->spec, LEGEND_CHARACTERS);
+    }
+    fputc('\n', script);
+}
+
+rh_status
+rh_plot_arenas(const rh_plot *plot, rh_figures *figures, rh_error *error)
+{
+    series_set set;
+    rh_status status = load(plot, &set, error);
+    if (status == RH_OK)
+        keep_arena_users(&set);
+    if (status != RH_OK || set.count == 0)
+        return status;
+    rh_figure *figure =
+        rh_figure_begin(figures, "arenas", ARENAS_WIDTH, 900,
+                        "Arenas over time: how many are held, and how many were ever born, given "
+                        "back, and used again after having been empty");
+    FILE *script = figure->script;
+    fprintf(script, "set multiplot title ");
+    rh_figure_quoted(script, "Arenas over time", 0);
+    fprintf(script, ".\"\\n\".");
+    rh_figure_quoted(script, plot->workload->command, 110);
+    fputc('\n', script);
+    fprintf(script, "set lmargin at screen 0.09\nset rmargin at screen %.3f\nset yrange [0:*]\n",
+            legend_left(&set));
+    write_event_axis(script, set.last_event);
+    fprintf(script, "unset xlabel\n");
+    for (size_t p = 0; p < PANELS; p++)
+        write_arena_panel(script, figure->name, &set, p);
+    fprintf(script, "unset multiplot\n");
+    write_arenas_data(figure->data, &set);
+    rh_figure_end(figure);
+    release(&set);
+    return RH_OK;
+}

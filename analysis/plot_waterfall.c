@@ -1,0 +1,241 @@
+/* Where the memory is at the moment of most mapped: one bar an allocator, cut into the named parts
+ * that sum to it. */
+#include <math.h>
+#include <string.h>
+
+#include "analysis/plot.h"
+
+typedef struct part {
+    const char *metric, *legend, *colour, *ink;
+} part;
+
+/* From what the program asked for to what is furthest from it. Neighbours differ in lightness, so
+ * that the bar also reads in grey; areas are outlined in white. */
+static const part parts[] = {
+    {"requested_bytes", "asked for by the program", "#0072B2", "white"},
+    {"rounding_bytes", "rounding to size classes", "#56B4E9", "black"},
+    {"header_bytes", "headers of blocks", "#333333", "white"},
+    {"page_header_bytes", "headers of pools", "#F0E442", "black"},
+    {"page_tail_bytes", "ends of pools", "#7A5C00", "white"},
+    {"free_block_bytes", "free blocks in used pools", "#E69F00", "black"},
+    {"free_page_bytes", "free pools in used arenas", "#D55E00", "white"},
+    {"free_arena_bytes", "wholly free arenas", "#CC79A7", "black"},
+    {"metadata_bytes", "tables of the allocator", "#009E73", "white"},
+    {"other_bytes", "all else (not told apart)", "#BBBBBB", "black"},
+};
+enum { PARTS = sizeof parts / sizeof parts[0], WIDTH = 1100 };
+
+/* A part narrower than this share of the axis has no room for its size. */
+#define LABEL_FROM 0.09
+
+static double
+requested_of(const rh_subject *subject)
+{
+    double bytes = rh_subject_median(subject, parts[0].metric);
+    return isfinite(bytes) && bytes > 0 ? bytes : 0;
+}
+
+static double
+total_of(const rh_subject *subject)
+{
+    double total = 0;
+    for (size_t p = 0; p < PARTS; p++) {
+        double bytes = rh_subject_median(subject, parts[p].metric);
+        total += isfinite(bytes) && bytes > 0 ? bytes : 0;
+    }
+    return total;
+}
+
+/* Those whose bar is known, from the smallest down. */
+static size_t
+bars_of(const rh_plot *plot, const rh_subject **bars)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < plot->chosen_count; i++) {
+        if (total_of(plot->chosen[i]) <= 0)
+            continue;
+        size_t at = count++;
+        for (; at > 0 && total_of(bars[at - 1]) > total_of(plot->chosen[i]); at--)
+            bars[at] = bars[at - 1];
+        bars[at] = plot->chosen[i];
+    }
+    return count;
+}
+
+/* A block of the table per part. Returns whether any bar has it. */
+static bool
+write_part(FILE *data, size_t index, const part *this, const rh_subject **bars, size_t count)
+{
+    bool any = false;
+    for (size_t i = 0; i < count; i++) {
+        double bytes = rh_subject_median(bars[i], this->metric);
+        any |= isfinite(bytes) && bytes > 0;
+    }
+    if (!any)
+        return false;
+    fprintf(data, "%s# index %zu: %s\n", index ? "\n\n" : "", index, this->metric);
+    for (size_t i = 0; i < count; i++) {
+        double from = 0;
+        for (const part *before = parts; before < this; before++) {
+            double bytes = rh_subject_median(bars[i], before->metric);
+            from += isfinite(bytes) && bytes > 0 ? bytes : 0;
+        }
+        double bytes = rh_subject_median(bars[i], this->metric);
+        bytes = bytes > 0 ? bytes : isfinite(bytes) ? 0 : NAN;
+        fprintf(data, "%zu\t%.0f\t", i, from);
+        rh_figure_number(data, from + bytes);
+        fputc('\t', data);
+        rh_figure_number(data, bytes);
+        fprintf(data, "\t%.0f\n", requested_of(bars[i]));
+    }
+    return true;
+}
+
+/* The two panels: all that is held, and, larger, what is held beyond the program's wish. */
+typedef struct half {
+    double left, right; /* of the screen */
+    bool beyond;
+    double widest_bytes;
+} half;
+
+static void
+write_bar_part(FILE *script, const char *name, bool first, size_t index, const part *this,
+               bool beyond)
+{
+    const char *less = beyond ? "-$5" : "";
+    fprintf(script,
+            "%s'%s.tsv' index %zu using ((($2+$3)/2%s)/bytes):1:(($2%s)/bytes):(($3%s)/bytes):"
+            "($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '%s' lw 1 "
+            "title '%s', \\\n     '' index %zu using ((($2+$3)/2%s)/bytes):"
+            "($4/bytes>widest*%.3f?$1:NaN):(sprintf('%%.3g',$4/bytes)) with labels tc rgb '%s' "
+            "notitle",
+            first ? "plot " : ", \\\n     ", name, index, less, less, less, this->colour,
+            this->legend, index, less, LABEL_FROM, this->ink);
+}
+
+/* What each bar comes to, at its end. */
+static void
+write_totals(FILE *script, const rh_subject **bars, size_t count, bool beyond)
+{
+    fprintf(script, "unset label\n");
+    for (size_t i = 0; i < count; i++) {
+        double total = total_of(bars[i]), requested = requested_of(bars[i]);
+        double shown = beyond ? total - requested : total;
+        fprintf(script, "set label sprintf('%%.3g', %.1f/bytes)", shown);
+        if (beyond && requested > 0)
+            fprintf(script, ".' (%.3g %%)'", (total - requested) / requested * 100);
+        fprintf(script, " at first %.1f/bytes,%zu left offset 0.6,0\n", shown, i);
+    }
+}
+
+static void
+write_panel(FILE *script, const half *panel, const rh_subject **bars, size_t count)
+{
+    rh_scale scale = rh_scale_bytes(panel->widest_bytes);
+    fprintf(script,
+            "\nset lmargin at screen %.4f\nset rmargin at screen %.4f\nbytes = %.0f\n"
+            "widest = %.6g\nset xrange [0:widest*%.2f]\nset xlabel '%s (%s)'\n",
+            panel->left, panel->right, scale.divisor, panel->widest_bytes / scale.divisor,
+            panel->beyond ? 1.34 : 1.18,
+            panel->beyond ? "of which beyond what the program asked for" : "all that is held",
+            scale.unit);
+    write_totals(script, bars, count, panel->beyond);
+    if (panel->beyond) {
+        fprintf(script, "unset ytics\nunset key\n");
+        return;
+    }
+    fprintf(script, "set ytics (");
+    for (size_t i = 0; i < count; i++) {
+        fprintf(script, i ? ", " : "");
+        rh_figure_quoted(script, bars[i]->spec, 40);
+        fprintf(script, " %zu", i);
+    }
+    fprintf(script,
+            ") scale 0\nset key at screen 0.5,0.015 center bottom vertical maxrows 3 width 2\n");
+}
+
+static size_t
+longest_name(const rh_subject **bars, size_t count)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < count; i++)
+        longest = strlen(bars[i]->spec) > longest ? strlen(bars[i]->spec) : longest;
+    return longest < 40 ? longest : 40;
+}
+
+/* The first part beyond the request that is there: it begins the plot command. */
+static size_t
+first_of(const bool *present, bool beyond)
+{
+    size_t p = beyond ? 1 : 0;
+    while (p < PARTS && !present[p])
+        p++;
+    return p;
+}
+
+static void
+write_panels(const rh_figure *figure, const rh_subject **bars, size_t count, const bool *present,
+             unsigned height)
+{
+    FILE *script = figure->script;
+    double start = (30 + 8.0 * (double)longest_name(bars, count)) / WIDTH;
+    double middle = start + (0.98 - start) * 0.44;
+    half panels[] = {{start, middle, false, 0}, {middle + 0.03, 0.98, true, 1}};
+    for (size_t i = 0; i < count; i++) {
+        double total = total_of(bars[i]);
+        panels[0].widest_bytes = fmax(panels[0].widest_bytes, total);
+        panels[1].widest_bytes = fmax(panels[1].widest_bytes, total - requested_of(bars[i]));
+    }
+    fprintf(script,
+            "set tmargin at screen %.4f\nset bmargin at screen %.4f\nset yrange [%.1f:-0.6]\n"
+            "set grid noy\n",
+            1 - 62.0 / height, 140.0 / height, (double)count - 0.4);
+    for (size_t i = 0; i < 2; i++) {
+        write_panel(script, &panels[i], bars, count);
+        size_t index = 0;
+        for (size_t p = 0; p < PARTS; p++) {
+            if (!present[p])
+                continue;
+            if (p > 0 || !panels[i].beyond)
+                write_bar_part(script, figure->name, p == first_of(present, panels[i].beyond),
+                               index, &parts[p], panels[i].beyond);
+            index++;
+        }
+        fputc('\n', script);
+    }
+}
+
+rh_status
+rh_plot_waterfall(const rh_plot *plot, rh_figures *figures, rh_error *error)
+{
+    (void)error;
+    const rh_subject *bars[RH_PLOT_CURVES];
+    size_t count = bars_of(plot, bars);
+    if (count == 0)
+        return RH_OK;
+    unsigned height = 240 + 56 * (unsigned)count;
+    rh_figure *figure = rh_figure_begin(figures, "waterfall", WIDTH, height,
+                                        "Where the memory is at each allocator's own peak: the "
+                                        "parts of a bar sum to what it holds");
+    fprintf(figure->data, "# bar\tfrom_bytes\tto_bytes\tbytes\trequested_bytes; bars:");
+    for (size_t i = 0; i < count; i++) {
+        fprintf(figure->data, " %zu ", i);
+        rh_figure_quoted(figure->data, bars[i]->spec, 0);
+    }
+    fputc('\n', figure->data);
+    bool present[PARTS];
+    size_t index = 0;
+    for (size_t p = 0; p < PARTS; p++) {
+        present[p] = write_part(figure->data, index, &parts[p], bars, count);
+        index += present[p];
+    }
+    fprintf(figure->script, "set multiplot title ");
+    rh_figure_quoted(figure->script, "Where the memory is, at the moment when most is held", 0);
+    fprintf(figure->script, ".\"\\n\".");
+    rh_figure_quoted(figure->script, plot->workload->command, 110);
+    fputc('\n', figure->script);
+    write_panels(figure, bars, count, present, height);
+    fprintf(figure->script, "unset multiplot\n");
+    rh_figure_end(figure);
+    return RH_OK;
+}

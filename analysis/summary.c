@@ -1,0 +1,370 @@
+#define _GNU_SOURCE
+#include "analysis/summary.h"
+
+#define _GNU_SOURCE
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const rh_quantity rh_quantities[] = {
+    {"ns_per_event", "ns/event", RH_QUANTITY_NS},
+    {"malloc_p50_ns", "malloc p50", RH_QUANTITY_NS},
+    {"malloc_p99_ns", "malloc p99", RH_QUANTITY_NS},
+    {"malloc_p999_ns", "malloc p99.9", RH_QUANTITY_NS},
+    {"free_p50_ns", "free p50", RH_QUANTITY_NS},
+    {"free_p99_ns", "free p99", RH_QUANTITY_NS},
+    {"free_p999_ns", "free p99.9", RH_QUANTITY_NS},
+    {"peak_mapped_bytes", "peak mapped", RH_QUANTITY_BYTES},
+    {"peak_resident_bytes", "peak resident", RH_QUANTITY_BYTES},
+    {"fragmentation_mean", "mean fragmentation", RH_QUANTITY_EXCESS},
+    {"fragmentation_peak_to_peak", "peak to peak", RH_QUANTITY_EXCESS},
+    {"arenas_highwater", "arenas, most", RH_QUANTITY_COUNT},
+    {"arenas_allocated", "born", RH_QUANTITY_COUNT},
+    {"arenas_released", "released", RH_QUANTITY_COUNT},
+    {"arenas_reused", "reused", RH_QUANTITY_COUNT},
+    {"pools_recycled", "pools recycled", RH_QUANTITY_COUNT},
+    {NULL, NULL, RH_QUANTITY_COUNT},
+};
+
+const rh_quantity *
+rh_quantity_find(const char *name)
+{
+    for (const rh_quantity *quantity = rh_quantities; quantity->name; quantity++) {
+        if (strcmp(quantity->name, name) == 0)
+            return quantity;
+    }
+    return NULL;
+}
+
+static void *
+grown(void *array, size_t count, size_t element)
+{
+    /* Doubles at powers of two: called before each append. */
+    if (count & (count - 1))
+        return array;
+    void *larger = realloc(array, (count ? count * 2 : 1) * element);
+    if (!larger)
+        abort();
+    return larger;
+}
+
+static char *
+copied(const char *text)
+{
+    char *copy = strdup(text);
+    if (!copy)
+        abort();
+    return copy;
+}
+
+/* What the trace says of itself, as far as titles and maps want it. */
+static void
+read_info(rh_workload *workload)
+{
+    json_t *info = workload->info ? json_loads(workload->info, 0, NULL) : NULL;
+    const char *command = json_string_value(json_object_get(info, "command"));
+    const char *slash = workload->path ? strrchr(workload->path, '/') : NULL;
+    const char *file = slash ? slash + 1 : workload->path ? workload->path : "a trace";
+    workload->command = copied(command ? command : file);
+    json_int_t events = json_integer_value(json_object_get(info, "events"));
+    workload->events = events > 0 ? (uint64_t)events : 0;
+    json_int_t arena = json_integer_value(json_object_get(info, "arena_bytes"));
+    json_int_t pool = json_integer_value(json_object_get(info, "pool_bytes"));
+    workload->arena_bytes = arena > 0 ? (uint64_t)arena : 0;
+    workload->pool_bytes = pool > 0 ? (uint64_t)pool : 0;
+    json_decref(info);
+}
+
+static rh_workload *
+workload_of(rh_summary *summary, int64_t trace)
+{
+    for (size_t i = 0; i < summary->workload_count; i++) {
+        if (summary->workloads[i].trace == trace)
+            return &summary->workloads[i];
+    }
+    summary->workloads =
+        grown(summary->workloads, summary->workload_count, sizeof *summary->workloads);
+    rh_workload *workload = &summary->workloads[summary->workload_count++];
+    *workload = (rh_workload){.trace = trace,
+                              .path = rh_results_trace_path(summary->results, trace),
+                              .hash = rh_results_trace_hash(summary->results, trace),
+                              .info = rh_results_trace_info(summary->results, trace)};
+    read_info(workload);
+    return workload;
+}
+
+static void
+add_run(rh_workload *workload, const rh_run *run)
+{
+    rh_subject *subject = NULL;
+    for (size_t i = 0; i < workload->subject_count && !subject; i++) {
+        if (strcmp(workload->subjects[i].spec, run->spec) == 0)
+            subject = &workload->subjects[i];
+    }
+    if (!subject) {
+        workload->subjects =
+            grown(workload->subjects, workload->subject_count, sizeof *workload->subjects);
+        subject = &workload->subjects[workload->subject_count++];
+        *subject = (rh_subject){.spec = run->spec, .name = run->name, .version = run->version};
+    }
+    subject->failed += strcmp(run->status, "failed") == 0;
+    subject->flagged += strcmp(run->status, "flagged") == 0;
+    subject->runs = grown(subject->runs, subject->run_count, sizeof *subject->runs);
+    subject->runs[subject->run_count++] = run;
+}
+
+rh_status
+rh_summary_of(const char *path, rh_results *results, rh_summary **summary, rh_error *error)
+{
+    rh_summary *made = calloc(1, sizeof *made);
+    if (!made)
+        abort();
+    made->path = copied(path);
+    made->results = results;
+    const rh_run *runs;
+    size_t count;
+    rh_status status = rh_results_runs(results, &runs, &count, error);
+    if (status == RH_OK && count == 0)
+        status = rh_fail(error, RH_BAD_INPUT,
+                         "%s: it holds no run; fill it with `reheap replay -o` or `reheap tune -o`",
+                         path);
+    for (size_t i = 0; status == RH_OK && i < count; i++) {
+        if (runs[i].spec && runs[i].pass && runs[i].status)
+            add_run(workload_of(made, runs[i].trace), &runs[i]);
+    }
+    if (status != RH_OK) {
+        rh_summary_close(made);
+        return status;
+    }
+    *summary = made;
+    return RH_OK;
+}
+
+rh_status
+rh_summary_open(const char *path, rh_summary **summary, rh_error *error)
+{
+    rh_results *results;
+    rh_status status = rh_results_open(path, &results, error);
+    return status == RH_OK ? rh_summary_of(path, results, summary, error) : status;
+}
+
+void
+rh_summary_close(rh_summary *summary)
+{
+    if (!summary)
+        return;
+    for (size_t i = 0; i < summary->workload_count; i++) {
+        rh_workload *workload = &summary->workloads[i];
+        for (size_t j = 0; j < workload->subject_count; j++)
+            free(workload->subjects[j].runs);
+        free(workload->subjects);
+        free(workload->command);
+    }
+    free(summary->workloads);
+    rh_results_close(summary->results);
+    free(summary->path);
+    free(summary);
+}
+
+const rh_subject *
+rh_workload_subject(const rh_workload *workload, const char *spec)
+{
+    for (size_t i = 0; i < workload->subject_count; i++) {
+        if (strcmp(workload->subjects[i].spec, spec) == 0)
+            return &workload->subjects[i];
+    }
+    return NULL;
+}
+
+static bool
+ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+/* The pass that measures a number undisturbed. */
+static const char *
+pass_of(const char *metric)
+{
+    if (strcmp(metric, "ns_per_event") == 0 || strcmp(metric, "wall_ns") == 0)
+        return "throughput";
+    return ends_with(metric, "_ns") ? "latency" : "memory";
+}
+
+static double
+metric_of(const rh_run *run, const char *metric)
+{
+    for (size_t i = 0; i < run->metric_count; i++) {
+        if (run->metrics[i].name && strcmp(run->metrics[i].name, metric) == 0)
+            return run->metrics[i].value;
+    }
+    return NAN;
+}
+
+static void
+insert_value(rh_values *values, double value, unsigned repetition)
+{
+    values->value = grown(values->value, values->count, sizeof *values->value);
+    values->repetition = grown(values->repetition, values->count, sizeof *values->repetition);
+    size_t at = values->count++;
+    for (; at > 0 && values->repetition[at - 1] > repetition; at--) {
+        values->value[at] = values->value[at - 1];
+        values->repetition[at] = values->repetition[at - 1];
+    }
+    values->value[at] = value;
+    values->repetition[at] = repetition;
+}
+
+rh_values
+rh_subject_values(const rh_subject *subject, const char *metric)
+{
+    rh_values values = {NULL, NULL, 0};
+    const char *pass = pass_of(metric);
+    for (size_t i = 0; i < subject->run_count; i++) {
+        const rh_run *run = subject->runs[i];
+        if (strcmp(run->pass, pass) != 0 || strcmp(run->status, "failed") == 0)
+            continue;
+        double value = metric_of(run, metric);
+        if (isfinite(value))
+            insert_value(&values, value, run->rep);
+    }
+    return values;
+}
+
+void
+rh_values_release(rh_values *values)
+{
+    free(values->value);
+    free(values->repetition);
+    *values = (rh_values){NULL, NULL, 0};
+}
+
+double
+rh_subject_median(const rh_subject *subject, const char *metric)
+{
+    rh_values values = rh_subject_values(subject, metric);
+    double median = rh_median(values.value, values.count);
+    rh_values_release(&values);
+    return median;
+}
+
+/* Puts the values of repetitions that both have side by side; returns how many. */
+static size_t
+pair_up(rh_values *a, rh_values *b)
+{
+    size_t pairs = 0;
+    for (size_t i = 0, j = 0; i < a->count && j < b->count;) {
+        if (a->repetition[i] < b->repetition[j]) {
+            i++;
+        } else if (a->repetition[i] > b->repetition[j]) {
+            j++;
+        } else {
+            a->value[pairs] = a->value[i++];
+            b->value[pairs++] = b->value[j++];
+        }
+    }
+    return pairs;
+}
+
+rh_ratio
+rh_subject_ratio(const rh_subject *subject, const rh_subject *baseline, const rh_quantity *quantity,
+                 bool paired)
+{
+    rh_values ours = rh_subject_values(subject, quantity->name);
+    rh_values theirs = rh_subject_values(baseline, quantity->name);
+    double shift = quantity->kind == RH_QUANTITY_EXCESS ? 1 : 0;
+    for (size_t i = 0; i < ours.count; i++)
+        ours.value[i] += shift;
+    for (size_t i = 0; i < theirs.count; i++)
+        theirs.value[i] += shift;
+    rh_ratio ratio;
+    if (quantity->kind != RH_QUANTITY_NS)
+        ratio = rh_ratio_exact(rh_median(ours.value, ours.count),
+                               rh_median(theirs.value, theirs.count));
+    else if (paired)
+        ratio = rh_ratio_paired(ours.value, theirs.value, pair_up(&ours, &theirs));
+    else
+        ratio = rh_ratio_unpaired(ours.value, ours.count, theirs.value, theirs.count);
+    rh_values_release(&ours);
+    rh_values_release(&theirs);
+    return ratio;
+}
+
+rh_status
+rh_subject_samples(const rh_summary *summary, const rh_subject *subject, rh_sample **samples,
+                   size_t *count, rh_error *error)
+{
+    *samples = NULL;
+    *count = 0;
+    for (size_t i = 0; i < subject->run_count && *count == 0; i++) {
+        rh_run run = *subject->runs[i];
+        if (strcmp(run.pass, "memory") != 0 || strcmp(run.status, "failed") == 0)
+            continue;
+        rh_status status = rh_results_load_samples(summary->results, &run, error);
+        if (status != RH_OK)
+            return status;
+        if (run.sample_count == 0)
+            continue;
+        *samples = malloc(run.sample_count * sizeof **samples);
+        if (!*samples)
+            abort();
+        memcpy(*samples, run.samples, run.sample_count * sizeof **samples);
+        *count = run.sample_count;
+    }
+    return RH_OK;
+}
+
+static int
+compare_buckets(const void *a, const void *b)
+{
+    const rh_bucket *x = a, *y = b;
+    return (x->lower_ns > y->lower_ns) - (x->lower_ns < y->lower_ns);
+}
+
+/* Sorts, and makes one of buckets with the same bounds. */
+static size_t
+merge_buckets(rh_bucket *buckets, size_t count)
+{
+    size_t kept = 0;
+    if (count > 1)
+        qsort(buckets, count, sizeof *buckets, compare_buckets);
+    for (size_t i = 0; i < count; i++) {
+        if (kept > 0 && buckets[kept - 1].lower_ns == buckets[i].lower_ns)
+            buckets[kept - 1].count += buckets[i].count;
+        else
+            buckets[kept++] = buckets[i];
+    }
+    return kept;
+}
+
+rh_status
+rh_subject_buckets(const rh_summary *summary, const rh_subject *subject, const char *operation,
+                   rh_bucket **buckets, size_t *count, rh_error *error)
+{
+    rh_bucket *all = NULL;
+    size_t found = 0;
+    for (size_t i = 0; i < subject->run_count; i++) {
+        rh_run run = *subject->runs[i];
+        if (strcmp(run.pass, "latency") != 0 || strcmp(run.status, "failed") == 0)
+            continue;
+        rh_status status = rh_results_load_buckets(summary->results, &run, error);
+        if (status != RH_OK) {
+            free(all);
+            return status;
+        }
+        for (size_t j = 0; j < run.bucket_count; j++) {
+            if (!run.buckets[j].operation || run.buckets[j].count == 0 ||
+                strcmp(run.buckets[j].operation, operation) != 0)
+                continue;
+            all = grown(all, found, sizeof *all);
+            all[found] = run.buckets[j];
+            all[found++].operation = operation;
+        }
+    }
+    *buckets = all;
+    *count = merge_buckets(all, found);
+    return RH_OK;
+}
