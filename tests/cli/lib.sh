@@ -34,7 +34,7 @@ expect() {
 
 judge() { # STATUS PATTERN GOT WHAT
     cat "$TMP/out" "$TMP/err" >"$TMP/both"
-    if [ "$3" != "$1" ]; then
+    if ! [[ $3 =~ ^($1)$ ]]; then
         problem "$4: exit code $3, expected $1"
     elif [ -n "$2" ] && ! grep -qE -- "$2" "$TMP/both"; then
         problem "$4: nothing matches '$2'"
