@@ -3,7 +3,7 @@
 # it keeps the copy, what it installs, and what it says where it cannot.
 . "${BASH_SOURCE[0]%/*}/lib.sh"
 
-# A tree of sources with a space in its path, and a folder of stand-ins that comes first on PATH.
+# A tree of sources with a space in its path, which Bazel would refuse, and a folder of stand-ins that comes first on PATH.
 tree="$TMP/a tree"
 mkdir -p "$tree" bin home
 cp -rL "$runfiles/reheap" "$runfiles/third_party" "$tree/"
@@ -18,6 +18,8 @@ stand_in() { # NAME, text of the script on stdin
 }
 # Builds a "program" that prints its arguments and the tree it was built from.
 stand_in bazel <<END
+case \$PWD in *\ *) echo "no spaces, please"; exit 36 ;; esac
+[ -e reheap.c ] || { echo "not in a workspace"; exit 2; }
 echo "\$*" >>"$TMP/bazel.calls"
 [ ! -e "$TMP/slow" ] || sleep 1
 [ ! -e "$TMP/broken" ] || { echo 'a.c:1: error: expected a declaration'; exit 1; }
@@ -104,7 +106,7 @@ grep -q '^ran: one' one.out && grep -q '^ran: two' two.out || problem "one of tw
 forget
 touch broken
 expect 4 'a.c:1: error' run "$launcher" info
-same "no copy of a failed build" "" "$(find home/.cache/reheap -mindepth 1 -type d)"
+same "no copy of a failed build" "" "$(find home/.cache/reheap -mindepth 1 -type d ! -path '*/sources*')"
 rm broken
 expect 7 '^ran: info$' run "$launcher" info
 
@@ -145,8 +147,14 @@ expect 7 '^ran: info$' env -i PATH="$TMP/bin:/usr/bin:/bin" TMPDIR="$TMP/tmp" ba
 grep -q -- '--output_user_root' bazel.calls || problem "without HOME Bazel got no folder of its own"
 [ -n "$(find tmp -name reheap_program)" ] || problem "no copy below TMPDIR"
 forget
-expect 7 '^ran: info$' run XDG_CACHE_HOME="$TMP/other cache" "$launcher" info
-[ -n "$(find "other cache" -name reheap_program)" ] || problem "XDG_CACHE_HOME is not used"
+expect 7 '^ran: info$' run XDG_CACHE_HOME="$TMP/other-cache" "$launcher" info
+[ -n "$(find "other-cache" -name reheap_program)" ] || problem "XDG_CACHE_HOME is not used"
+
+# A path without a space is built in place.
+forget
+cp -r "$tree" plain
+expect 7 '^ran: info$' run plain/reheap info
+[ ! -e home/.cache/reheap/sources ] || problem "sources were copied without need"
 
 # Another machine, another system.
 for system in "Linux aarch64" "Darwin x86_64"; do
