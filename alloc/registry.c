@@ -3,12 +3,15 @@
 #include "alloc/bump.h"
 #include "alloc/preloaded.h"
 #include "alloc/process_malloc.h"
+#include "alloc/pymalloc.h"
 #include "alloc/spec.h"
 
 const rh_allocator *const rh_allocators[] = {
-    &rh_bestfit_allocator,  &rh_malloc_allocator, &rh_jemalloc_allocator,
-    &rh_tcmalloc_allocator, &rh_scudo_allocator,  &rh_tbb_allocator,
-    &rh_preload_allocator,  &rh_bump_allocator,   NULL,
+    &rh_pymalloc_allocator, &rh_bestfit_allocator,
+    &rh_malloc_allocator,   &rh_jemalloc_allocator,
+    &rh_tcmalloc_allocator, &rh_scudo_allocator,
+    &rh_tbb_allocator,      &rh_preload_allocator,
+    &rh_bump_allocator,     NULL,
 };
 
 const rh_layer *const rh_layers[] = {

@@ -1,0 +1,153 @@
+#define _GNU_SOURCE
+#include "alloc/arena_ground.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define WINDOW_BYTES  ((size_t)64 << 30)
+#define VIRTUAL_BASE  ((uintptr_t)1 << 40)
+#define VIRTUAL_LIMIT ((uintptr_t)1 << 46)
+
+typedef struct rh_ground_window rh_ground_window;
+
+void
+rh_arena_ground_init(rh_arena_ground *ground, size_t arena_bytes, bool is_virtual)
+{
+    *ground = (rh_arena_ground){.arena_bytes = arena_bytes, .is_virtual = is_virtual};
+}
+
+void
+rh_arena_ground_release(rh_arena_ground *ground)
+{
+    for (size_t i = 0; i < ground->window_count; i++)
+        if (ground->windows[i].mapping)
+            munmap(ground->windows[i].mapping, ground->windows[i].mapping_bytes);
+    free(ground->windows);
+    free(ground->vacant);
+    *ground = (rh_arena_ground){0};
+}
+
+/* Makes room for one more, doubling; false when there is no memory. */
+static bool
+grow(void **array, size_t count, size_t *capacity, size_t element_bytes)
+{
+    if (count < *capacity)
+        return true;
+    size_t wanted = *capacity ? *capacity * 2 : 16;
+    void *grown = realloc(*array, wanted * element_bytes);
+    if (!grown)
+        return false;
+    *array = grown;
+    *capacity = wanted;
+    return true;
+}
+
+/* Reserves `bytes` at a multiple of `alignment` (a power of two). */
+static bool
+reserve(rh_ground_window *window, size_t bytes, size_t alignment)
+{
+    size_t mapping_bytes = bytes + alignment;
+    void *mapping =
+        mmap(NULL, mapping_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapping == MAP_FAILED)
+        return false;
+    uintptr_t base = ((uintptr_t)mapping + alignment - 1) & ~(alignment - 1);
+    *window = (rh_ground_window){
+        .base = base, .bytes = bytes, .mapping = mapping, .mapping_bytes = mapping_bytes};
+    return true;
+}
+
+static bool
+open_window(rh_arena_ground *ground, rh_ground_window *window)
+{
+    if (ground->is_virtual) {
+        uintptr_t base = VIRTUAL_BASE + ground->window_count * WINDOW_BYTES;
+        *window = (rh_ground_window){.base = base, .bytes = WINDOW_BYTES};
+        return base < VIRTUAL_LIMIT;
+    }
+    if (reserve(window, WINDOW_BYTES, WINDOW_BYTES))
+        return true;
+    for (size_t bytes = WINDOW_BYTES / 2; bytes >= ground->arena_bytes; bytes /= 2)
+        if (reserve(window, bytes, ground->arena_bytes))
+            return true;
+    return false;
+}
+
+/* The next address that was never an arena; 0 when there is none. */
+static uintptr_t
+fresh_place(rh_arena_ground *ground)
+{
+    rh_ground_window *last =
+        ground->window_count ? &ground->windows[ground->window_count - 1] : NULL;
+    if (!last || last->bytes - last->used < ground->arena_bytes) {
+        void *windows = ground->windows;
+        if (!grow(&windows, ground->window_count, &ground->window_capacity, sizeof *last))
+            return 0;
+        ground->windows = windows;
+        last = &ground->windows[ground->window_count];
+        if (!open_window(ground, last))
+            return 0;
+        ground->window_count++;
+    }
+    return last->base + last->used;
+}
+
+static bool
+make_usable(const rh_arena_ground *ground, uintptr_t place)
+{
+    return ground->is_virtual || mmap((void *)place, ground->arena_bytes, PROT_READ | PROT_WRITE,
+                                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+}
+
+static void *
+give_arena(void *ctx, size_t size)
+{
+    rh_arena_ground *ground = ctx;
+    if (size != ground->arena_bytes)
+        return NULL;
+    if (ground->vacant_count) {
+        uintptr_t place = ground->vacant[ground->vacant_count - 1];
+        if (!make_usable(ground, place))
+            return NULL;
+        ground->vacant_count--;
+        return (void *)place;
+    }
+    void *vacant = ground->vacant;
+    if (!grow(&vacant, ground->made, &ground->vacant_capacity, sizeof *ground->vacant))
+        return NULL;
+    ground->vacant = vacant;
+    uintptr_t place = fresh_place(ground);
+    if (!place || !make_usable(ground, place))
+        return NULL;
+    ground->made++;
+    ground->windows[ground->window_count - 1].used += ground->arena_bytes;
+    return (void *)place;
+}
+
+static void
+take_arena_back(void *ctx, void *arena, size_t size)
+{
+    rh_arena_ground *ground = ctx;
+    if (!arena)
+        return;
+    /* Mapped over, not unmapped: the window stays ours. A kernel that refuses leaves the pages;
+     * they are dropped then without giving up the mapping. */
+    if (!ground->is_virtual &&
+        mmap(arena, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+             0) == MAP_FAILED)
+        madvise(arena, size, MADV_DONTNEED);
+    ground->vacant[ground->vacant_count++] = (uintptr_t)arena;
+}
+
+PyObjectArenaAllocator
+rh_arena_ground_source(rh_arena_ground *ground)
+{
+    return (PyObjectArenaAllocator){ground, give_arena, take_arena_back};
+}
+
+uint64_t
+rh_arena_ground_bytes(const rh_arena_ground *ground)
+{
+    return ground->vacant_capacity * sizeof *ground->vacant +
+           ground->window_capacity * sizeof *ground->windows;
+}

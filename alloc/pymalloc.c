@@ -1,0 +1,292 @@
+#include "alloc/pymalloc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc/pymalloc_check.h"
+#include "alloc/pymalloc_domains.h"
+#include "alloc/pymalloc_pools.h"
+#include "alloc/pymalloc_statistics.h"
+
+#define CACHE_LINE      ((size_t)64)
+#define SPACE_ALIGNMENT 16 /* of every block outside pools */
+#define KEEP_MAX        1000000
+
+/* ---- the operations of a heap ---- */
+
+static rh_pymalloc *
+of(rh_heap *heap)
+{
+    return (rh_pymalloc *)heap;
+}
+
+static void *
+heap_aligned_alloc(rh_heap *heap, PyMemAllocatorDomain domain, size_t alignment, size_t size)
+{
+    return rh_pymalloc_aligned_alloc(of(heap), domain, alignment, size);
+}
+
+static size_t
+heap_usable_size(rh_heap *heap, PyMemAllocatorDomain domain, const void *block)
+{
+    return rh_pymalloc_usable_size(of(heap), domain, block);
+}
+
+static void
+heap_get_arenas(rh_heap *heap, PyObjectArenaAllocator *arenas)
+{
+    *arenas = of(heap)->arenas.source;
+}
+
+static rh_status
+heap_set_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas, rh_error *error)
+{
+    if (of(heap)->arenas.changes)
+        return rh_fail(error, RH_USAGE,
+                       "the source of arenas must be set before the first allocation");
+    of(heap)->arenas.source = *arenas;
+    return RH_OK;
+}
+
+static void
+heap_snapshot(rh_heap *heap, rh_counters *counters)
+{
+    rh_pymalloc_snapshot(of(heap), counters);
+}
+
+static bool
+heap_print_stats(rh_heap *heap, FILE *out)
+{
+    return rh_pymalloc_print_stats(of(heap), out);
+}
+
+static bool
+heap_walk(rh_heap *heap, rh_region_visitor *visit, void *ctx)
+{
+    return rh_pymalloc_walk(of(heap), visit, ctx);
+}
+
+static rh_status
+heap_check(rh_heap *heap, rh_error *error)
+{
+    return rh_pymalloc_check(of(heap), error);
+}
+
+static void
+heap_trim(rh_heap *heap)
+{
+    rh_pymalloc *pymalloc = of(heap);
+    rh_arenas_trim(&pymalloc->arenas);
+    if (pymalloc->space) {
+        rh_bestfit_trim(pymalloc->space);
+        rh_pymalloc_settle_space(pymalloc);
+    }
+    rh_pymalloc_settle(pymalloc);
+}
+
+static void
+heap_close(rh_heap *heap)
+{
+    rh_pymalloc *pymalloc = of(heap);
+    rh_arenas_release(&pymalloc->arenas);
+    rh_arena_ground_release(&pymalloc->ground);
+    if (pymalloc->space)
+        rh_bestfit_close(pymalloc->space);
+    free(pymalloc);
+}
+
+static const rh_heap_operations operations = {
+    .aligned_alloc = heap_aligned_alloc,
+    .usable_size = heap_usable_size,
+    .get_arenas = heap_get_arenas,
+    .set_arenas = heap_set_arenas,
+    .snapshot = heap_snapshot,
+    .print_stats = heap_print_stats,
+    .walk = heap_walk,
+    .check = heap_check,
+    .trim = heap_trim,
+    .close = heap_close,
+};
+
+/* ---- opening ---- */
+
+rh_status
+rh_pymalloc_config_init(rh_pymalloc_config *config, const char *version, rh_error *error)
+{
+    const char *wanted = version ? version : RH_PYMALLOC_STANDARD_PRESET;
+    const rh_pymalloc_preset *preset = rh_pymalloc_preset_find(wanted);
+    if (!preset)
+        return rh_fail(error, RH_USAGE, "there is no preset for CPython %s; there are 3.7 to 3.15",
+                       wanted);
+    *config = (rh_pymalloc_config){
+        .arena_bytes = preset->arena_bytes,
+        .pool_bytes = preset->pool_bytes,
+        .alignment = 16,
+        .small_bytes = 512,
+        .policy = RH_POLICY_MOST_FULL,
+        .keep = preset->keep,
+        .map_address_bits = preset->map_address_bits,
+    };
+    return RH_OK;
+}
+
+static rh_status
+check_virtual(const rh_pymalloc_config *config, rh_error *error)
+{
+    if (config->source != RH_SOURCE_VIRTUAL)
+        return RH_OK;
+    if (config->metadata != RH_METADATA_SIDE)
+        return rh_fail(error, RH_USAGE,
+                       "source=virtual needs metadata=side: there is no memory behind its "
+                       "addresses for headers to lie in");
+    if (config->large != RH_LARGE_SPACE)
+        return rh_fail(error, RH_USAGE,
+                       "source=virtual needs large=space: the C library gives real memory");
+    return RH_OK;
+}
+
+static rh_pymalloc *
+allocate(uint32_t classes)
+{
+    size_t bytes = sizeof(rh_pymalloc) + classes * sizeof(rh_bin);
+    bytes = (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    rh_pymalloc *pymalloc = aligned_alloc(CACHE_LINE, bytes);
+    if (!pymalloc)
+        return NULL;
+    memset(pymalloc, 0, bytes);
+    pymalloc->fixed_bytes = bytes;
+    return pymalloc;
+}
+
+static rh_status
+open_parts(rh_pymalloc *pymalloc, const rh_pymalloc_config *config,
+           const rh_pymalloc_geometry *geometry, rh_error *error)
+{
+    rh_arena_ground_init(&pymalloc->ground, geometry->arena_bytes, pymalloc->is_virtual);
+    if (!rh_arenas_init(&pymalloc->arenas, geometry, config->policy, config->keep,
+                        config->metadata == RH_METADATA_SIDE, config->map_address_bits))
+        return rh_fail(error, RH_SYSTEM, "no memory for the tables of a pymalloc heap");
+    pymalloc->arenas.source = rh_arena_ground_source(&pymalloc->ground);
+    if (config->large == RH_LARGE_LIBC)
+        return RH_OK;
+    rh_status status = rh_bestfit_open(pymalloc->is_virtual, &pymalloc->space, error);
+    if (status == RH_OK) {
+        pymalloc->space_mapped = rh_bestfit_mapped(pymalloc->space);
+        pymalloc->space_bytes = *pymalloc->space_mapped;
+    } else {
+        rh_arenas_release(&pymalloc->arenas);
+    }
+    return status;
+}
+
+rh_status
+rh_pymalloc_open(const rh_pymalloc_config *config, rh_heap **heap, rh_error *error)
+{
+    rh_pymalloc_geometry geometry;
+    rh_status status = rh_pymalloc_geometry_init(&geometry, config->arena_bytes, config->pool_bytes,
+                                                 config->alignment, config->small_bytes, error);
+    if (status == RH_OK)
+        status = check_virtual(config, error);
+    if (status != RH_OK)
+        return status;
+    rh_pymalloc *pymalloc = allocate(geometry.classes);
+    if (!pymalloc)
+        return rh_fail(error, RH_SYSTEM, "no memory for a pymalloc heap");
+    pymalloc->is_virtual = config->source == RH_SOURCE_VIRTUAL;
+    status = open_parts(pymalloc, config, &geometry, error);
+    if (status != RH_OK) {
+        free(pymalloc);
+        return status;
+    }
+    rh_pools_init(pymalloc);
+    rh_pymalloc_set_domains(pymalloc);
+    rh_pymalloc_settle(pymalloc);
+    pymalloc->heap.operations = &operations;
+    pymalloc->heap.mapped_bytes = &pymalloc->mapped_bytes;
+    pymalloc->heap.natural_alignment =
+        geometry.alignment < SPACE_ALIGNMENT ? geometry.alignment : SPACE_ALIGNMENT;
+    *heap = &pymalloc->heap;
+    return RH_OK;
+}
+
+/* ---- the spec ---- */
+
+static const rh_key keys[] = {
+    {"arena", RH_KEY_SIZE, RH_ARENA_BYTES_MIN, RH_ARENA_BYTES_MAX, true, NULL, NULL,
+     "bytes of an arena"},
+    {"pool", RH_KEY_SIZE, RH_POOL_BYTES_MIN, RH_POOL_BYTES_MAX, true, NULL, NULL,
+     "bytes of a pool"},
+    {"align", RH_KEY_SIZE, RH_ALIGNMENT_MIN, RH_ALIGNMENT_MAX, true, NULL, "16",
+     "alignment of blocks, and step of the size classes"},
+    {"small", RH_KEY_SIZE, 1, RH_POOL_BYTES_MAX / 2, false, NULL, "512",
+     "largest request that pools serve"},
+    {"policy", RH_KEY_CHOICE, 0, 0, false, "most-full|lowest-address|most-recent|least-full",
+     "most-full", "which arena the next pool is taken from"},
+    {"keep", RH_KEY_COUNT, 0, KEEP_MAX, false, NULL, NULL, "arenas kept without a block"},
+    {"source", RH_KEY_CHOICE, 0, 0, false, "mmap|virtual", "mmap",
+     "where arenas come from; virtual: addresses are numbers (implies metadata=side)"},
+    {"metadata", RH_KEY_CHOICE, 0, 0, false, "in-band|side", "in-band",
+     "where headers and links lie"},
+    {"large", RH_KEY_CHOICE, 0, 0, false, "space|libc", "space",
+     "what serves RAW, zero and large requests"},
+    {0},
+};
+
+static void
+apply_sizes(const rh_spec_part *part, rh_pymalloc_config *config)
+{
+    rh_spec_number(part, "arena", &config->arena_bytes);
+    rh_spec_number(part, "pool", &config->pool_bytes);
+    rh_spec_number(part, "align", &config->alignment);
+    rh_spec_number(part, "small", &config->small_bytes);
+    uint64_t number;
+    if (rh_spec_number(part, "keep", &number))
+        config->keep = (uint32_t)number;
+}
+
+static void
+apply_choices(const rh_spec_part *part, rh_pymalloc_config *config)
+{
+    uint64_t choice;
+    if (rh_spec_number(part, "policy", &choice))
+        config->policy = (rh_policy)choice;
+    if (rh_spec_number(part, "source", &choice))
+        config->source = (rh_arena_source_kind)choice;
+    if (config->source == RH_SOURCE_VIRTUAL)
+        config->metadata = RH_METADATA_SIDE;
+    if (rh_spec_number(part, "metadata", &choice))
+        config->metadata = (rh_metadata_place)choice;
+    if (rh_spec_number(part, "large", &choice))
+        config->large = (rh_large_kind)choice;
+}
+
+static rh_status
+open_spec(const rh_spec_part *part, rh_heap **heap, rh_error *error)
+{
+    rh_pymalloc_config config;
+    rh_status status = rh_pymalloc_config_init(&config, part->preset, error);
+    if (status != RH_OK)
+        return status;
+    apply_sizes(part, &config);
+    apply_choices(part, &config);
+    return rh_pymalloc_open(&config, heap, error);
+}
+
+/* The version it is identical to. */
+static void
+version(const rh_spec_part *part, char *text, size_t capacity)
+{
+    snprintf(text, capacity, "as CPython %s",
+             part->preset ? part->preset : RH_PYMALLOC_STANDARD_PRESET);
+}
+
+const rh_allocator rh_pymalloc_allocator = {
+    .name = "pymalloc",
+    .summary = "CPython's allocator for small objects, every constant a parameter",
+    .presets = rh_pymalloc_presets,
+    .keys = keys,
+    .many = true,
+    .deterministic = true,
+    .open = open_spec,
+    .version = version,
+};

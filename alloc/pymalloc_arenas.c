@@ -1,0 +1,314 @@
+#define _GNU_SOURCE
+#include "alloc/pymalloc_arenas.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define SLOTS_AT_FIRST 16
+
+bool
+rh_arenas_init(rh_arenas *arenas, const rh_pymalloc_geometry *geometry, rh_policy policy,
+               uint32_t keep, bool side, unsigned map_address_bits)
+{
+    *arenas = (rh_arenas){.geometry = *geometry, .keep = keep, .side = side, .unused = RH_NO_ARENA};
+    rh_arena_map_census_init(&arenas->census, map_address_bits, geometry->arena_shift);
+    bool ready = rh_arena_order_init(&arenas->order, policy, geometry->pools) &&
+                 rh_address_map_init(&arenas->map, geometry->arena_shift);
+    if (!ready)
+        rh_arenas_release(arenas);
+    return ready;
+}
+
+/* ---- headers and links beside an arena ---- */
+
+size_t
+rh_arenas_side_bytes(const rh_arenas *arenas)
+{
+    if (!arenas->side)
+        return 0;
+    const rh_pymalloc_geometry *geometry = &arenas->geometry;
+    size_t links = (geometry->pool_bytes >> geometry->class_shift) * sizeof(uint16_t);
+    size_t bytes = geometry->pools * (sizeof(rh_side_pool) + links);
+    return (bytes + 4095) / 4096 * 4096;
+}
+
+static bool
+map_side(const rh_arenas *arenas, rh_arena *arena)
+{
+    void *side = mmap(NULL, rh_arenas_side_bytes(arenas), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    arena->side = side == MAP_FAILED ? NULL : side;
+    return arena->side != NULL;
+}
+
+static void
+unmap_side(const rh_arenas *arenas, rh_arena *arena)
+{
+    if (arena->side)
+        munmap(arena->side, rh_arenas_side_bytes(arenas));
+    arena->side = NULL;
+}
+
+/* ---- birth and death of arenas ---- */
+
+/* A slot for a new arena, still unlinked; RH_NO_ARENA when there is no memory. */
+static uint32_t
+find_slot(rh_arenas *arenas)
+{
+    if (arenas->unused != RH_NO_ARENA)
+        return arenas->unused;
+    if (arenas->count == arenas->capacity) {
+        uint32_t capacity = arenas->capacity ? arenas->capacity * 2 : SLOTS_AT_FIRST;
+        rh_arena *slots = realloc(arenas->slots, capacity * sizeof *slots);
+        if (!slots)
+            return RH_NO_ARENA;
+        arenas->slots = slots;
+        if (!rh_arena_order_reserve(&arenas->order, capacity))
+            return RH_NO_ARENA;
+        arenas->capacity = capacity;
+    }
+    return arenas->count;
+}
+
+static void
+lay_out(const rh_arenas *arenas, rh_arena *arena, uintptr_t base)
+{
+    uintptr_t pool = arenas->geometry.pool_bytes;
+    uint32_t next_unused = arena->next_unused;
+    bool aligned = (base & (pool - 1)) == 0;
+    *arena = (rh_arena){
+        .base = base,
+        .first_pool = (base + pool - 1) & ~(pool - 1),
+        .pools = arenas->geometry.pools - !aligned,
+        .free_pools = arenas->geometry.pools - !aligned,
+        .next_unused = next_unused,
+    };
+}
+
+/* Enters what the source gave; false when it cannot be used. */
+static bool
+enter(rh_arenas *arenas, uint32_t slot, void *memory)
+{
+    rh_arena *arena = &arenas->slots[slot];
+    lay_out(arenas, arena, (uintptr_t)memory);
+    if (arena->pools > 0 && rh_arena_map_census_enter(&arenas->census, arena->base) &&
+        (!arenas->side || map_side(arenas, arena))) {
+        if (rh_address_map_enter(&arenas->map, arena->base, slot))
+            return true;
+        unmap_side(arenas, arena);
+    }
+    arena->base = 0;
+    return false;
+}
+
+static void
+count_birth(rh_arenas *arenas, const rh_arena *arena)
+{
+    arenas->allocated++;
+    arenas->current++;
+    if (arenas->current > arenas->highwater)
+        arenas->highwater = arenas->current;
+    arenas->unaligned += arena->first_pool != arena->base;
+    arenas->idle_arenas++;
+    arenas->pools_whole += arena->pools;
+}
+
+static bool
+new_arena(rh_arenas *arenas)
+{
+    arenas->changes++;
+    uint32_t slot = find_slot(arenas);
+    if (slot == RH_NO_ARENA)
+        return false;
+    bool reused = slot == arenas->unused;
+    if (!reused)
+        arenas->slots[slot] = (rh_arena){.next_unused = RH_NO_ARENA};
+    void *memory = arenas->source.alloc(arenas->source.ctx, arenas->geometry.arena_bytes);
+    if (!memory)
+        return false;
+    if (!enter(arenas, slot, memory)) {
+        arenas->source.free(arenas->source.ctx, memory, arenas->geometry.arena_bytes);
+        return false;
+    }
+    rh_arena *arena = &arenas->slots[slot];
+    if (reused)
+        arenas->unused = arena->next_unused;
+    else
+        arenas->count++;
+    arenas->slots_reused += reused;
+    count_birth(arenas, arena);
+    rh_arena_order_add(&arenas->order, slot, arena->base, arena->free_pools);
+    return true;
+}
+
+/* The arena has no pool in use and is not in the order. */
+static void
+release_arena(rh_arenas *arenas, uint32_t slot)
+{
+    rh_arena *arena = &arenas->slots[slot];
+    rh_address_map_remove(&arenas->map, arena->base);
+    unmap_side(arenas, arena);
+    arenas->source.free(arenas->source.ctx, (void *)arena->base, arenas->geometry.arena_bytes);
+    arenas->changes++;
+    arenas->released++;
+    arenas->current--;
+    arenas->unaligned -= arena->first_pool != arena->base;
+    arenas->pools_whole -= arena->pools;
+    *arena = (rh_arena){.next_unused = arenas->unused};
+    arenas->unused = slot;
+}
+
+void
+rh_arenas_release(rh_arenas *arenas)
+{
+    for (uint32_t i = 0; i < arenas->count; i++) {
+        rh_arena *arena = &arenas->slots[i];
+        if (!arena->base)
+            continue;
+        unmap_side(arenas, arena);
+        arenas->source.free(arenas->source.ctx, (void *)arena->base, arenas->geometry.arena_bytes);
+    }
+    free(arenas->slots);
+    arenas->slots = NULL;
+    arenas->count = 0;
+    rh_arena_order_release(&arenas->order);
+    rh_arena_map_census_release(&arenas->census);
+    rh_address_map_release(&arenas->map);
+}
+
+/* ---- pools ---- */
+
+static rh_pool *
+cut_pool(rh_arenas *arenas, uint32_t slot)
+{
+    rh_arena *arena = &arenas->slots[slot];
+    assert(arena->cut < arena->pools);
+    uint32_t index = arena->cut++;
+    rh_pool *pool = rh_arena_pool(arenas, arena, index);
+    *pool = (rh_pool){.arena = slot, .size_class = RH_NO_CLASS};
+    if (arenas->side) {
+        const rh_pymalloc_geometry *geometry = &arenas->geometry;
+        size_t units = geometry->pool_bytes >> geometry->class_shift;
+        uint16_t *links = (uint16_t *)&arena->side[geometry->pools];
+        arena->side[index].address = arena->first_pool + ((uintptr_t)index << geometry->pool_shift);
+        arena->side[index].links = links + index * units;
+    }
+    return pool;
+}
+
+rh_pool *
+rh_arenas_take_pool(rh_arenas *arenas)
+{
+    uint32_t slot = rh_arena_order_first(&arenas->order);
+    bool fresh = slot == RH_NO_ARENA;
+    if (fresh) {
+        if (!new_arena(arenas))
+            return NULL;
+        slot = rh_arena_order_first(&arenas->order);
+    }
+    rh_arena *arena = &arenas->slots[slot];
+    if (arena->free_pools == arena->pools) {
+        arenas->idle_arenas--;
+        arenas->arenas_reused += !fresh;
+    }
+    rh_arena_order_taken(&arenas->order);
+    arena->free_pools--;
+    arenas->pools_in_use++;
+    rh_pool *pool = arena->given_back;
+    if (!pool)
+        return cut_pool(arenas, slot);
+    arena->given_back = pool->next;
+    arenas->pools_recycled++;
+    return pool;
+}
+
+/* Whether an arena whose last pool comes back is kept: as CPython does when it is the last in the
+ * order; with more to keep, also while fewer than that are idle. */
+static bool
+is_kept(const rh_arenas *arenas, uint32_t slot)
+{
+    if (arenas->keep == 0)
+        return false;
+    if (arenas->order.policy != RH_POLICY_MOST_FULL)
+        return arenas->idle_arenas < arenas->keep;
+    return rh_arena_order_is_last(&arenas->order, slot) || arenas->idle_arenas < arenas->keep - 1;
+}
+
+void
+rh_arenas_give_pool(rh_arenas *arenas, rh_pool *pool)
+{
+    uint32_t slot = pool->arena;
+    rh_arena *arena = &arenas->slots[slot];
+    pool->next = arena->given_back;
+    pool->previous = NULL;
+    arena->given_back = pool;
+    arenas->pools_in_use--;
+    arena->free_pools++;
+    if (arena->free_pools == arena->pools) {
+        if (!is_kept(arenas, slot)) {
+            rh_arena_order_remove(&arenas->order, slot);
+            release_arena(arenas, slot);
+            return;
+        }
+        arenas->idle_arenas++;
+    }
+    rh_arena_order_given(&arenas->order, slot);
+}
+
+void
+rh_arenas_trim(rh_arenas *arenas)
+{
+    for (uint32_t slot = 0; slot < arenas->count; slot++) {
+        const rh_arena *arena = &arenas->slots[slot];
+        if (!arena->base || arena->free_pools != arena->pools)
+            continue;
+        rh_arena_order_remove(&arenas->order, slot);
+        release_arena(arenas, slot);
+        arenas->idle_arenas--;
+    }
+}
+
+/* ---- questions ---- */
+
+uint64_t
+rh_arenas_table_bytes(const rh_arenas *arenas)
+{
+    const rh_arena_map_census *census = &arenas->census;
+    return arenas->capacity * sizeof *arenas->slots + rh_arena_order_bytes(&arenas->order) +
+           rh_address_map_bytes(&arenas->map) +
+           (census->middle.capacity + census->bottom.capacity) * sizeof(uint64_t);
+}
+
+typedef struct rh_arena_name {
+    uintptr_t base;
+    uint32_t slot;
+} rh_arena_name;
+
+static int
+by_base(const void *first, const void *second)
+{
+    uintptr_t a = ((const rh_arena_name *)first)->base, b = ((const rh_arena_name *)second)->base;
+    return (a > b) - (a < b);
+}
+
+uint32_t *
+rh_arenas_by_address(const rh_arenas *arenas)
+{
+    rh_arena_name *names = malloc((arenas->current + 1) * sizeof *names);
+    uint32_t *slots = malloc((arenas->current + 1) * sizeof *slots);
+    if (names && slots) {
+        size_t count = 0;
+        for (uint32_t i = 0; i < arenas->count; i++)
+            if (arenas->slots[i].base)
+                names[count++] = (rh_arena_name){arenas->slots[i].base, i};
+        qsort(names, count, sizeof *names, by_base);
+        for (size_t i = 0; i < count; i++)
+            slots[i] = names[i].slot;
+    } else {
+        free(slots);
+        slots = NULL;
+    }
+    free(names);
+    return slots;
+}

@@ -1,0 +1,120 @@
+/* The arenas of a pymalloc heap: a table of slots, pools cut from arenas and given back to them,
+ * and arenas got from the source and released.
+ *
+ * An arena's pools are cut in ascending order of address; a pool given back is the next to be taken
+ * (last in, first out) and only when none is left a fresh one is cut. Which arena a pool is taken
+ * from is the order's business (arena_order.h). An arena without a pool in use is released, except
+ * for those that are kept.
+ *
+ *   unused slot --source gives--> usable (in the order) <--pool given back / last pool taken-->
+ * full ^                              |
+ *        +------- source takes ---------+  (no pool in use, not kept)
+ *
+ * Released slots are reused last in, first out. Headers of pools lie in the pools, or, with `side`,
+ * in a mapping beside each arena together with the links of their free blocks; then nothing here
+ * touches the arenas.
+ *
+ * Invariants: an arena is in the order exactly when it has a free pool; free_pools counts the pools
+ * given back and those not yet cut; idle_arenas counts those whose pools are all free.
+ */
+#ifndef REHEAP_ALLOC_PYMALLOC_ARENAS_H
+#define REHEAP_ALLOC_PYMALLOC_ARENAS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "alloc/address_map.h"
+#include "alloc/arena_map_census.h"
+#include "alloc/arena_order.h"
+#include "alloc/pymalloc_geometry.h"
+#include "alloc/pymem.h"
+
+#define RH_NO_CLASS UINT32_MAX /* of a pool that was never used */
+
+/* A pool's header. In the pool when in-band: then its address is the pool's own. */
+typedef struct rh_pool {
+    uint32_t used;  /* blocks in use */
+    uint32_t arena; /* slot */
+    uintptr_t free; /* first free block: its address in-band, its unit beside; 0 when none */
+    struct rh_pool *next, *previous; /* in its class's ring; NULL when in none. A pool given back
+                                        uses next for its arena's list */
+    uint32_t size_class;
+    uint32_t virgin; /* offset of the next block that was never used */
+    uint32_t last;   /* greatest offset at which a block begins; virgin > last when none is left */
+    uint32_t reserved;
+} rh_pool;
+
+_Static_assert(sizeof(rh_pool) == RH_POOL_HEADER_BYTES, "a pool's header has CPython's size");
+
+/* A header beside: a unit is an alignment's worth of the pool. */
+typedef struct rh_side_pool {
+    rh_pool pool;
+    uintptr_t address;
+    uint16_t *links; /* by unit: the unit of the next free block */
+} rh_side_pool;
+
+typedef struct rh_arena {
+    uintptr_t base; /* 0: the slot is unused */
+    uintptr_t first_pool;
+    uint32_t pools, free_pools, cut; /* whole; given back or not yet cut; cut so far */
+    uint32_t next_unused;            /* slot; RH_NO_ARENA ends */
+    rh_pool *given_back;
+    rh_side_pool *side;
+} rh_arena;
+
+typedef struct rh_arenas {
+    rh_pymalloc_geometry geometry;
+    PyObjectArenaAllocator source;
+    uint32_t keep;
+    bool side;
+    uint32_t count, capacity; /* slots that were ever used, slots there are */
+    rh_arena *slots;
+    uint32_t unused; /* head of the released slots */
+    uint64_t allocated, released, current, highwater, unaligned, idle_arenas;
+    uint64_t arenas_reused, slots_reused, pools_recycled, pools_in_use, pools_whole;
+    uint64_t changes; /* births tried and deaths: the tables may have changed */
+    rh_arena_order order;
+    rh_arena_map_census census;
+    rh_address_map map;
+} rh_arenas;
+
+/* False when there is no memory. */
+bool rh_arenas_init(rh_arenas *arenas, const rh_pymalloc_geometry *geometry, rh_policy policy,
+                    uint32_t keep, bool side, unsigned map_address_bits);
+/* Gives every arena back to the source. */
+void rh_arenas_release(rh_arenas *arenas);
+
+/* A pool without a block in use: its size_class is the one it had, or RH_NO_CLASS. NULL when the
+ * source has no arena to give. */
+rh_pool *rh_arenas_take_pool(rh_arenas *arenas);
+/* Takes a pool back; it has no block in use and is in no ring. */
+void rh_arenas_give_pool(rh_arenas *arenas, rh_pool *pool);
+
+/* Releases every arena without a pool in use, kept ones too. */
+void rh_arenas_trim(rh_arenas *arenas);
+
+/* Writable bytes of tables, beside arenas and what lies beside them. */
+uint64_t rh_arenas_table_bytes(const rh_arenas *arenas);
+/* Bytes of headers and links kept beside one arena; 0 when in-band. */
+size_t rh_arenas_side_bytes(const rh_arenas *arenas);
+
+/* The slots in use in ascending order of their bases, to be freed by the caller; NULL when there is
+ * no memory. */
+uint32_t *rh_arenas_by_address(const rh_arenas *arenas);
+
+static inline rh_pool *
+rh_arena_pool(const rh_arenas *arenas, const rh_arena *arena, uint32_t index)
+{
+    if (arenas->side)
+        return &arena->side[index].pool;
+    return (rh_pool *)(arena->first_pool + ((uintptr_t)index << arenas->geometry.pool_shift));
+}
+
+static inline uintptr_t
+rh_arenas_pool_address(const rh_arenas *arenas, const rh_pool *pool)
+{
+    return arenas->side ? ((const rh_side_pool *)pool)->address : (uintptr_t)pool;
+}
+
+#endif

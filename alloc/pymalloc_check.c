@@ -1,0 +1,396 @@
+#include "alloc/pymalloc_check.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc/pymalloc_statistics.h"
+
+/* The blocks of a pool that are on its list, by number. */
+typedef struct free_blocks {
+    uint64_t bits[RH_POOL_UNITS_MAX / 64];
+    uint32_t count;
+} free_blocks;
+
+/* Everything a look at one pool needs. */
+typedef struct pool_view {
+    const rh_arenas *arenas;
+    const rh_pool *pool;
+    uintptr_t address;
+    size_t block_bytes;
+    uint32_t capacity, handed_out; /* blocks that fit, and that were ever used */
+} pool_view;
+
+static pool_view
+view_of(const rh_arenas *arenas, const rh_pool *pool, uintptr_t address)
+{
+    const rh_pymalloc_geometry *geometry = &arenas->geometry;
+    pool_view view = {.arenas = arenas, .pool = pool, .address = address};
+    if (pool->size_class < geometry->classes) {
+        view.block_bytes = rh_class_bytes(geometry, pool->size_class);
+        view.capacity = rh_class_capacity(geometry, pool->size_class);
+        view.handed_out = (uint32_t)((pool->virgin - geometry->header_bytes) / view.block_bytes);
+    }
+    return view;
+}
+
+/* The number of the block at a list entry; UINT32_MAX when no block that was ever used begins
+ * there. */
+static uint32_t
+block_number(const pool_view *view, uintptr_t entry)
+{
+    const rh_pymalloc_geometry *geometry = &view->arenas->geometry;
+    uintptr_t block =
+        rh_pool_entry_address(view->pool, entry, geometry->class_shift, view->arenas->side);
+    uintptr_t offset = block - view->address;
+    if (offset < geometry->header_bytes || offset >= view->pool->virgin ||
+        (offset - geometry->header_bytes) % view->block_bytes != 0)
+        return UINT32_MAX;
+    return (uint32_t)((offset - geometry->header_bytes) / view->block_bytes);
+}
+
+static bool
+is_free(const free_blocks *blocks, uint32_t number)
+{
+    return blocks->bits[number / 64] >> (number % 64) & 1;
+}
+
+/* Follows a pool's list. NULL when it is sound, else what is wrong with it. */
+static const char *
+collect_free(const pool_view *view, free_blocks *blocks)
+{
+    memset(blocks->bits, 0, view->capacity / 8 + 8);
+    blocks->count = 0;
+    for (uintptr_t entry = view->pool->free; entry;
+         entry = rh_pool_link(view->pool, entry, view->arenas->side)) {
+        uint32_t number = block_number(view, entry);
+        if (number == UINT32_MAX)
+            return "its free list leads to what is no block of it";
+        if (is_free(blocks, number))
+            return "a block is twice on its free list";
+        blocks->bits[number / 64] |= (uint64_t)1 << (number % 64);
+        blocks->count++;
+    }
+    return NULL;
+}
+
+/* A pool's numbers, before anything is concluded from them. */
+static const char *
+check_header(const pool_view *view, uint32_t slot)
+{
+    const rh_pool *pool = view->pool;
+    const rh_pymalloc_geometry *geometry = &view->arenas->geometry;
+    if (pool->arena != slot)
+        return "its header names another arena";
+    if (pool->size_class >= geometry->classes)
+        return "its size class does not exist";
+    if (pool->last != geometry->pool_bytes - view->block_bytes)
+        return "its greatest offset is not the one of its class";
+    if (pool->virgin < geometry->header_bytes || view->handed_out > view->capacity ||
+        (pool->virgin - geometry->header_bytes) % view->block_bytes != 0)
+        return "its first never-used block is at no block's place";
+    return NULL;
+}
+
+/* ---- the walk ---- */
+
+static bool
+walk_blocks(const pool_view *view, rh_region_visitor *visit, void *ctx)
+{
+    free_blocks blocks;
+    if (collect_free(view, &blocks))
+        return false;
+    for (uint32_t i = 0; i < view->capacity; i++) {
+        rh_region region = {
+            .kind = RH_REGION_BLOCK,
+            .address = view->address + view->arenas->geometry.header_bytes + i * view->block_bytes,
+            .size_bytes = view->block_bytes,
+            .used = i < view->handed_out && !is_free(&blocks, i),
+        };
+        if (!visit(ctx, &region))
+            return false;
+    }
+    return true;
+}
+
+static bool
+walk_arena(const rh_arenas *arenas, uint32_t slot, rh_region_visitor *visit, void *ctx)
+{
+    const rh_arena *arena = &arenas->slots[slot];
+    const rh_pymalloc_geometry *geometry = &arenas->geometry;
+    rh_region region = {.kind = RH_REGION_ARENA,
+                        .address = arena->base,
+                        .size_bytes = geometry->arena_bytes,
+                        .used = arena->pools - arena->free_pools,
+                        .capacity = arena->pools};
+    if (!visit(ctx, &region))
+        return false;
+    for (uint32_t i = 0; i < arena->cut; i++) {
+        const rh_pool *pool = rh_arena_pool(arenas, arena, i);
+        pool_view view = view_of(arenas, pool, rh_arenas_pool_address(arenas, pool));
+        if (check_header(&view, slot))
+            return false;
+        region = (rh_region){.kind = RH_REGION_PAGE,
+                             .address = view.address,
+                             .size_bytes = geometry->pool_bytes,
+                             .block_bytes = view.block_bytes,
+                             .used = pool->used,
+                             .capacity = view.capacity};
+        if (!visit(ctx, &region) || (pool->used && !walk_blocks(&view, visit, ctx)))
+            return false;
+    }
+    return true;
+}
+
+bool
+rh_pymalloc_walk(rh_pymalloc *pymalloc, rh_region_visitor *visit, void *ctx)
+{
+    const rh_arenas *arenas = &pymalloc->arenas;
+    uint32_t *slots = rh_arenas_by_address(arenas);
+    if (!slots)
+        return false;
+    bool going = true;
+    for (uint64_t i = 0; going && i < arenas->current; i++)
+        going = walk_arena(arenas, slots[i], visit, ctx);
+    free(slots);
+    return going && (!pymalloc->space || rh_bestfit_walk(pymalloc->space, visit, ctx));
+}
+
+/* ---- the check ---- */
+
+/* What the arenas' pools add up to, to be compared with what the heap counts. */
+typedef struct sums {
+    uint64_t arenas, idle_arenas, unaligned, pools_whole, pools_in_use;
+    uint64_t *in_use, *partly; /* by class: pools in use, of these with a free block */
+} sums;
+
+static rh_status
+bad_pool(const pool_view *view, const char *what, rh_error *error)
+{
+    return rh_fail(error, RH_DIFFERENT, "pool at 0x%" PRIxPTR " (size class %" PRIu32 "): %s",
+                   view->address, view->pool->size_class, what);
+}
+
+/* In a ring, the pools on both sides point back. They may only be looked at when they lie where a
+ * pool or a ring's own entry does. */
+static const char *check_links(const rh_pymalloc *pymalloc, const rh_pool *pool);
+
+static rh_status
+check_pool(const rh_pymalloc *pymalloc, uint32_t slot, uint32_t index, free_blocks *blocks,
+           sums *sum, rh_error *error)
+{
+    const rh_arenas *arenas = &pymalloc->arenas;
+    const rh_arena *arena = &arenas->slots[slot];
+    const rh_pool *pool = rh_arena_pool(arenas, arena, index);
+    uintptr_t address = arena->first_pool + ((uintptr_t)index << arenas->geometry.pool_shift);
+    pool_view view = view_of(arenas, pool, address);
+    if (arenas->side && rh_arenas_pool_address(arenas, pool) != address)
+        return bad_pool(&view, "its header beside names another address", error);
+    const char *wrong = check_header(&view, slot);
+    if (!wrong)
+        wrong = collect_free(&view, blocks);
+    if (!wrong && blocks->count + pool->used != view.handed_out)
+        wrong = "blocks in use and blocks on its list are not all that were ever used";
+    if (!wrong && pool->used)
+        wrong = check_links(pymalloc, pool);
+    if (wrong)
+        return bad_pool(&view, wrong, error);
+    if (pool->used) {
+        sum->pools_in_use++;
+        sum->in_use[pool->size_class]++;
+        sum->partly[pool->size_class] += pool->used < view.capacity;
+    }
+    return RH_OK;
+}
+
+/* Whether a pointer leads to a pool of an arena that was cut. */
+static bool
+is_pool(const rh_arenas *arenas, const rh_pool *pool)
+{
+    if (arenas->side) {
+        for (uint32_t i = 0; i < arenas->count; i++) {
+            uintptr_t first = (uintptr_t)arenas->slots[i].side, at = (uintptr_t)pool;
+            if (first && at >= first && (at - first) % sizeof(rh_side_pool) == 0 &&
+                (at - first) / sizeof(rh_side_pool) < arenas->slots[i].cut)
+                return true;
+        }
+        return false;
+    }
+    uint32_t slot;
+    uintptr_t address = (uintptr_t)pool;
+    if (!rh_address_map_find(&arenas->map, address, arenas->geometry.arena_shift, &slot))
+        return false;
+    const rh_arena *arena = &arenas->slots[slot];
+    return address >= arena->first_pool &&
+           ((address - arena->first_pool) & (arenas->geometry.pool_bytes - 1)) == 0 &&
+           (address - arena->first_pool) >> arenas->geometry.pool_shift < arena->cut;
+}
+
+static const char *
+check_links(const rh_pymalloc *pymalloc, const rh_pool *pool)
+{
+    const rh_pool *ring = &pymalloc->bins[pool->size_class].ring;
+    if (!pool->next)
+        return rh_pool_is_exhausted(pool) ? NULL : "it has a free block but is in no ring";
+    if ((pool->next != ring && !is_pool(&pymalloc->arenas, pool->next)) ||
+        (pool->previous != ring && !is_pool(&pymalloc->arenas, pool->previous)))
+        return "its neighbours in the ring are no pools";
+    if (pool->next->previous != pool || pool->previous->next != pool)
+        return "its neighbours in the ring do not point back";
+    if (pool->next != ring && pool->next->size_class != pool->size_class)
+        return "its neighbour in the ring is of another class";
+    if (rh_pool_is_exhausted(pool) && ring->next != pool)
+        return "it is full and in a ring, but not first";
+    return NULL;
+}
+
+/* The pools given back to an arena: free, cut, each once. */
+static rh_status
+check_given_back(const rh_arenas *arenas, uint32_t slot, rh_error *error)
+{
+    const rh_arena *arena = &arenas->slots[slot];
+    uint32_t count = 0;
+    for (const rh_pool *pool = arena->given_back; pool; pool = pool->next) {
+        if (!is_pool(arenas, pool) || pool->arena != slot || pool->used != 0)
+            return rh_fail(error, RH_DIFFERENT,
+                           "arena at 0x%" PRIxPTR ": its list of free pools leads to what is none",
+                           arena->base);
+        if (++count > arena->cut)
+            return rh_fail(error, RH_DIFFERENT,
+                           "arena at 0x%" PRIxPTR ": its list of free pools is circular",
+                           arena->base);
+    }
+    if (count + (arena->pools - arena->cut) != arena->free_pools)
+        return rh_fail(error, RH_DIFFERENT,
+                       "arena at 0x%" PRIxPTR ": %" PRIu32 " pools given back and %" PRIu32
+                       " never used, but %" PRIu32 " counted as free",
+                       arena->base, count, arena->pools - arena->cut, arena->free_pools);
+    return RH_OK;
+}
+
+static rh_status
+check_arena(const rh_pymalloc *pymalloc, uint32_t slot, free_blocks *blocks, sums *sum,
+            rh_error *error)
+{
+    const rh_arenas *arenas = &pymalloc->arenas;
+    const rh_arena *arena = &arenas->slots[slot];
+    uint32_t first, last;
+    unsigned shift = arenas->geometry.arena_shift;
+    if (!rh_address_map_find(&arenas->map, arena->base, shift, &first) || first != slot ||
+        !rh_address_map_find(&arenas->map, arena->base + arenas->geometry.arena_bytes - 1, shift,
+                             &last) ||
+        last != slot)
+        return rh_fail(error, RH_DIFFERENT,
+                       "arena at 0x%" PRIxPTR ": the address map does not know it", arena->base);
+    if (arenas->order.places[slot].free_pools != arena->free_pools)
+        return rh_fail(error, RH_DIFFERENT,
+                       "arena at 0x%" PRIxPTR
+                       ": the order of arenas has another number of free pools",
+                       arena->base);
+    rh_status status = check_given_back(arenas, slot, error);
+    for (uint32_t i = 0; status == RH_OK && i < arena->cut; i++)
+        status = check_pool(pymalloc, slot, i, blocks, sum, error);
+    sum->arenas++;
+    sum->idle_arenas += arena->free_pools == arena->pools;
+    sum->unaligned += arena->first_pool != arena->base;
+    sum->pools_whole += arena->pools;
+    return status;
+}
+
+static rh_status
+compare(const char *what, uint64_t counted, uint64_t noted, rh_error *error)
+{
+    if (counted == noted)
+        return RH_OK;
+    return rh_fail(error, RH_DIFFERENT, "%s: %" PRIu64 " found, %" PRIu64 " noted", what, counted,
+                   noted);
+}
+
+static rh_status
+compare_sums(const rh_arenas *arenas, const sums *sum, rh_error *error)
+{
+    const struct {
+        const char *what;
+        uint64_t counted, noted;
+    } pairs[] = {
+        {"arenas held", sum->arenas, arenas->current},
+        {"arenas allocated less released", arenas->allocated - arenas->released, arenas->current},
+        {"arenas without a block", sum->idle_arenas, arenas->idle_arenas},
+        {"unaligned arenas", sum->unaligned, arenas->unaligned},
+        {"pools", sum->pools_whole, arenas->pools_whole},
+        {"pools in use", sum->pools_in_use, arenas->pools_in_use},
+    };
+    rh_status status = RH_OK;
+    for (size_t i = 0; status == RH_OK && i < sizeof pairs / sizeof pairs[0]; i++)
+        status = compare(pairs[i].what, pairs[i].counted, pairs[i].noted, error);
+    return status;
+}
+
+/* Every partly used pool is in its class's ring, once: as many are there as were found. The links
+ * themselves were checked with the pools. */
+static rh_status
+check_ring(const rh_pymalloc *pymalloc, uint32_t size_class, const sums *sum, rh_error *error)
+{
+    const rh_bin *bin = &pymalloc->bins[size_class];
+    uint64_t partly = 0, steps = 0;
+    for (const rh_pool *pool = bin->ring.next; pool != &bin->ring; pool = pool->next) {
+        if (++steps > bin->pools_in_use || !is_pool(&pymalloc->arenas, pool))
+            return rh_fail(error, RH_DIFFERENT, "size class %" PRIu32 ": its ring is broken",
+                           size_class);
+        partly += !rh_pool_is_exhausted(pool);
+    }
+    rh_status status =
+        compare("partly used pools of a class in its ring", partly, sum->partly[size_class], error);
+    return status != RH_OK ? status
+                           : compare("pools in use of a class", sum->in_use[size_class],
+                                     bin->pools_in_use, error);
+}
+
+static rh_status
+check_totals(rh_pymalloc *pymalloc, rh_error *error)
+{
+    rh_counters counters;
+    rh_pymalloc_snapshot(pymalloc, &counters);
+    rh_status status = compare("parts of the waterfall", rh_counters_parts(&counters),
+                               counters.mapped_bytes, error);
+    return status != RH_OK
+               ? status
+               : compare("mapped bytes", counters.mapped_bytes, pymalloc->mapped_bytes, error);
+}
+
+static rh_status
+check_with(rh_pymalloc *pymalloc, free_blocks *blocks, sums *sum, rh_error *error)
+{
+    const rh_arenas *arenas = &pymalloc->arenas;
+    const char *wrong = rh_arena_order_check(&arenas->order);
+    if (wrong)
+        return rh_fail(error, RH_DIFFERENT, "%s", wrong);
+    rh_status status = RH_OK;
+    for (uint32_t i = 0; status == RH_OK && i < arenas->count; i++)
+        if (arenas->slots[i].base)
+            status = check_arena(pymalloc, i, blocks, sum, error);
+    if (status == RH_OK)
+        status = compare_sums(arenas, sum, error);
+    for (uint32_t i = 0; status == RH_OK && i < arenas->geometry.classes; i++)
+        status = check_ring(pymalloc, i, sum, error);
+    if (status == RH_OK)
+        status = check_totals(pymalloc, error);
+    if (status == RH_OK && pymalloc->space)
+        status = rh_bestfit_check(pymalloc->space, error);
+    return status;
+}
+
+rh_status
+rh_pymalloc_check(rh_pymalloc *pymalloc, rh_error *error)
+{
+    size_t classes = pymalloc->arenas.geometry.classes;
+    uint64_t *numbers = calloc(2 * classes, sizeof *numbers);
+    free_blocks *blocks = malloc(sizeof *blocks);
+    sums sum = {.in_use = numbers, .partly = numbers + (numbers ? classes : 0)};
+    rh_status status = numbers && blocks
+                           ? check_with(pymalloc, blocks, &sum, error)
+                           : rh_fail(error, RH_SYSTEM, "no memory to check the heap with");
+    free(blocks);
+    free(numbers);
+    return status;
+}

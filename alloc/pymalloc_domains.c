@@ -1,0 +1,291 @@
+#define _GNU_SOURCE
+#include "alloc/pymalloc_domains.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+
+#include "alloc/pymalloc_paths.h"
+
+#define SPACE_ALIGNMENT 16
+
+/* ---- RAW from the C library: a size of 0 is a size of 1, as in CPython ---- */
+
+static void *
+libc_malloc(void *ctx, size_t size)
+{
+    (void)ctx;
+    return malloc(size ? size : 1);
+}
+
+static void *
+libc_calloc(void *ctx, size_t nelem, size_t elsize)
+{
+    (void)ctx;
+    return nelem && elsize ? calloc(nelem, elsize) : calloc(1, 1);
+}
+
+static void *
+libc_realloc(void *ctx, void *block, size_t size)
+{
+    (void)ctx;
+    return realloc(block, size ? size : 1);
+}
+
+static void
+libc_free(void *ctx, void *block)
+{
+    (void)ctx;
+    free(block);
+}
+
+/* ---- RAW from the heap's own space ---- */
+
+static void *
+space_malloc(void *ctx, size_t size)
+{
+    rh_pymalloc *pymalloc = ctx;
+    void *block = rh_bestfit_malloc(pymalloc->space, SPACE_ALIGNMENT, size ? size : 1, false);
+    rh_pymalloc_settle_space(pymalloc);
+    return block;
+}
+
+static void *
+space_calloc(void *ctx, size_t nelem, size_t elsize)
+{
+    rh_pymalloc *pymalloc = ctx;
+    size_t size;
+    if (__builtin_mul_overflow(nelem, elsize, &size))
+        return NULL;
+    void *block = rh_bestfit_malloc(pymalloc->space, SPACE_ALIGNMENT, size ? size : 1, true);
+    rh_pymalloc_settle_space(pymalloc);
+    return block;
+}
+
+static void *
+space_realloc(void *ctx, void *block, size_t size)
+{
+    rh_pymalloc *pymalloc = ctx;
+    if (!block)
+        return space_malloc(ctx, size);
+    void *moved = rh_bestfit_realloc(pymalloc->space, block, size ? size : 1);
+    rh_pymalloc_settle_space(pymalloc);
+    return moved;
+}
+
+static void
+space_free(void *ctx, void *block)
+{
+    rh_pymalloc *pymalloc = ctx;
+    if (!block)
+        return;
+    rh_bestfit_free(pymalloc->space, block);
+    rh_pymalloc_settle_space(pymalloc);
+}
+
+/* ---- MEM and OBJ ---- */
+
+static inline const PyMemAllocatorEx *
+raw_of(const rh_pymalloc *pymalloc)
+{
+    return &pymalloc->heap.domain[PYMEM_DOMAIN_RAW];
+}
+
+static __attribute__((noinline)) void *
+raw_malloc(rh_pymalloc *pymalloc, size_t size)
+{
+    const PyMemAllocatorEx *raw = raw_of(pymalloc);
+    return raw->malloc(raw->ctx, size);
+}
+
+static __attribute__((noinline)) void *
+raw_calloc(rh_pymalloc *pymalloc, size_t nelem, size_t elsize)
+{
+    const PyMemAllocatorEx *raw = raw_of(pymalloc);
+    return raw->calloc(raw->ctx, nelem, elsize);
+}
+
+static __attribute__((noinline)) void *
+raw_realloc(rh_pymalloc *pymalloc, void *block, size_t size)
+{
+    const PyMemAllocatorEx *raw = raw_of(pymalloc);
+    return raw->realloc(raw->ctx, block, size);
+}
+
+static __attribute__((noinline)) void
+raw_free(rh_pymalloc *pymalloc, void *block)
+{
+    const PyMemAllocatorEx *raw = raw_of(pymalloc);
+    raw->free(raw->ctx, block);
+}
+
+/* When no pool can be had, the arena source having failed, the request goes where large ones go. */
+static __attribute__((noinline)) void *
+refill_or_raw(rh_pymalloc *pymalloc, size_t size)
+{
+    void *block = rh_pools_refill(pymalloc, rh_class_of(&pymalloc->arenas.geometry, size));
+    return block ? block : raw_malloc(pymalloc, size);
+}
+
+RH_PATH void *
+any_malloc(rh_pymalloc *pymalloc, size_t size, const rh_pymalloc_geometry *geometry, bool side)
+{
+    if (RH_UNLIKELY(!rh_path_is_small(geometry, size)))
+        return raw_malloc(pymalloc, size);
+    void *block = rh_path_take(pymalloc, rh_class_of(geometry, size), geometry, side);
+    return RH_LIKELY(block) ? block : refill_or_raw(pymalloc, size);
+}
+
+RH_PATH void *
+any_calloc(rh_pymalloc *pymalloc, size_t nelem, size_t elsize, const rh_pymalloc_geometry *geometry,
+           bool side)
+{
+    size_t size;
+    if (__builtin_mul_overflow(nelem, elsize, &size) || !rh_path_is_small(geometry, size))
+        return raw_calloc(pymalloc, nelem, elsize);
+    uint32_t size_class = rh_class_of(geometry, size);
+    void *block = rh_path_take(pymalloc, size_class, geometry, side);
+    if (RH_UNLIKELY(!block)) {
+        block = rh_pools_refill(pymalloc, size_class);
+        if (!block)
+            return raw_calloc(pymalloc, nelem, elsize);
+    }
+    if (!side || !pymalloc->is_virtual)
+        memset(block, 0, size);
+    return block;
+}
+
+RH_PATH void
+any_free(rh_pymalloc *pymalloc, void *block, const rh_pymalloc_geometry *geometry, bool side)
+{
+    rh_pool *pool = rh_path_pool_of(pymalloc, block, geometry, side);
+    if (RH_UNLIKELY(!pool)) {
+        raw_free(pymalloc, block); /* NULL too */
+        return;
+    }
+    rh_path_give(pymalloc, pool, block, geometry, side);
+}
+
+/* A block in a pool stays where it is while more than three quarters of it are used; otherwise the
+ * new one is taken before the old one is given up. A block outside pools never comes into one. */
+RH_PATH void *
+any_realloc(rh_pymalloc *pymalloc, void *block, size_t size, const rh_pymalloc_geometry *geometry,
+            bool side)
+{
+    if (!block)
+        return any_malloc(pymalloc, size, geometry, side);
+    rh_pool *pool = rh_path_pool_of(pymalloc, block, geometry, side);
+    if (!pool)
+        return raw_realloc(pymalloc, block, size);
+    size_t held = rh_class_bytes(geometry, pool->size_class);
+    if (size <= held && 4 * size > 3 * held)
+        return block;
+    void *moved = any_malloc(pymalloc, size, geometry, side);
+    if (!moved)
+        return NULL;
+    if (!side || !pymalloc->is_virtual)
+        memcpy(moved, block, size < held ? size : held);
+    rh_path_give(pymalloc, pool, block, geometry, side);
+    return moved;
+}
+
+/* The four functions for one geometry. `geometry` may use `pymalloc`. */
+#define DOMAIN_FUNCTIONS(name, geometry, side)                                                     \
+    static void *name##_malloc(void *ctx, size_t size)                                             \
+    {                                                                                              \
+        rh_pymalloc *pymalloc = ctx;                                                               \
+        return any_malloc(pymalloc, size, geometry, side);                                         \
+    }                                                                                              \
+    static void *name##_calloc(void *ctx, size_t nelem, size_t elsize)                             \
+    {                                                                                              \
+        rh_pymalloc *pymalloc = ctx;                                                               \
+        return any_calloc(pymalloc, nelem, elsize, geometry, side);                                \
+    }                                                                                              \
+    static void *name##_realloc(void *ctx, void *block, size_t size)                               \
+    {                                                                                              \
+        rh_pymalloc *pymalloc = ctx;                                                               \
+        return any_realloc(pymalloc, block, size, geometry, side);                                 \
+    }                                                                                              \
+    static void name##_free(void *ctx, void *block)                                                \
+    {                                                                                              \
+        rh_pymalloc *pymalloc = ctx;                                                               \
+        any_free(pymalloc, block, geometry, side);                                                 \
+    }
+
+#define CPYTHON_GEOMETRY(arena, pool)                                                              \
+    {                                                                                              \
+        .arena_bytes = (size_t)1 << (arena), .pool_bytes = (size_t)1 << (pool), .alignment = 16,   \
+        .small_bytes = 512, .arena_shift = (arena), .pool_shift = (pool), .class_shift = 4,        \
+        .header_bytes = RH_POOL_HEADER_BYTES, .classes = 32,                                       \
+        .pools = (uint32_t)1 << ((arena) - (pool)),                                                \
+    }
+
+/* Until 3.9, and since 3.10. */
+static const rh_pymalloc_geometry old_geometry = CPYTHON_GEOMETRY(18, 12);
+static const rh_pymalloc_geometry new_geometry = CPYTHON_GEOMETRY(20, 14);
+
+DOMAIN_FUNCTIONS(old_inband, &old_geometry, false)
+DOMAIN_FUNCTIONS(new_inband, &new_geometry, false)
+DOMAIN_FUNCTIONS(odd_inband, &pymalloc->arenas.geometry, false)
+DOMAIN_FUNCTIONS(odd_side, &pymalloc->arenas.geometry, true)
+
+#define DOMAIN(ctx, name)                                                                          \
+    {                                                                                              \
+        (ctx), name##_malloc, name##_calloc, name##_realloc, name##_free                           \
+    }
+
+static bool
+same_geometry(const rh_pymalloc_geometry *a, const rh_pymalloc_geometry *b)
+{
+    return a->arena_bytes == b->arena_bytes && a->pool_bytes == b->pool_bytes &&
+           a->alignment == b->alignment && a->small_bytes == b->small_bytes;
+}
+
+void
+rh_pymalloc_set_domains(rh_pymalloc *pymalloc)
+{
+    const rh_arenas *arenas = &pymalloc->arenas;
+    PyMemAllocatorEx pools = DOMAIN(pymalloc, odd_inband);
+    if (arenas->side)
+        pools = (PyMemAllocatorEx)DOMAIN(pymalloc, odd_side);
+    else if (same_geometry(&arenas->geometry, &new_geometry))
+        pools = (PyMemAllocatorEx)DOMAIN(pymalloc, new_inband);
+    else if (same_geometry(&arenas->geometry, &old_geometry))
+        pools = (PyMemAllocatorEx)DOMAIN(pymalloc, old_inband);
+    PyMemAllocatorEx *domain = pymalloc->heap.domain;
+    domain[PYMEM_DOMAIN_RAW] = pymalloc->space ? (PyMemAllocatorEx)DOMAIN(pymalloc, space)
+                                               : (PyMemAllocatorEx)DOMAIN(pymalloc, libc);
+    domain[PYMEM_DOMAIN_MEM] = domain[PYMEM_DOMAIN_OBJ] = pools;
+}
+
+void *
+rh_pymalloc_aligned_alloc(rh_pymalloc *pymalloc, PyMemAllocatorDomain domain, size_t alignment,
+                          size_t size)
+{
+    const PyMemAllocatorEx *plain = &pymalloc->heap.domain[domain];
+    if (alignment <= pymalloc->heap.natural_alignment)
+        return plain->malloc(plain->ctx, size);
+    if (pymalloc->space) {
+        void *block = rh_bestfit_malloc(pymalloc->space, alignment, size ? size : 1, false);
+        rh_pymalloc_settle_space(pymalloc);
+        return block;
+    }
+    void *block;
+    return posix_memalign(&block, alignment < sizeof block ? sizeof block : alignment,
+                          size ? size : 1) == 0
+               ? block
+               : NULL;
+}
+
+size_t
+rh_pymalloc_usable_size(rh_pymalloc *pymalloc, PyMemAllocatorDomain domain, const void *block)
+{
+    const rh_arenas *arenas = &pymalloc->arenas;
+    const rh_pool *pool = NULL;
+    if (domain != PYMEM_DOMAIN_RAW)
+        pool = rh_path_pool_of(pymalloc, block, &arenas->geometry, arenas->side);
+    if (pool)
+        return rh_class_bytes(&arenas->geometry, pool->size_class);
+    if (pymalloc->space)
+        return rh_bestfit_usable_size(pymalloc->space, block);
+    return malloc_usable_size((void *)(uintptr_t)block);
+}

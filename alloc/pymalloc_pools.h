@@ -1,0 +1,103 @@
+/* The pools of a pymalloc heap: blocks of one size class each, and the rings in which the classes
+ * keep them.
+ *
+ * States of a pool:
+ *
+ *   free  --taken from its arena-->  partly used  --last free block given-->  full
+ *    ^                                |        ^                                |
+ *    +---- last block in use freed ---+        +--------- a block freed --------+
+ *
+ * Each class has a ring of its partly used pools and allocates from the first. Freed blocks form a
+ * list, last in, first out, through their first word; only when it is empty is the next block that
+ * was never used taken, in ascending order of address. A full pool is in no ring; when a block of
+ * it is freed it comes first. A pool that becomes free goes back to its arena and keeps its list,
+ * so that it continues where it stopped if its next class is the same.
+ *
+ * Two steps are put off, for speed, where CPython does them at once, and no address differs for it:
+ * a never-used block is taken when it is needed, not put on the list one malloc before; and a pool
+ * that became full stays first in its ring until the next malloc finds nothing in it (or another
+ * pool comes first). So the fast path of malloc asks one question: is the first pool's list empty?
+ *
+ * Invariants: a pool in a ring has a block in use, and a free one unless it is the first; a full
+ * pool that is not first has next == NULL; used blocks plus listed blocks are those below `virgin`;
+ * the ring's own entry has an empty list and no block left, so that an empty class takes the slow
+ * path.
+ */
+#ifndef REHEAP_ALLOC_PYMALLOC_POOLS_H
+#define REHEAP_ALLOC_PYMALLOC_POOLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "alloc/arena_ground.h"
+#include "alloc/bestfit.h"
+#include "alloc/heap.h"
+#include "alloc/pymalloc_arenas.h"
+
+typedef struct rh_bin {
+    rh_pool ring; /* next: the first pool; itself when there is none */
+    uint64_t pools_in_use;
+    uint64_t reserved; /* a bin is a cache line */
+} rh_bin;
+
+typedef struct rh_pymalloc {
+    rh_heap heap;
+    bool is_virtual;
+    rh_bestfit *space; /* the large space; NULL: the C library */
+    const uint64_t *space_mapped;
+    uint64_t space_bytes; /* of the space that mapped_bytes accounts for */
+    uint64_t mapped_bytes;
+    uint64_t fixed_bytes; /* of this struct with its bins */
+    uint64_t settled;     /* arena births tried and deaths that mapped_bytes accounts for */
+    uint64_t pools_reclassed;
+    rh_arena_ground ground;
+    rh_arenas arenas;
+    rh_bin bins[]; /* by class */
+} rh_pymalloc;
+
+void rh_pools_init(rh_pymalloc *pymalloc);
+
+/* The slow paths. refill gives a block of the class when its first pool's list is empty; NULL when
+ * there is no arena. relink and retire follow a free into a pool whose list was empty, or that has
+ * no block in use any more. */
+void *rh_pools_refill(rh_pymalloc *pymalloc, uint32_t size_class);
+void rh_pools_relink(rh_pymalloc *pymalloc, rh_pool *pool);
+void rh_pools_retire(rh_pymalloc *pymalloc, rh_pool *pool);
+
+/* Brings mapped_bytes up to date after arenas changed. */
+void rh_pymalloc_settle(rh_pymalloc *pymalloc);
+/* Writable bytes outside arenas and the large space. */
+uint64_t rh_pymalloc_metadata_bytes(const rh_pymalloc *pymalloc);
+
+/* The same after a call of the large space. */
+static inline void
+rh_pymalloc_settle_space(rh_pymalloc *pymalloc)
+{
+    uint64_t space_bytes = *pymalloc->space_mapped;
+    pymalloc->mapped_bytes += space_bytes - pymalloc->space_bytes;
+    pymalloc->space_bytes = space_bytes;
+}
+
+/* Free and never-used blocks of a pool are both gone. */
+static inline bool
+rh_pool_is_exhausted(const rh_pool *pool)
+{
+    return pool->free == 0 && pool->virgin > pool->last;
+}
+
+/* The address of the block that follows `free` (a pool's list entry) in the list, and conversions
+ * between entries and addresses: see rh_pool. */
+static inline uintptr_t
+rh_pool_link(const rh_pool *pool, uintptr_t entry, bool side)
+{
+    return side ? ((const rh_side_pool *)pool)->links[entry] : *(const uintptr_t *)entry;
+}
+
+static inline uintptr_t
+rh_pool_entry_address(const rh_pool *pool, uintptr_t entry, unsigned class_shift, bool side)
+{
+    return side ? ((const rh_side_pool *)pool)->address + (entry << class_shift) : entry;
+}
+
+#endif
