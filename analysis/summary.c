@@ -77,19 +77,23 @@ read_info(rh_workload *workload)
     json_decref(info);
 }
 
+/* An experiment in several rounds names its trace in each: the same content is the same trace. */
 static rh_workload *
 workload_of(rh_summary *summary, int64_t trace)
 {
+    const char *hash = rh_results_trace_hash(summary->results, trace);
     for (size_t i = 0; i < summary->workload_count; i++) {
-        if (summary->workloads[i].trace == trace)
-            return &summary->workloads[i];
+        rh_workload *workload = &summary->workloads[i];
+        if (workload->trace == trace ||
+            (hash && workload->hash && strcmp(hash, workload->hash) == 0))
+            return workload;
     }
     summary->workloads =
         grown(summary->workloads, summary->workload_count, sizeof *summary->workloads);
     rh_workload *workload = &summary->workloads[summary->workload_count++];
     *workload = (rh_workload){.trace = trace,
                               .path = rh_results_trace_path(summary->results, trace),
-                              .hash = rh_results_trace_hash(summary->results, trace),
+                              .hash = hash,
                               .info = rh_results_trace_info(summary->results, trace)};
     read_info(workload);
     return workload;
@@ -269,12 +273,23 @@ pair_up(rh_values *a, rh_values *b)
     return pairs;
 }
 
+/* A quantile under twice the probe's own cost says no more than that it lies there. */
+static void
+lift_to_probe(rh_values *values, const rh_subject *subject, const char *metric)
+{
+    double blind = 2 * rh_subject_median(subject, "probe_ns");
+    for (size_t i = 0; strcmp(pass_of(metric), "latency") == 0 && i < values->count; i++)
+        values->value[i] = values->value[i] < blind ? blind : values->value[i];
+}
+
 rh_ratio
 rh_subject_ratio(const rh_subject *subject, const rh_subject *baseline, const rh_quantity *quantity,
                  bool paired)
 {
     rh_values ours = rh_subject_values(subject, quantity->name);
     rh_values theirs = rh_subject_values(baseline, quantity->name);
+    lift_to_probe(&ours, subject, quantity->name);
+    lift_to_probe(&theirs, baseline, quantity->name);
     double shift = quantity->kind == RH_QUANTITY_EXCESS ? 1 : 0;
     for (size_t i = 0; i < ours.count; i++)
         ours.value[i] += shift;

@@ -81,7 +81,8 @@ void rh_values_release(rh_values *values);
 /* The median over repetitions; NAN when no run knows it. */
 double rh_subject_median(const rh_subject *subject, const char *metric);
 
-/* `subject` over `baseline`. `paired`: both ran in one experiment. */
+/* `subject` over `baseline`. `paired`: both ran in one experiment. Quantiles of latency under twice
+ * the probe's cost count as that much. */
 rh_ratio rh_subject_ratio(const rh_subject *subject, const rh_subject *baseline,
                           const rh_quantity *quantity, bool paired);
 

@@ -232,11 +232,12 @@ make_results(const char *path, const made_options *options)
     rh_error error;
     int64_t trace;
     must(rh_results_create(path, &results, &error), &error);
-    must(rh_results_add_trace(results, "somewhere/program.rht", options->hash,
-                              "{\"schema\": \"reheap.info/1\", \"command\": \"python3 -m it's "
-                              "--all `of it`\", \"events\": 20000000, \"arena_bytes\": 1048576, "
-                              "\"pool_bytes\": 16384}",
-                              &trace, &error),
+    must(rh_results_add_trace(
+             results, "somewhere/program.rht", options->hash,
+             "{\"schema\": \"reheap.info/1\", \"command\": \"python3 -m it's "
+             "--all `touch ran; echo of it`\", \"events\": 20000000, \"arena_bytes\": 1048576, "
+             "\"pool_bytes\": 16384}",
+             &trace, &error),
          &error);
     for (size_t i = 0; i < sizeof six / sizeof six[0]; i++)
         add_allocator(results, trace, &six[i], options);

@@ -1,0 +1,257 @@
+/* reheap compare: which differences between allocators, or between two experiments, mean anything.
+ */
+#include <argp.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/alike.h"
+#include "analysis/commands.h"
+#include "analysis/compare.h"
+#include "analysis/summary.h"
+#include "base/output.h"
+#include "base/size.h"
+
+typedef struct compare_options {
+    const char *results, *newer, *baseline;
+    bool json;
+} compare_options;
+
+enum { KEY_JSON = 256, KEY_BASELINE };
+
+static const struct argp_option known[] = {
+    {"baseline", KEY_BASELINE, "SPEC", 0,
+     "what the others are compared with (default: pymalloc, or the first)", 0},
+    {"json", KEY_JSON, NULL, 0, "print one JSON object", 0},
+    {0},
+};
+
+static error_t
+parse(int key, char *argument, struct argp_state *state)
+{
+    compare_options *options = state->input;
+    switch (key) {
+    case KEY_BASELINE:
+        options->baseline = argument;
+        return 0;
+    case KEY_JSON:
+        options->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (options->newer)
+            argp_error(state, "two results files at most; '%s' is the third", argument);
+        *(options->results ? &options->newer : &options->results) = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (!options->results)
+            argp_error(state, "name the results file that `reheap replay -o` wrote");
+        if (options->newer && options->baseline)
+            argp_error(state, "two files are compared with each other, not with a --baseline");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp parser = {
+    known,
+    parse,
+    "RESULTS [NEWER]",
+    "Compares the allocators of a results file with one of them, or the same allocators in two "
+    "files. Numbers are medians over the repetitions; a ratio below 1 is better. A verdict other "
+    "than \"same\" is given only to what the 95 % interval of the ratio and a difference of a "
+    "hundredth bear out.\v"
+    "Runs that were not made alike (another recording, touch mode, processor, kernel) are refused, "
+    "naming what differs.\n\n"
+    "Example:\n"
+    "  reheap replay program.rht -a pymalloc -a mimalloc --reps 7 -o runs.db\n"
+    "  reheap compare runs.db --baseline mimalloc",
+    NULL,
+    NULL,
+    NULL,
+};
+
+/* A table and an empty line; nothing when there is no table. */
+static void
+print_table(const rh_table *table)
+{
+    if (!table)
+        return;
+    rh_table_print(table, stdout);
+    putchar('\n');
+}
+
+static void
+print_heading(const rh_workload *workload)
+{
+    char events[RH_SIZE_TEXT];
+    printf("%s", workload->command);
+    if (workload->events)
+        printf(" (%s events)", rh_count_grouped(workload->events, events, sizeof events));
+    putchar('\n');
+}
+
+/* Why an allocator has no numbers, or not of everything. */
+static void
+print_troubles(const rh_workload *workload)
+{
+    for (size_t i = 0; i < workload->subject_count; i++) {
+        const rh_subject *subject = &workload->subjects[i];
+        if (subject->flagged)
+            printf("(!) %s failed allocations that succeeded in the recording: its numbers are of "
+                   "less work\n",
+                   subject->spec);
+        for (size_t j = 0; j < subject->run_count; j++) {
+            const rh_run *run = subject->runs[j];
+            if (strcmp(run->status, "failed") != 0)
+                continue;
+            json_t *provenance = run->provenance ? json_loads(run->provenance, 0, NULL) : NULL;
+            const char *reason = json_string_value(json_object_get(provenance, "reason"));
+            printf("%s: %zu of %zu runs failed: %s\n", subject->spec, subject->failed,
+                   subject->run_count, reason ? reason : "no reason was kept");
+            json_decref(provenance);
+            break;
+        }
+    }
+}
+
+static rh_status
+find_baseline(const rh_summary *summary, const rh_workload *workload, const char *spec,
+              const rh_subject **baseline, rh_error *error)
+{
+    *baseline = rh_workload_subject(workload, spec ? spec : "pymalloc");
+    if (*baseline)
+        return RH_OK;
+    if (!spec) {
+        *baseline = &workload->subjects[0];
+        return RH_OK;
+    }
+    char there[600] = "";
+    for (size_t i = 0; i < workload->subject_count; i++) {
+        size_t used = strlen(there);
+        snprintf(there + used, sizeof there - used, "%s%s", i ? " " : "",
+                 workload->subjects[i].spec);
+    }
+    return rh_fail(error, RH_USAGE, "%s: it has no allocator '%s'; it has: %s", summary->path, spec,
+                   there);
+}
+
+static rh_status
+compare_one(const compare_options *options, const rh_summary *summary, json_t *workloads,
+            rh_error *error)
+{
+    for (size_t i = 0; i < summary->workload_count; i++) {
+        const rh_workload *workload = &summary->workloads[i];
+        const rh_subject *baseline;
+        rh_status status = rh_alike_within(summary, workload, error);
+        if (status == RH_OK)
+            status = find_baseline(summary, workload, options->baseline, &baseline, error);
+        if (status != RH_OK)
+            return status;
+        if (options->json) {
+            json_array_append_new(workloads, rh_compare_json(workload, baseline));
+            continue;
+        }
+        print_heading(workload);
+        printf("baseline: %s; ratios are to it, below 1 is better\n\n", baseline->spec);
+        rh_comparison tables = rh_compare_tables(workload, baseline);
+        print_table(tables.speed);
+        print_table(tables.latency);
+        print_table(tables.memory);
+        print_table(tables.arenas);
+        rh_comparison_release(&tables);
+        print_troubles(workload);
+    }
+    return RH_OK;
+}
+
+static const rh_workload *
+same_trace(const rh_summary *summary, const rh_workload *wanted)
+{
+    for (size_t i = 0; i < summary->workload_count; i++) {
+        const rh_workload *workload = &summary->workloads[i];
+        if (wanted->hash && workload->hash && strcmp(wanted->hash, workload->hash) == 0)
+            return workload;
+    }
+    /* None: the first, so that the message can say how it differs. */
+    return &summary->workloads[0];
+}
+
+static rh_status
+compare_files(const compare_options *options, const rh_summary *older, const rh_summary *newer,
+              json_t *workloads, rh_error *error)
+{
+    for (size_t i = 0; i < older->workload_count; i++) {
+        const rh_workload *before = &older->workloads[i], *after = same_trace(newer, before);
+        rh_status status = rh_alike_between(older, before, newer, after, error);
+        if (status == RH_OK)
+            status = rh_alike_within(older, before, error);
+        if (status == RH_OK)
+            status = rh_alike_within(newer, after, error);
+        if (status != RH_OK)
+            return status;
+        if (options->json) {
+            json_array_append_new(workloads, rh_compare_two_json(before, after));
+            continue;
+        }
+        print_heading(after);
+        printf("older: %s; newer: %s; a ratio below 1 is an improvement\n\n", older->path,
+               newer->path);
+        rh_table *table = rh_compare_two(before, after);
+        print_table(table);
+        rh_table_free(table);
+        print_troubles(after);
+    }
+    return RH_OK;
+}
+
+static void
+print_json(const compare_options *options, json_t *workloads)
+{
+    json_t *object = json_pack("{s:s, s:s, s:O}", "schema", "reheap.compare/1", "results",
+                               options->results, "workloads", workloads);
+    if (options->newer)
+        json_object_set_new(object, "newer", json_string(options->newer));
+    json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    putchar('\n');
+    json_decref(object);
+}
+
+static rh_status
+compare(const compare_options *options, rh_error *error)
+{
+    rh_summary *older, *newer = NULL;
+    rh_status status = rh_summary_open(options->results, &older, error);
+    if (status != RH_OK)
+        return status;
+    if (options->newer)
+        status = rh_summary_open(options->newer, &newer, error);
+    json_t *workloads = json_array();
+    if (status == RH_OK && newer)
+        status = compare_files(options, older, newer, workloads, error);
+    else if (status == RH_OK)
+        status = compare_one(options, older, workloads, error);
+    if (status == RH_OK && options->json)
+        print_json(options, workloads);
+    json_decref(workloads);
+    rh_summary_close(older);
+    rh_summary_close(newer);
+    return status;
+}
+
+static int
+run(int argc, char **argv)
+{
+    compare_options options = {.results = NULL};
+    argp_err_exit_status = RH_USAGE;
+    argp_parse(&parser, argc, argv, 0, NULL, &options);
+    rh_error error = {.status = RH_OK};
+    rh_status status = compare(&options, &error);
+    if (status != RH_OK)
+        fprintf(stderr, "reheap compare: %s\n", error.message);
+    return (int)status;
+}
+
+const rh_command rh_cmd_compare = {"compare",
+                                   "say which differences between allocators mean anything", run};

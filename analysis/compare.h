@@ -1,0 +1,37 @@
+/* What a comparison shows: tables for people, one JSON object for programs. */
+#ifndef REHEAP_ANALYSIS_COMPARE_H
+#define REHEAP_ANALYSIS_COMPARE_H
+
+#include <jansson.h>
+
+#include "analysis/summary.h"
+#include "base/output.h"
+
+/* The tables of one workload, each NULL when the results have nothing for it. The caller frees
+ * them. */
+typedef struct rh_comparison {
+    rh_table *speed, *latency, *memory, *arenas;
+} rh_comparison;
+
+rh_comparison rh_compare_tables(const rh_workload *workload, const rh_subject *baseline);
+void rh_comparison_release(rh_comparison *tables);
+
+/* One row for every number that an allocator has in both. */
+rh_table *rh_compare_two(const rh_workload *before, const rh_workload *after);
+
+/* The same as JSON: {"spec", …, "numbers": {NAME: {"median", "runs", "ratio", "low", "high",
+ * "verdict"}}}; unknown values are null. */
+json_t *rh_compare_json(const rh_workload *workload, const rh_subject *baseline);
+json_t *rh_compare_two_json(const rh_workload *before, const rh_workload *after);
+
+/* "faster", "slower", "less", "more", "fewer", "same", or "unknown". */
+const char *rh_verdict_word(const rh_quantity *quantity, rh_verdict verdict);
+
+/* A value with its unit, as the tables show it: "12.3", "1.50 MiB", "12.3 %", "-" when unknown.
+ * Returns `text`. */
+char *rh_quantity_text(const rh_quantity *quantity, double value, char *text, size_t capacity);
+
+/* A JSON number, or null when the value is not finite. */
+json_t *rh_json_number(double value);
+
+#endif

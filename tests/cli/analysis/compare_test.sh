@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# reheap compare: its tables, its JSON, what it refuses.
+. "$TEST_SRCDIR/$TEST_WORKSPACE/tests/cli/lib.sh"
+make_results=$runfiles/tests/unit/analysis/make_results
+
+"$make_results" runs.db
+expect 0 '^pymalloc +11\.2 +1 +- +baseline$' "$REHEAP" compare runs.db
+grep -qE '^malloc +19\.[0-9] +1\.7[0-9]+ +1\.[0-9]+ to 1\.[0-9]+ +slower$' out || problem "malloc is not slower"
+grep -qE '^mimalloc +10\.1 .*faster$' out || problem "mimalloc is not faster"
+grep -qE '^cpython +[0-9]+ MiB +1\.000 same' out || problem "the same memory is not the same"
+grep -qE '^jemalloc .* < 22 ' out || problem "a quantile under the probe's cost is shown as a number"
+
+expect 0 '^pymalloc .*faster$' "$REHEAP" compare runs.db --baseline malloc
+expect 0 '"schema": "reheap.compare/1"' "$REHEAP" compare runs.db --json
+/usr/bin/python3 - out <<'END' || problem "the JSON is not as it should be"
+import json, sys
+c = json.load(open(sys.argv[1]))
+w = c["workloads"][0]
+assert w["baseline"] == "pymalloc"
+a = {x["spec"]: x["numbers"] for x in w["allocators"]}
+assert a["malloc"]["ns_per_event"]["verdict"] == "slower" and a["malloc"]["ns_per_event"]["runs"] == 3
+assert a["malloc"]["arenas_reused"]["median"] is None
+assert a["mimalloc"]["peak_mapped_bytes"]["verdict"] == "more"
+END
+
+# Two runs give a ratio, but no verdict.
+"$make_results" two.db reps=2
+expect 0 '^malloc +19\.[0-9] +1\.7[0-9]+ +- +too few runs$' "$REHEAP" compare two.db
+
+# Two files.
+"$make_results" slower.db slower=1.2
+expect 0 '^pymalloc +ns/event +11\.2 +13\.4 +1\.20. .*slower$' "$REHEAP" compare runs.db slower.db
+expect 0 '"newer"' "$REHEAP" compare runs.db slower.db --json
+
+# Unlike runs.
+"$make_results" pages.db touch=pages
+refuses 2 'pages\.db: runs that differ in touch' "$REHEAP" compare runs.db pages.db
+"$make_results" other.db hash=ffff
+refuses 2 'other\.db: runs that differ in trace' "$REHEAP" compare runs.db other.db
+
+# Bad words and bad files.
+refuses 2 "no allocator 'nonesuch'; it has: pymalloc cpython" "$REHEAP" compare runs.db --baseline nonesuch
+refuses 2 'name the results file' "$REHEAP" compare
+refuses 2 'two results files at most' "$REHEAP" compare runs.db runs.db runs.db
+refuses 5 'absent\.db: .*No such file' "$REHEAP" compare absent.db
+echo "some text, and more of it" >text
+refuses 3 'text: ' "$REHEAP" compare text
+: >empty
+refuses 3 'empty: ' "$REHEAP" compare empty
+head -c 3000 runs.db >cut.db
+refuses 3 'cut\.db: ' "$REHEAP" compare cut.db
+finish

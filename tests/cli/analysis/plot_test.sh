@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# reheap plot: its files, that they are the same each time and redraw, and what it does when it cannot draw.
+. "$TEST_SRCDIR/$TEST_WORKSPACE/tests/cli/lib.sh"
+make_results=$runfiles/tests/unit/analysis/make_results
+
+"$make_results" runs.db grid
+refuses 2 'name the folder' "$REHEAP" plot runs.db
+refuses 2 'name the results file' "$REHEAP" plot -o figures
+refuses 5 'absent\.db: ' "$REHEAP" plot absent.db -o figures
+echo "some text, and more of it" >text
+refuses 3 'text: ' "$REHEAP" plot text -o figures
+absent figures
+
+# Without gnuplot: scripts and tables, and the name of the package.
+mkdir no-tools
+refuses 4 'gnuplot-nox' env PATH="$TMP/no-tools" "$REHEAP" plot runs.db -o scripts
+[ -s scripts/memory.gp ] && [ -s scripts/memory.tsv ] || problem "no script is left to draw elsewhere"
+[ -z "$(ls scripts/*.png scripts/*.svg 2>/dev/null)" ] || problem "pictures without gnuplot"
+
+refuses 5 'nowhere/figures: ' "$REHEAP" plot runs.db -o nowhere/figures
+: >file
+refuses 5 'file: .*not a folder' "$REHEAP" plot runs.db -o file
+
+# A tool that fails leaves nothing.
+mkdir bad-tools && printf '#!/bin/sh\necho "cannot draw today" >&2\nexit 3\n' >bad-tools/gnuplot && chmod +x bad-tools/gnuplot
+refuses 4 'memory\.gp: cannot draw today' env PATH="$TMP/bad-tools:$PATH" "$REHEAP" plot runs.db -o broken
+absent broken
+
+command -v gnuplot >/dev/null || skip "gnuplot is not installed"
+expect 0 '^figures/memory\.svg ' "$REHEAP" plot runs.db -o figures
+for name in memory fragmentation arenas waterfall latency-malloc latency-free speed-memory grid-memory grid-speed; do
+    for ending in gp tsv svg png; do
+        [ -s "figures/$name.$ending" ] || problem "figures/$name.$ending is not there"
+    done
+    head -c 8 "figures/$name.png" | grep -q PNG || problem "figures/$name.png is no picture"
+    grep -q '</svg>' "figures/$name.svg" || problem "figures/$name.svg is cut"
+    grep -q "$name.svg" figures/figures.html || problem "figures.html does not show $name"
+done
+absent figures.
+[ -z "$(ls -A figures | grep -vE '\.(gp|tsv|svg|png|html)$')" ] || problem "something else is left in the folder"
+
+# The same results, the same bytes; into a folder that is there.
+mkdir again && echo mine >again/note
+expect 0 '' "$REHEAP" plot runs.db -o again/
+for file in figures/*; do
+    cmp "$file" "again/${file#*/}" || problem "$file is not the same a second time"
+done
+[ "$(cat again/note)" = mine ] || problem "a file of the user was touched"
+
+# A person changes a script and draws again.
+cp figures/memory.png before.png
+sed -i 's/Memory held over time/Another title/' figures/memory.gp
+(cd figures && gnuplot memory.gp) || problem "the script does not redraw"
+cmp -s before.png figures/memory.png && problem "the change is not seen"
+grep -q 'Another title' figures/memory.svg || problem "the change is not in the SVG"
+
+# What a stranger wrote into the results is text, never a command.
+[ -z "$(find . -name ran)" ] || problem "gnuplot ran a command out of the results"
+grep -q 'touch ran; echo of it' figures/memory.svg || problem "the command line is not in the title"
+finish
