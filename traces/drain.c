@@ -1,0 +1,616 @@
+#include "traces/drain.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "traces/arena_set.h"
+#include "traces/pointer_table.h"
+
+enum {
+    DEPTHS = RH_AMOUNT_DEPTH_MASK + 1,
+    AHEAD_BYTES = 16 * sizeof(rh_record),    /* how early a table line is asked for */
+    GIVE_BACK_BYTES = 64 << 10,              /* how often the writer of a ring is given room */
+    MAIN = 0,                                /* among the streams */
+    STREAMS = 1 + RH_THREAD_RINGS
+};
+
+/* In keys of the table: the block an allocator got for itself, at an address that it may have handed
+ * on unchanged. */
+#define NESTED_KEY (UINT64_C(1) << 63)
+
+/* What became of a record. */
+typedef enum outcome { TAKEN, EMPTY, BLOCKED, FAILED } outcome;
+
+/* A ring, and what of its past matters to the next record. */
+typedef struct stream {
+    rh_ring *ring;
+    const unsigned char *base;
+    uint64_t mask;
+    uint64_t at, end, given_back; /* taken; published when last looked; told to the ring's writer */
+    unsigned step;                /* bytes a record takes */
+    uint64_t ticks;
+    uint64_t wide[2];
+    unsigned wide_count;
+    struct {
+        uint64_t key; /* 0: none */
+        uint32_t handle;
+        bool known;
+    } resized[DEPTHS]; /* between the two records of a realloc */
+} stream;
+
+struct rh_drain {
+    rh_channel *channel;
+    rh_writer *writer;
+    rh_pointer_table blocks;
+    rh_arena_set arenas;
+    double ns_per_tick;
+    uint64_t events;
+    uint64_t last_time_ns;
+    bool last;
+    uint32_t *threads; /* by the recorder's number: ours + 1 */
+    uint32_t threads_room, threads_seen;
+    uint32_t last_thread, last_thread_dense; /* the one before, mostly the same */
+    char *text;
+    rh_error error;
+    uint32_t stream_count;
+    stream streams[STREAMS];
+};
+
+static void
+begin_stream(stream *s, rh_ring *ring, const unsigned char *base, uint64_t bytes, unsigned step)
+{
+    *s = (stream){.ring = ring, .base = base, .mask = bytes - 1, .step = step};
+}
+
+rh_drain *
+rh_drain_new(rh_channel *channel, rh_writer *writer, double ticks_per_ns)
+{
+    rh_drain *drain = calloc(1, sizeof *drain);
+    if (!drain)
+        return NULL;
+    drain->channel = channel;
+    drain->writer = writer;
+    drain->ns_per_tick = 1 / ticks_per_ns;
+    drain->text = malloc(RH_CHECKPOINT_BYTES + sizeof(rh_record) + 1);
+    const unsigned char *memory = (const unsigned char *)channel + RH_CHANNEL_CONTROL_BYTES;
+    begin_stream(&drain->streams[MAIN], &channel->main, memory, RH_MAIN_RING_BYTES,
+                 sizeof(rh_record));
+    drain->stream_count = 1;
+    uint64_t arena_bytes = channel->facts.arena_bytes;
+    bool good = rh_pointer_table_init(&drain->blocks);
+    good = rh_arena_set_init(&drain->arenas, arena_bytes < 4096 ? 4096 : arena_bytes) && good;
+    if (!good || !drain->text) {
+        rh_drain_free(drain);
+        return NULL;
+    }
+    return drain;
+}
+
+void
+rh_drain_free(rh_drain *drain)
+{
+    if (!drain)
+        return;
+    rh_pointer_table_release(&drain->blocks);
+    rh_arena_set_release(&drain->arenas);
+    free(drain->threads);
+    free(drain->text);
+    free(drain);
+}
+
+uint64_t
+rh_drain_events(const rh_drain *drain)
+{
+    return drain->events;
+}
+
+static outcome
+fail_memory(rh_drain *drain)
+{
+    rh_fail(&drain->error, RH_SYSTEM, "out of memory for the table of living blocks");
+    return FAILED;
+}
+
+static bool
+make_thread_room(rh_drain *drain, uint32_t number)
+{
+    uint32_t room = drain->threads_room ? drain->threads_room : 16;
+    while (room <= number)
+        room *= 2;
+    uint32_t *threads = realloc(drain->threads, room * sizeof *threads);
+    if (!threads)
+        return false;
+    memset(threads + drain->threads_room, 0, (room - drain->threads_room) * sizeof *threads);
+    drain->threads = threads;
+    drain->threads_room = room;
+    return true;
+}
+
+/* The recorder numbers threads as they begin to allocate; the trace as they appear in it. */
+static uint32_t
+dense_thread(rh_drain *drain, uint64_t amount)
+{
+    uint32_t number = (uint32_t)(amount >> RH_AMOUNT_THREAD_SHIFT);
+    if (number == drain->last_thread)
+        return drain->last_thread_dense;
+    if (number >= drain->threads_room && !make_thread_room(drain, number))
+        return 0;
+    if (drain->threads[number] == 0)
+        drain->threads[number] = ++drain->threads_seen;
+    drain->last_thread = number;
+    drain->last_thread_dense = drain->threads[number] - 1;
+    return drain->last_thread_dense;
+}
+
+static uint64_t
+event_time(rh_drain *drain, uint64_t ticks)
+{
+    uint64_t start = drain->channel->started_ticks;
+    uint64_t time_ns =
+        ticks > start ? (uint64_t)((double)(ticks - start) * drain->ns_per_tick) : 0;
+    /* Rings meet here; time does not go back in a trace. */
+    if (time_ns > drain->last_time_ns)
+        drain->last_time_ns = time_ns;
+    return drain->last_time_ns;
+}
+
+static inline outcome
+hand_on(rh_drain *drain, const rh_event *event, uint32_t *handle)
+{
+    if (rh_writer_event(drain->writer, event, handle, &drain->error) != RH_OK)
+        return FAILED;
+    return TAKEN;
+}
+
+static inline rh_event
+begin_event(rh_drain *drain, const stream *s, const rh_record *record, rh_operation operation,
+            uint64_t depth)
+{
+    rh_event event = {
+        .operation = (uint8_t)operation,
+        .domain = (uint8_t)(record->what >> RH_RECORD_DOMAIN_SHIFT),
+        .flags = depth ? RH_EVENT_NESTED : 0,
+        .slot = RH_NO_SLOT,
+        .thread = dense_thread(drain, record->amount),
+    };
+    event.time_ns = s->ticks ? event_time(drain, s->ticks) : drain->last_time_ns;
+    return event;
+}
+
+/* The size of a birth: in the record, or in the wide ones before it. */
+static inline void
+take_size(stream *s, const rh_record *record, rh_event *event)
+{
+    uint64_t size = record->amount & RH_AMOUNT_SIZE_MASK;
+    if (event->operation != RH_CALLOC) {
+        event->size = s->wide_count ? s->wide[0] : size;
+    } else {
+        event->count = size >> RH_CALLOC_COUNT_SHIFT;
+        event->element = size & ((1u << RH_CALLOC_COUNT_SHIFT) - 1);
+        if (s->wide_count == 2) {
+            event->count = s->wide[0];
+            event->element = s->wide[1];
+        }
+        event->size = event->count * event->element;
+    }
+    s->wide_count = 0;
+}
+
+/* Whether what is born here came out of the recorded pymalloc's arenas. */
+static inline bool
+pooled(rh_drain *drain, const rh_event *event)
+{
+    return event->domain != 0 && !(event->flags & RH_EVENT_NESTED) &&
+           rh_arena_set_has(&drain->arenas, event->address);
+}
+
+/* A block begins to live at `key`. `old` is what a realloc resized, else 0. */
+static inline outcome
+give_birth(rh_drain *drain, rh_event *event, uint64_t key, uint32_t old, bool forced)
+{
+    rh_pointer_entry *entry = rh_pointer_find(&drain->blocks, key);
+    if (entry->key && !forced)
+        return BLOCKED;
+    uint32_t handle = old;
+    if (pooled(drain, event))
+        event->flags |= RH_EVENT_POOLED;
+    drain->events++;
+    if (hand_on(drain, event, &handle) != TAKEN)
+        return FAILED;
+    if (entry->key)
+        entry->handle = handle; /* the one before went unseen */
+    else if (!rh_pointer_add(&drain->blocks, entry, key, handle))
+        return fail_memory(drain);
+    return TAKEN;
+}
+
+static inline outcome
+take_birth(rh_drain *drain, stream *s, const rh_record *record, rh_operation operation, bool forced)
+{
+    uint64_t depth = record->amount >> RH_AMOUNT_DEPTH_SHIFT & RH_AMOUNT_DEPTH_MASK;
+    rh_event event = begin_event(drain, s, record, operation, depth);
+    if (operation == RH_REALLOC)
+        event.flags |= RH_EVENT_NULL;
+    event.address = record->what & RH_RECORD_ADDRESS_MASK;
+    unsigned wide_count = s->wide_count;
+    take_size(s, record, &event);
+    if (event.address == 0) {
+        event.flags |= RH_EVENT_FAILED;
+        drain->events++;
+        return hand_on(drain, &event, NULL);
+    }
+    outcome result = give_birth(drain, &event, event.address | (depth ? NESTED_KEY : 0), 0, forced);
+    if (result == BLOCKED)
+        s->wide_count = wide_count;
+    return result;
+}
+
+static inline outcome
+take_death(rh_drain *drain, stream *s, const rh_record *record, bool forced)
+{
+    uint64_t depth = record->amount >> RH_AMOUNT_DEPTH_SHIFT & RH_AMOUNT_DEPTH_MASK;
+    uint64_t address = record->what & RH_RECORD_ADDRESS_MASK;
+    rh_pointer_entry *entry = NULL;
+    uint32_t handle = 0;
+    if (address) {
+        entry = rh_pointer_find(&drain->blocks, address | (depth ? NESTED_KEY : 0));
+        if (!entry->key && !forced)
+            return BLOCKED;
+    }
+    rh_event event = begin_event(drain, s, record, RH_FREE, depth);
+    if (!address) {
+        event.flags |= RH_EVENT_NULL;
+    } else if (entry->key) {
+        handle = entry->handle;
+        rh_pointer_remove(&drain->blocks, entry);
+    } else {
+        event.flags |= RH_EVENT_FOREIGN;
+    }
+    drain->events++;
+    return hand_on(drain, &event, &handle);
+}
+
+/* From here on the old address may be anybody's: the block waits outside the table. */
+static outcome
+begin_resize(rh_drain *drain, stream *s, const rh_record *record, bool forced)
+{
+    uint64_t depth = record->amount >> RH_AMOUNT_DEPTH_SHIFT & RH_AMOUNT_DEPTH_MASK;
+    uint64_t key = (record->what & RH_RECORD_ADDRESS_MASK) | (depth ? NESTED_KEY : 0);
+    rh_pointer_entry *entry = rh_pointer_find(&drain->blocks, key);
+    if (!entry->key && !forced)
+        return BLOCKED;
+    s->resized[depth].key = key;
+    s->resized[depth].known = entry->key != 0;
+    if (entry->key) {
+        s->resized[depth].handle = entry->handle;
+        rh_pointer_remove(&drain->blocks, entry);
+    }
+    return TAKEN;
+}
+
+static outcome
+end_resize(rh_drain *drain, stream *s, const rh_record *record, bool forced)
+{
+    uint64_t depth = record->amount >> RH_AMOUNT_DEPTH_SHIFT & RH_AMOUNT_DEPTH_MASK;
+    bool known = s->resized[depth].key && s->resized[depth].known;
+    uint32_t old = s->resized[depth].handle;
+    rh_event event = begin_event(drain, s, record, RH_REALLOC, depth);
+    if (!known)
+        event.flags |= RH_EVENT_FOREIGN;
+    event.address = record->what & RH_RECORD_ADDRESS_MASK;
+    unsigned wide_count = s->wide_count;
+    take_size(s, record, &event);
+    outcome result;
+    if (event.address) {
+        result = give_birth(drain, &event, event.address | (depth ? NESTED_KEY : 0), old, forced);
+    } else {
+        event.flags |= RH_EVENT_FAILED;
+        drain->events++;
+        result = hand_on(drain, &event, &old);
+        uint64_t key = s->resized[depth].key;
+        rh_pointer_entry *entry = rh_pointer_find(&drain->blocks, key);
+        if (known && !entry->key && !rh_pointer_add(&drain->blocks, entry, key, old))
+            result = fail_memory(drain);
+    }
+    if (result == BLOCKED)
+        s->wide_count = wide_count;
+    else
+        s->resized[depth].key = 0;
+    return result;
+}
+
+static outcome
+take_arena(rh_drain *drain, stream *s, const rh_record *record, bool birth)
+{
+    rh_event event =
+        begin_event(drain, s, record, birth ? RH_ARENA_ALLOC : RH_ARENA_FREE, 0);
+    event.domain = 0;
+    event.address = record->what & RH_RECORD_ADDRESS_MASK;
+    event.size = record->amount & RH_AMOUNT_SIZE_MASK;
+    if (birth && event.address == 0)
+        event.flags |= RH_EVENT_FAILED;
+    /* One from before the recording has no birth in it. */
+    if (!birth && !rh_arena_set_remove(&drain->arenas, event.address))
+        return TAKEN;
+    /* Only arenas whose whole life is recorded make their blocks comparable. */
+    if (birth && event.address && !drain->channel->facts.forked &&
+        !rh_arena_set_add(&drain->arenas, event.address))
+        return fail_memory(drain);
+    return hand_on(drain, &event, NULL);
+}
+
+static const rh_record *
+record_at(const stream *s, uint64_t at)
+{
+    return (const rh_record *)(s->base + (at & s->mask));
+}
+
+/* A text fills whole records behind its own; all of them have to be there. */
+static outcome
+take_text(rh_drain *drain, stream *s, const rh_record *record, rh_operation operation)
+{
+    uint64_t length = record->amount & RH_AMOUNT_SIZE_MASK;
+    uint64_t records = (length + sizeof *record - 1) / sizeof *record;
+    if (length > RH_CHECKPOINT_BYTES)
+        return TAKEN;
+    if (s->end - s->at < (records + 1) * s->step) {
+        if (!drain->last)
+            return EMPTY;
+        s->at = s->end - s->step; /* the program was killed while it wrote this */
+        return TAKEN;
+    }
+    for (uint64_t i = 0; i < records; i++)
+        memcpy(drain->text + i * sizeof *record, record_at(s, s->at + (i + 1) * s->step),
+               sizeof *record);
+    drain->text[length] = '\0';
+    rh_event event = begin_event(drain, s, record, operation, 0);
+    event.domain = 0;
+    event.size = length;
+    event.text = drain->text;
+    s->at += records * s->step;
+    return hand_on(drain, &event, NULL);
+}
+
+/* All but the commonest kinds. */
+static outcome
+take_other(rh_drain *drain, stream *s, const rh_record *record, bool forced)
+{
+    switch ((rh_record_kind)(record->what >> RH_RECORD_KIND_SHIFT & 0xff)) {
+    case RH_RECORD_CALLOC:
+        return take_birth(drain, s, record, RH_CALLOC, forced);
+    case RH_RECORD_REALLOC_NULL:
+        return take_birth(drain, s, record, RH_REALLOC, forced);
+    case RH_RECORD_REALLOC_FROM:
+        return begin_resize(drain, s, record, forced);
+    case RH_RECORD_REALLOC:
+        return end_resize(drain, s, record, forced);
+    case RH_RECORD_ARENA_ALLOC:
+        return take_arena(drain, s, record, true);
+    case RH_RECORD_ARENA_FREE:
+        return take_arena(drain, s, record, false);
+    case RH_RECORD_WIDE:
+        s->wide[s->wide_count & 1] = record->amount;
+        s->wide_count = s->wide_count % 2 + 1;
+        return TAKEN;
+    case RH_RECORD_TIME:
+        s->ticks = record->amount;
+        return TAKEN;
+    case RH_RECORD_CHECKPOINT:
+        return take_text(drain, s, record, RH_CHECKPOINT);
+    case RH_RECORD_MARK:
+        return take_text(drain, s, record, RH_MARK);
+    default: /* what a program's stray write could leave */
+        return TAKEN;
+    }
+}
+
+/* One record at the stream's place; on TAKEN the place has moved. */
+static inline outcome
+take(rh_drain *drain, stream *s, bool forced)
+{
+    const rh_record *record = record_at(s, s->at);
+    uint64_t kind = record->what >> RH_RECORD_KIND_SHIFT & 0xff;
+    outcome result;
+    if (kind == RH_RECORD_MALLOC)
+        result = take_birth(drain, s, record, RH_MALLOC, forced);
+    else if (kind == RH_RECORD_FREE)
+        result = take_death(drain, s, record, forced);
+    else
+        result = take_other(drain, s, record, forced);
+    if (result == TAKEN)
+        s->at += s->step;
+    return result;
+}
+
+static void
+give_back(stream *s)
+{
+    s->given_back = s->at;
+    atomic_store_explicit(&s->ring->head, s->at, memory_order_release);
+}
+
+/* A free in the main ring, behind which an arena's death may stand that it caused. */
+static outcome
+take_free(rh_drain *drain, stream *s, bool forced)
+{
+    const uint64_t next = s->at + s->step;
+    if (next >= s->end)
+        return drain->last || forced ? take(drain, s, forced) : EMPTY;
+    const rh_record *after = record_at(s, next);
+    if ((after->what >> RH_RECORD_KIND_SHIFT & 0xff) != RH_RECORD_ARENA_FREE)
+        return take(drain, s, forced);
+    const rh_record *record = record_at(s, s->at);
+    uint64_t address = record->what & RH_RECORD_ADDRESS_MASK;
+    if (!forced && address && !rh_pointer_find(&drain->blocks, address)->key)
+        return BLOCKED;
+    outcome result = take_arena(drain, s, after, false);
+    if (result == TAKEN)
+        result = take(drain, s, true);
+    if (result == TAKEN)
+        s->at += s->step;
+    return result;
+}
+
+/* The main ring up to `limit`; with `forced`, its next record only. */
+static outcome
+take_main(rh_drain *drain, uint64_t limit, bool forced)
+{
+    stream *s = &drain->streams[MAIN];
+    while (s->at < limit) {
+        const rh_record *ahead = record_at(s, s->at + AHEAD_BYTES);
+        rh_pointer_prefetch(&drain->blocks, ahead->what & RH_RECORD_ADDRESS_MASK);
+        uint64_t kind = record_at(s, s->at)->what >> RH_RECORD_KIND_SHIFT & 0xff;
+        outcome result =
+            kind == RH_RECORD_FREE ? take_free(drain, s, forced) : take(drain, s, forced);
+        if (result != TAKEN)
+            return result;
+        if (s->at - s->given_back >= GIVE_BACK_BYTES)
+            give_back(s);
+        if (forced)
+            break;
+    }
+    return TAKEN;
+}
+
+static uint64_t
+hint(const stream *s)
+{
+    return record_at(s, s->at)[1].what;
+}
+
+static outcome
+take_thread(rh_drain *drain, stream *s, bool forced)
+{
+    s->ticks = record_at(s, s->at)[1].amount;
+    outcome result = take(drain, s, forced);
+    if (s->at - s->given_back >= RH_THREAD_RING_BYTES / 4)
+        give_back(s);
+    return result;
+}
+
+static void
+look_again(stream *s)
+{
+    s->end = atomic_load_explicit(&s->ring->cursor, memory_order_acquire);
+    /* A stray write may have hit the cursor; a ring never holds more than itself. */
+    if (s->end - s->at > s->mask + 1 || s->end % s->step)
+        s->end = s->at;
+}
+
+static void
+look_at_all(rh_drain *drain)
+{
+    look_again(&drain->streams[MAIN]);
+    uint32_t rings = atomic_load(&drain->channel->rings);
+    rings = rings < RH_THREAD_RINGS ? rings : RH_THREAD_RINGS;
+    const unsigned char *memory =
+        (const unsigned char *)drain->channel + RH_CHANNEL_CONTROL_BYTES + RH_MAIN_RING_BYTES;
+    for (; drain->stream_count <= rings; drain->stream_count++) {
+        uint32_t ring = drain->stream_count - 1;
+        begin_stream(&drain->streams[ring + 1], &drain->channel->thread[ring],
+                     memory + (size_t)ring * RH_THREAD_RING_BYTES, RH_THREAD_RING_BYTES,
+                     2 * sizeof(rh_record));
+    }
+    for (uint32_t i = 1; i < drain->stream_count; i++)
+        look_again(&drain->streams[i]);
+}
+
+/* The thread ring whose next record belongs first; NULL: all are empty. */
+static stream *
+earliest(rh_drain *drain, const stream *except)
+{
+    stream *first = NULL;
+    for (uint32_t i = 1; i < drain->stream_count; i++) {
+        stream *s = &drain->streams[i];
+        if (s != except && s->at < s->end && (!first || hint(s) < hint(first)))
+            first = s;
+    }
+    return first;
+}
+
+static outcome
+take_one(rh_drain *drain, stream *s, bool forced)
+{
+    return s == &drain->streams[MAIN] ? take_main(drain, s->at + 1, forced)
+                                      : take_thread(drain, s, forced);
+}
+
+/* `s` is blocked: what it waits for was published before its record was, and so, if it exists, lies
+ * in another ring no later than `place` of the main one. */
+static outcome
+resolve(rh_drain *drain, stream *s)
+{
+    uint64_t place = s == &drain->streams[MAIN] ? s->at : hint(s);
+    look_at_all(drain);
+    for (bool moved = true; moved;) {
+        moved = false;
+        uint64_t limit = place < drain->streams[MAIN].end ? place : drain->streams[MAIN].end;
+        uint64_t before = drain->streams[MAIN].at;
+        if (s != &drain->streams[MAIN] && take_main(drain, limit, false) == FAILED)
+            return FAILED;
+        moved = drain->streams[MAIN].at != before;
+        for (uint32_t i = 1; i < drain->stream_count; i++) {
+            stream *other = &drain->streams[i];
+            if (other == s || other->at >= other->end || hint(other) > place)
+                continue;
+            outcome result = take_thread(drain, other, false);
+            if (result == FAILED)
+                return FAILED;
+            moved |= result == TAKEN;
+        }
+        outcome result = moved ? take_one(drain, s, false) : BLOCKED;
+        if (result != BLOCKED)
+            return result;
+    }
+    return take_one(drain, s, true);
+}
+
+/* One stretch of the main ring and the thread's record behind it; EMPTY: nothing more is there. */
+static outcome
+take_turn(rh_drain *drain)
+{
+    stream *main = &drain->streams[MAIN], *thread = earliest(drain, NULL);
+    uint64_t limit = main->end;
+    if (thread && hint(thread) < limit)
+        limit = hint(thread);
+    outcome result = take_main(drain, limit, false);
+    if (result == BLOCKED)
+        return resolve(drain, main);
+    if (result == FAILED || !thread)
+        return result == FAILED ? FAILED : EMPTY;
+    /* Not yet: the main ring has to be looked at again first. */
+    if (hint(thread) > main->end && !drain->last)
+        return EMPTY;
+    result = take_thread(drain, thread, false);
+    return result == BLOCKED ? resolve(drain, thread) : result;
+}
+
+/* Gives a ring that its thread has left, and that is read, to whoever comes next. */
+static void
+recycle(stream *s)
+{
+    uint32_t left = 2;
+    if (atomic_load_explicit(&s->ring->owner, memory_order_acquire) == left &&
+        atomic_load_explicit(&s->ring->cursor, memory_order_acquire) == s->at)
+        atomic_compare_exchange_strong(&s->ring->owner, &left, 0);
+}
+
+rh_status
+rh_drain_run(rh_drain *drain, bool last, uint64_t *events, rh_error *error)
+{
+    drain->last = last;
+    look_at_all(drain);
+    outcome result = TAKEN;
+    uint64_t before = drain->events;
+    while (result == TAKEN || result == BLOCKED)
+        result = take_turn(drain);
+    for (uint32_t i = 0; i < drain->stream_count; i++) {
+        give_back(&drain->streams[i]);
+        if (i != MAIN)
+            recycle(&drain->streams[i]);
+    }
+    *events += drain->events - before;
+    if (result == FAILED && error)
+        *error = drain->error;
+    return result == FAILED ? drain->error.status : RH_OK;
+}

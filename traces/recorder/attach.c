@@ -1,0 +1,301 @@
+/* Where the preloaded library begins: finds the session, decides whether this process is one to be
+ * recorded, and puts the hooks in before the interpreter has made its first call.
+ *
+ * The library is loaded into every image on the way: a shell script's shell, env, and at last the
+ * interpreter. Only an image with CPython's allocator functions qualifies; the others pass by. The
+ * environment is then put back as it was, so that neither the program nor its children see the
+ * recorder (unless the children are wanted too).
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "traces/recorder/channel.h"
+#include "traces/recorder/producer.h"
+#include "traces/recorder/python_hooks.h"
+
+enum { OLDEST_MINOR = 7, NEWEST_MINOR = 15, FIRST_BIG_ARENAS = 10, FIRST_PRECONFIG = 8 };
+
+static struct {
+    const rh_session *session;
+    rh_python python;
+    bool attached, statistics; /* PYTHONMALLOCSTATS is set */
+    char *hidden_name; /* PYTHONMALLOC's value, kept from a 3.7 until it has configured itself */
+} recorder;
+
+/* What the command line and environment say about the interpreter's allocator. */
+typedef struct settings {
+    const char *allocator; /* PYTHONMALLOC; NULL: unset or ignored */
+    bool development, statistics;
+} settings;
+
+static const char *
+set_or_null(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+/* Reads the options before the program's own words, as the interpreter will. */
+static settings
+read_settings(int argc, char **argv)
+{
+    bool ignore = false;
+    settings found = {0};
+    for (int i = 1; i < argc && argv[i][0] == '-' && argv[i][1] && argv[i][1] != '-'; i++) {
+        for (const char *letter = argv[i] + 1; *letter; letter++) {
+            if (*letter == 'E' || *letter == 'I')
+                ignore = true;
+            if (*letter == 'c' || *letter == 'm') {
+                i = argc - 1;
+                break;
+            }
+            if (*letter == 'X' || *letter == 'W') {
+                const char *value = letter[1] ? letter + 1 : (i + 1 < argc ? argv[++i] : "");
+                if (*letter == 'X' && strcmp(value, "dev") == 0)
+                    found.development = true;
+                break;
+            }
+        }
+    }
+    if (!ignore) {
+        found.allocator = set_or_null("PYTHONMALLOC");
+        found.development |= set_or_null("PYTHONDEVMODE") != NULL;
+        found.statistics = set_or_null("PYTHONMALLOCSTATS") != NULL;
+    }
+    return found;
+}
+
+/* Converts through a union: a data pointer to a function of the type wanted. */
+#define LOOK_UP(place, name)                                                                       \
+    do {                                                                                           \
+        void *symbol = dlsym(RTLD_DEFAULT, name);                                                  \
+        memcpy(&(place), &symbol, sizeof symbol);                                                  \
+    } while (0)
+
+/* False: no CPython (of 3.7 or later) is in this image. */
+static bool
+find_python(rh_python *python)
+{
+    LOOK_UP(python->get_allocator, "PyMem_GetAllocator");
+    LOOK_UP(python->set_allocator, "PyMem_SetAllocator");
+    LOOK_UP(python->get_arenas, "PyObject_GetArenaAllocator");
+    LOOK_UP(python->set_arenas, "PyObject_SetArenaAllocator");
+    LOOK_UP(python->get_version, "Py_GetVersion");
+    LOOK_UP(python->is_initialized, "Py_IsInitialized");
+    LOOK_UP(python->allocator_name, "_PyMem_GetCurrentAllocatorName");
+    if (!python->allocator_name)
+        LOOK_UP(python->allocator_name, "_PyMem_GetAllocatorsName");
+    LOOK_UP(python->print_statistics, "_PyObject_DebugMallocStats");
+    LOOK_UP(python->holds_lock, "PyGILState_Check");
+    LOOK_UP(python->current_interpreter, "PyInterpreterState_Get");
+    LOOK_UP(python->interpreter_id, "PyInterpreterState_GetID");
+    return python->get_allocator && python->set_allocator && python->get_arenas &&
+           python->set_arenas && python->get_version && python->is_initialized;
+}
+
+/* The interpreter configures its memory when it pre-initialises, and where a name was given for the
+ * allocator it overwrites all hooks. So that step is taken now, with the same arguments; the
+ * interpreter finds it done. Whatever is wrong with them it will say itself. */
+static void
+configure_first(int argc, char **argv)
+{
+    typedef struct { int kind; const char *function, *message; int exit_code; } status;
+    void (*prepare)(void *);
+    status (*configure)(const void *, ptrdiff_t, char **);
+    LOOK_UP(prepare, "PyPreConfig_InitPythonConfig");
+    LOOK_UP(configure, "Py_PreInitializeFromBytesArgs");
+    if (!prepare || !configure)
+        return;
+    _Alignas(16) unsigned char configuration[1024] = {0};
+    prepare(configuration);
+    configure(configuration, argc, argv);
+}
+
+static void
+show_name_again(void)
+{
+    setenv("PYTHONMALLOC", recorder.hidden_name, 1);
+}
+
+/* 3.7 has no such step. There the name is applied now and kept out of the interpreter's sight until
+ * it has read its configuration. False: that does not help in development mode. */
+static bool
+configure_37(const settings *found)
+{
+    if (found->development && !found->allocator)
+        return false;
+    int (*set_up)(const char *);
+    LOOK_UP(set_up, "_PyMem_SetupAllocators");
+    if (!set_up || !found->allocator || found->development)
+        return !found->allocator;
+    if (set_up(found->allocator) != 0)
+        return true; /* an unknown name: the interpreter ends with its own words */
+    recorder.hidden_name = strdup(found->allocator);
+    unsetenv("PYTHONMALLOC");
+    rh_hooks_first_arena = show_name_again;
+    return true;
+}
+
+static void
+read_command(rh_channel_facts *facts)
+{
+    ssize_t length = readlink("/proc/self/exe", facts->program, sizeof facts->program - 1);
+    facts->program[length > 0 ? length : 0] = '\0';
+    int file = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return;
+    length = read(file, facts->command, sizeof facts->command);
+    facts->command_bytes = length > 0 ? (uint32_t)length : 0;
+    close(file);
+}
+
+/* Fills in the facts. NULL, or why this interpreter cannot be recorded. */
+static const char *
+examine(rh_channel_facts *facts, rh_python *python, int argc, char **argv)
+{
+    const char *version = python->get_version();
+    unsigned major = 0;
+    if (sscanf(version, "%u.%u", &major, &python->minor) != 2 || major != 3)
+        return "this Python is not a CPython 3";
+    size_t length = strcspn(version, " ");
+    if (length >= sizeof facts->python_version)
+        length = sizeof facts->python_version - 1;
+    memcpy(facts->python_version, version, length);
+    facts->python_version[length] = '\0';
+    facts->python_minor = python->minor;
+    if (python->minor < OLDEST_MINOR || python->minor > NEWEST_MINOR)
+        return "this CPython's version is not among those that can be recorded, 3.7 to 3.15";
+    if (strstr(version, "free-threading"))
+        return "this is a free-threaded CPython, whose allocations no lock puts in order; that "
+               "cannot be recorded yet";
+    bool big = python->minor >= FIRST_BIG_ARENAS;
+    facts->arena_bytes = big ? 1 << 20 : 256 << 10;
+    facts->pool_bytes = big ? 16 << 10 : 4 << 10;
+
+    settings found = read_settings(argc, argv);
+    recorder.statistics = found.statistics;
+    if (python->minor < FIRST_PRECONFIG) {
+        if (!configure_37(&found))
+            return "CPython 3.7 in development mode sets its allocators anew after every hook; "
+                   "run it without -X dev and PYTHONDEVMODE";
+    } else if (found.allocator || found.development) {
+        configure_first(argc, argv);
+    }
+    const char *name = python->allocator_name ? python->allocator_name() : NULL;
+    snprintf(facts->allocator, sizeof facts->allocator, "%s", name ? name : "");
+    return NULL;
+}
+
+static void
+open_gate(bool whole)
+{
+    rh_channel *channel = &rh_recorder_channel.control;
+    read_command(&channel->facts);
+    recorder.attached = true;
+    rh_recorder_gate.open = 1;
+    atomic_store_explicit(&channel->state, RH_CHANNEL_ATTACHED, memory_order_release);
+    rh_hooks_install(&recorder.python, (rh_timing)recorder.session->timing,
+                     channel->facts.arena_bytes, whole, whole && recorder.statistics);
+}
+
+static void
+begin(int argc, char **argv)
+{
+    rh_channel_facts *facts = &rh_recorder_channel.control.facts;
+    const char *reason = examine(facts, &recorder.python, argc, argv);
+    if (reason)
+        rh_producer_close(reason);
+    else
+        open_gate(true);
+}
+
+/* A child that is not wanted runs on without hooks; one that is has a channel of its own, and its
+ * heap came with the fork: no statistics, since they would not be those of what is recorded. */
+void
+rh_recorder_in_child(void)
+{
+    if (!recorder.attached)
+        return;
+    rh_channel_facts facts = rh_recorder_channel.control.facts;
+    if (!recorder.session->children || !rh_producer_open(recorder.session)) {
+        rh_recorder_gate.process_id = getpid();
+        rh_hooks_remove();
+        return;
+    }
+    facts.forked = 1;
+    rh_recorder_channel.control.facts = facts;
+    open_gate(false);
+}
+
+static const rh_session *
+find_session(void)
+{
+    const char *path = getenv(RH_SESSION_VARIABLE);
+    if (!path)
+        return NULL;
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    if (file < 0)
+        return NULL;
+    rh_session *session =
+        mmap(NULL, sizeof *session, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    close(file);
+    if (session == MAP_FAILED || session->magic != RH_SESSION_MAGIC)
+        return NULL;
+    return session;
+}
+
+static void
+restore_environment(const rh_session *session)
+{
+    unsetenv(RH_SESSION_VARIABLE);
+    if (session->had_preload)
+        setenv("LD_PRELOAD", session->old_preload, 1);
+    else
+        unsetenv("LD_PRELOAD");
+}
+
+__attribute__((constructor)) static void
+rh_recorder_start(int argc, char **argv)
+{
+    int saved = errno;
+    recorder.session = find_session();
+    if (recorder.session && !recorder.session->children &&
+        recorder.session->root != getpid()) {
+        restore_environment(recorder.session);
+    } else if (recorder.session && find_python(&recorder.python)) {
+        if (rh_producer_open(recorder.session))
+            begin(argc, argv);
+        else
+            rh_recorder_say("nothing takes the recording any more; the program goes on unrecorded");
+        if (!recorder.session->children)
+            restore_environment(recorder.session);
+    }
+    errno = saved;
+}
+
+__attribute__((destructor)) static void
+rh_recorder_end(void)
+{
+    if (recorder.attached && rh_recorder_gate.open && rh_recorder_gate.process_id == getpid())
+        rh_hooks_at_exit();
+}
+
+/* For the program: announces a phase, which becomes a mark in the recording. The text is cut at
+ * 4,000 bytes. Python: ctypes.CDLL(None).rh_record_mark(b"loading"). Without a recorder there is no
+ * such function. */
+__attribute__((visibility("default"))) void rh_record_mark(const char *text);
+
+void
+rh_record_mark(const char *text)
+{
+    enum { LONGEST_MARK = 4000 };
+    if (text && recorder.attached)
+        rh_put_mark(text, strnlen(text, LONGEST_MARK));
+}

@@ -1,0 +1,139 @@
+/* The shared memory between a recorded program and the collector.
+ *
+ * The collector creates a session, a small shared mapping that the environment variable
+ * RH_SESSION_VARIABLE names to the program, and channels, one for each process to be recorded. The
+ * recorder library (inside the program) takes a channel and writes records into its rings; the
+ * collector reads them. A ring has one writer at a time and one reader:
+ *
+ *     head (collector)            cursor (program)                    head + capacity
+ *     |  written, to be read      |  free                             |
+ *
+ * Both only grow; the place of a record is its position modulo the ring's size. The writer puts the
+ * record down and then moves the cursor, so whatever lies before the cursor is whole, even when the
+ * program is killed in the next instruction: the memory belongs to the collector.
+ *
+ * The main ring takes what the interpreter lock orders: MEM and OBJ calls, RAW calls nested in
+ * them, arena events and texts. Each thread's own ring takes its outermost RAW calls, as pairs of
+ * records: the second of the pair tells where the main ring's cursor stood and what the time was, so
+ * that the collector can put the call into its place among the others.
+ *
+ * A death is written before the call that frees, a birth after the call that allocated. So at any
+ * moment an address that one ring reports as born again has already been reported dead in another.
+ */
+#ifndef REHEAP_TRACES_RECORDER_CHANNEL_H
+#define REHEAP_TRACES_RECORDER_CHANNEL_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define RH_SESSION_VARIABLE "REHEAP_RECORD" /* "/proc/PID/fd/N": the session's memory */
+#define RH_SESSION_MAGIC    UINT64_C(0x3173736573686572)
+#define RH_CHANNEL_MAGIC    UINT64_C(0x316e6e6168636872)
+
+enum {
+    RH_MAIN_RING_BYTES = 16 << 20,
+    RH_THREAD_RING_BYTES = 64 << 10,
+    RH_THREAD_RINGS = 4096, /* threads that may be alive at once */
+    RH_SESSION_CHANNELS = 64,
+    RH_CHECKPOINT_BYTES = 64 << 10 /* the longest text */
+};
+
+/* What happened, how big it was. Two words so that a record is one aligned store of 16 bytes. */
+typedef struct rh_record {
+    uint64_t what;   /* address, then kind and domain: RH_RECORD_… */
+    uint64_t amount; /* size, then depth and thread: RH_AMOUNT_… */
+} rh_record;
+
+enum {
+    RH_RECORD_KIND_SHIFT = 48,
+    RH_RECORD_DOMAIN_SHIFT = 56,
+    RH_AMOUNT_DEPTH_SHIFT = 40, /* calls of the hooks that this one is inside of */
+    RH_AMOUNT_THREAD_SHIFT = 44,
+    RH_CALLOC_COUNT_SHIFT = 20
+};
+#define RH_RECORD_ADDRESS_MASK ((UINT64_C(1) << RH_RECORD_KIND_SHIFT) - 1)
+#define RH_AMOUNT_SIZE_MASK    ((UINT64_C(1) << RH_AMOUNT_DEPTH_SHIFT) - 1)
+#define RH_AMOUNT_DEPTH_MASK   UINT64_C(15)
+
+typedef enum rh_record_kind {
+    RH_RECORD_MALLOC = 1,
+    RH_RECORD_CALLOC,       /* size: element size below RH_CALLOC_COUNT_SHIFT, count above */
+    RH_RECORD_REALLOC_FROM, /* before the call: the old address */
+    RH_RECORD_REALLOC,      /* after it: the new address; 0 when it failed */
+    RH_RECORD_REALLOC_NULL, /* realloc of NULL, after the call */
+    RH_RECORD_FREE,
+    RH_RECORD_ARENA_ALLOC, /* address 0: the arena was not to be had */
+    RH_RECORD_ARENA_FREE,
+    RH_RECORD_WIDE, /* amount: the size of the next record, which has no room for it; a calloc has
+                       two of them, count and element size */
+    RH_RECORD_TIME, /* amount: ticks of the time-stamp counter from here on */
+    RH_RECORD_CHECKPOINT, /* size bytes of text follow, filling whole records */
+    RH_RECORD_MARK,       /* the same */
+    RH_RECORD_KINDS
+} rh_record_kind;
+
+/* One side's counter has a cache line of its own, or each store would steal the other's. */
+typedef struct rh_ring {
+    _Alignas(64) _Atomic uint64_t cursor; /* bytes ever written */
+    _Atomic uint32_t owner; /* thread rings: 0 free, 1 in use, 2 left by its thread, may be unread */
+    _Alignas(64) _Atomic uint64_t head; /* bytes ever read */
+} rh_ring;
+
+typedef enum rh_channel_state {
+    RH_CHANNEL_FREE,
+    RH_CHANNEL_TAKEN,    /* a process is preparing itself */
+    RH_CHANNEL_ATTACHED, /* facts are there, records may come */
+    RH_CHANNEL_REFUSED   /* the process cannot be recorded (any more): `reason` */
+} rh_channel_state;
+
+/* What a process says of itself before it sets the channel's state. */
+typedef struct rh_channel_facts {
+    uint64_t arena_bytes, pool_bytes;
+    uint32_t python_minor;
+    uint32_t forked; /* its parent was recorded: the heap was there before the recording */
+    uint32_t command_bytes;
+    char python_version[32];
+    char allocator[32]; /* "": not one the interpreter has a name for */
+    char program[4096];
+    char command[4096]; /* as /proc/self/cmdline: words end in NUL; perhaps cut */
+} rh_channel_facts;
+
+typedef struct rh_channel {
+    uint64_t magic;
+    uint64_t ticks_per_us;
+    _Atomic uint32_t state; /* rh_channel_state */
+    int32_t process_id;
+    uint64_t started_ticks;
+    rh_channel_facts facts;
+    char reason[512];
+
+    _Atomic uint32_t abandoned; /* by the collector: it reads no more, the program passes through */
+    _Atomic uint32_t threads;   /* numbers given out */
+    _Atomic uint32_t rings;     /* thread rings ever used are below this */
+    rh_ring main;
+    rh_ring thread[RH_THREAD_RINGS];
+} rh_channel;
+
+/* A channel's memory: rh_channel, the main ring, the thread rings; each begins on a page. */
+enum {
+    RH_CHANNEL_CONTROL_BYTES = (sizeof(rh_channel) + 4095) / 4096 * 4096,
+    RH_CHANNEL_BYTES =
+        RH_CHANNEL_CONTROL_BYTES + RH_MAIN_RING_BYTES + RH_THREAD_RINGS * RH_THREAD_RING_BYTES
+};
+
+typedef enum rh_timing { RH_TIMING_NONE, RH_TIMING_COARSE, RH_TIMING_EXACT } rh_timing;
+
+typedef struct rh_session {
+    uint64_t magic;
+    int32_t collector;    /* process id */
+    int32_t root;         /* the process that was started; the only one recorded without children */
+    uint32_t children;    /* record children too */
+    uint32_t timing;      /* rh_timing */
+    char old_preload[4096]; /* LD_PRELOAD before the recorder was put there; "" when unset */
+    uint32_t had_preload;
+    /* File descriptors of the collector that hold a channel; -1: none. A process takes one by
+     * swapping in -1. The collector keeps putting new ones in. */
+    _Atomic int32_t channels[RH_SESSION_CHANNELS];
+} rh_session;
+
+#endif

@@ -1,0 +1,370 @@
+/* The slow ways of producer.h, and how a process comes by a channel. */
+#define _GNU_SOURCE
+#include "traces/recorder/producer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    NAP_NS = 100000,
+    NAPS_BETWEEN_LOOKS = 256,  /* about 30 ms: how soon a dead collector is noticed */
+    NAPS_FOR_CHANNEL = 50000,  /* about 5 s */
+    ROOM_RECORDS = 8           /* what any one call may need */
+};
+
+rh_channel_pages rh_recorder_channel __attribute__((aligned(4096)));
+unsigned char rh_recorder_main_ring[RH_MAIN_RING_BYTES] __attribute__((aligned(4096)));
+rh_gate rh_recorder_gate __attribute__((aligned(4096)));
+_Thread_local uint64_t rh_recorder_place;
+_Thread_local rh_thread_end rh_recorder_thread;
+
+static struct {
+    unsigned char *thread_rings;
+    uint64_t main_time; /* of the last RH_RECORD_TIME; the interpreter lock guards it */
+    char channel_path[64];
+    dev_t channel_device;
+    ino_t channel_inode;
+    pthread_key_t thread_key;
+    bool key_made, told;
+} producer;
+
+void
+rh_recorder_say(const char *text)
+{
+    char line[640];
+    int length = snprintf(line, sizeof line, "reheap record: %s\n", text);
+    if (length > 0) {
+        ssize_t ignored = write(STDERR_FILENO, line, (size_t)length);
+        (void)ignored;
+    }
+}
+
+/* Not nanosleep(), which is a place where threads are cancelled. */
+static void
+nap(void)
+{
+    struct timespec span = {.tv_nsec = NAP_NS};
+    syscall(SYS_nanosleep, &span, NULL);
+}
+
+/* The channel's file is the collector's: once that process is gone, so is this path. */
+static bool
+collector_lives(void)
+{
+    struct stat now;
+    return stat(producer.channel_path, &now) == 0 && now.st_dev == producer.channel_device &&
+           now.st_ino == producer.channel_inode;
+}
+
+static void
+shut_gate(void)
+{
+    rh_recorder_gate.main_limit = 0;
+    rh_recorder_gate.open = 0;
+}
+
+static void
+go_on_alone(const char *why)
+{
+    shut_gate();
+    if (!producer.told) {
+        producer.told = true;
+        rh_recorder_say(why);
+    }
+}
+
+/* Waits until `bytes` more fit into the ring; then sets *limit. False: nobody reads any more. */
+static bool
+wait_for_room(rh_ring *ring, uint64_t capacity, uint64_t bytes, uint64_t *limit)
+{
+    uint64_t cursor = atomic_load_explicit(&ring->cursor, memory_order_relaxed);
+    for (unsigned naps = 1;; naps++) {
+        if (atomic_load_explicit(&rh_recorder_channel.control.abandoned, memory_order_relaxed)) {
+            go_on_alone("the recording has been given up; the program goes on unrecorded");
+            return false;
+        }
+        uint64_t end = atomic_load_explicit(&ring->head, memory_order_acquire) + capacity;
+        if (cursor + bytes <= end) {
+            *limit = end;
+            return true;
+        }
+        if (naps % NAPS_BETWEEN_LOOKS == 0 && !collector_lives()) {
+            go_on_alone("the process that collects the recording is gone; the program goes on "
+                        "unrecorded");
+            return false;
+        }
+        nap();
+    }
+}
+
+static void
+append(rh_ring *ring, unsigned char *base, uint64_t capacity, uint64_t what, uint64_t amount)
+{
+    uint64_t cursor = atomic_load_explicit(&ring->cursor, memory_order_relaxed);
+    rh_record *record = (rh_record *)(base + (cursor & (capacity - 1)));
+    *record = (rh_record){what, amount};
+    atomic_store_explicit(&ring->cursor, cursor + sizeof *record, memory_order_release);
+}
+
+static void
+append_main(uint64_t what, uint64_t amount)
+{
+    append(&rh_recorder_channel.control.main, rh_recorder_main_ring, RH_MAIN_RING_BYTES, what,
+           amount);
+}
+
+static void
+number_thread(void)
+{
+    if (rh_recorder_place >= RH_FIRST_THREAD)
+        return;
+    uint64_t number = 1 + atomic_fetch_add(&rh_recorder_channel.control.threads, 1);
+    const uint64_t last = (UINT64_C(1) << (64 - RH_AMOUNT_THREAD_SHIFT)) - 1;
+    rh_recorder_place += (number < last ? number : last) << RH_AMOUNT_THREAD_SHIFT;
+}
+
+/* In a forked child the gate was wiped: whose process this is decides what happens next. */
+static bool
+gate_open(void)
+{
+    if (rh_recorder_gate.open)
+        return true;
+    if (rh_recorder_gate.process_id == 0) {
+        rh_recorder_gate.process_id = getpid();
+        rh_recorder_in_child();
+    }
+    return rh_recorder_gate.open;
+}
+
+static bool
+main_room(uint64_t records)
+{
+    return wait_for_room(&rh_recorder_channel.control.main, RH_MAIN_RING_BYTES,
+                         records * sizeof(rh_record), &rh_recorder_gate.main_limit);
+}
+
+void
+rh_put_main_slow(rh_timing timing, uint64_t what, uint64_t amount, const uint64_t *wide,
+                 unsigned wide_count)
+{
+    int saved = errno;
+    if (gate_open() && main_room(ROOM_RECORDS)) {
+        number_thread();
+        if (timing != RH_TIMING_NONE) {
+            uint64_t now = __builtin_ia32_rdtsc();
+            if (rh_time_due(timing, now, producer.main_time)) {
+                producer.main_time = now;
+                append_main(RH_WHAT(RH_RECORD_TIME, 0, 0), now);
+            }
+        }
+        for (unsigned i = 0; i < wide_count; i++)
+            append_main(RH_WHAT(RH_RECORD_WIDE, 0, 0), wide[i]);
+        append_main(what, amount | rh_recorder_place);
+    }
+    errno = saved;
+}
+
+static void
+leave_ring(void *ring)
+{
+    rh_recorder_thread = (rh_thread_end){0};
+    if (rh_recorder_gate.open)
+        atomic_store_explicit(&((rh_ring *)ring)->owner, 2, memory_order_release);
+}
+
+/* Gives the calling thread a ring of its own until it ends. */
+static bool
+take_ring(void)
+{
+    rh_channel *channel = &rh_recorder_channel.control;
+    for (uint32_t i = 0; i < RH_THREAD_RINGS; i++) {
+        rh_ring *ring = &channel->thread[i];
+        uint32_t free_ring = 0;
+        if (atomic_load_explicit(&ring->owner, memory_order_relaxed) != 0 ||
+            !atomic_compare_exchange_strong(&ring->owner, &free_ring, 1))
+            continue;
+        uint32_t used = atomic_load(&channel->rings);
+        while (used <= i && !atomic_compare_exchange_weak(&channel->rings, &used, i + 1))
+            ;
+        rh_recorder_thread = (rh_thread_end){
+            .ring = ring, .base = producer.thread_rings + (size_t)i * RH_THREAD_RING_BYTES};
+        pthread_setspecific(producer.thread_key, ring);
+        return true;
+    }
+    rh_producer_close("more threads at once than it has rings for");
+    return false;
+}
+
+static bool
+thread_room(uint64_t records)
+{
+    if (!gate_open())
+        return false;
+    if (!rh_recorder_thread.ring && !take_ring())
+        return false;
+    return wait_for_room(rh_recorder_thread.ring, RH_THREAD_RING_BYTES,
+                         2 * records * sizeof(rh_record), &rh_recorder_thread.limit);
+}
+
+static void
+append_thread(uint64_t what, uint64_t amount, uint64_t now)
+{
+    rh_ring *ring = rh_recorder_thread.ring;
+    uint64_t cursor = atomic_load_explicit(&ring->cursor, memory_order_relaxed);
+    rh_record *record =
+        (rh_record *)(rh_recorder_thread.base + (cursor & (RH_THREAD_RING_BYTES - 1)));
+    record[0] = (rh_record){what, amount};
+    record[1].what =
+        atomic_load_explicit(&rh_recorder_channel.control.main.cursor, memory_order_relaxed);
+    record[1].amount = now;
+    atomic_store_explicit(&ring->cursor, cursor + 2 * sizeof *record, memory_order_release);
+}
+
+void
+rh_put_thread_slow(rh_timing timing, uint64_t what, uint64_t amount, const uint64_t *wide,
+                   unsigned wide_count)
+{
+    int saved = errno;
+    if (thread_room(ROOM_RECORDS)) {
+        number_thread();
+        uint64_t now = timing == RH_TIMING_NONE ? 0 : __builtin_ia32_rdtsc();
+        for (unsigned i = 0; i < wide_count; i++)
+            append_thread(RH_WHAT(RH_RECORD_WIDE, 0, 0), wide[i], now);
+        append_thread(what, amount | rh_recorder_place, now);
+    }
+    errno = saved;
+}
+
+/* `piece` bytes of text as one record's content. */
+static rh_record
+text_record(const char *text, size_t piece)
+{
+    rh_record record = {0};
+    memcpy(&record, text, piece < sizeof record ? piece : sizeof record);
+    return record;
+}
+
+void
+rh_put_checkpoint(const char *text, size_t length)
+{
+    int saved = errno;
+    uint64_t records = 1 + (length + sizeof(rh_record) - 1) / sizeof(rh_record);
+    if (gate_open() && main_room(records)) {
+        number_thread();
+        append_main(RH_WHAT(RH_RECORD_CHECKPOINT, 0, 0), length | rh_recorder_place);
+        for (size_t at = 0; at < length; at += sizeof(rh_record)) {
+            rh_record piece = text_record(text + at, length - at);
+            append_main(piece.what, piece.amount);
+        }
+    }
+    errno = saved;
+}
+
+void
+rh_put_mark(const char *text, size_t length)
+{
+    int saved = errno;
+    uint64_t records = 1 + (length + sizeof(rh_record) - 1) / sizeof(rh_record);
+    if (thread_room(records)) {
+        number_thread();
+        append_thread(RH_WHAT(RH_RECORD_MARK, 0, 0), length | rh_recorder_place, 0);
+        for (size_t at = 0; at < length; at += sizeof(rh_record)) {
+            rh_record piece = text_record(text + at, length - at);
+            append_thread(piece.what, piece.amount, 0);
+        }
+    }
+    errno = saved;
+}
+
+/* A free channel's descriptor in the collector; -1: none. */
+static int32_t
+take_channel(const rh_session *session)
+{
+    rh_session *shared = (rh_session *)(uintptr_t)session;
+    for (unsigned naps = 0; naps < NAPS_FOR_CHANNEL; naps++) {
+        for (unsigned i = 0; i < RH_SESSION_CHANNELS; i++) {
+            if (atomic_load(&shared->channels[i]) < 0)
+                continue;
+            int32_t taken = atomic_exchange(&shared->channels[i], -1);
+            if (taken >= 0)
+                return taken;
+        }
+        if (syscall(SYS_kill, session->collector, 0) != 0 && errno == ESRCH)
+            return -1;
+        nap();
+    }
+    return -1;
+}
+
+static bool
+map_channel(int descriptor)
+{
+    const int both = PROT_READ | PROT_WRITE, fixed = MAP_SHARED | MAP_FIXED;
+    /* The main ring is touched at once: faults later would be the program's time. */
+    if (mmap(&rh_recorder_channel, RH_CHANNEL_CONTROL_BYTES, both, fixed, descriptor, 0) ==
+            MAP_FAILED ||
+        mmap(rh_recorder_main_ring, RH_MAIN_RING_BYTES, both, fixed | MAP_POPULATE, descriptor,
+             RH_CHANNEL_CONTROL_BYTES) == MAP_FAILED)
+        return false;
+    void *rings = mmap(NULL, (size_t)RH_THREAD_RINGS * RH_THREAD_RING_BYTES, both, MAP_SHARED,
+                       descriptor, RH_CHANNEL_CONTROL_BYTES + RH_MAIN_RING_BYTES);
+    if (rings == MAP_FAILED || rh_recorder_channel.control.magic != RH_CHANNEL_MAGIC)
+        return false;
+    producer.thread_rings = rings;
+    return true;
+}
+
+bool
+rh_producer_open(const rh_session *session)
+{
+    int32_t number = take_channel(session);
+    if (number < 0)
+        return false;
+    snprintf(producer.channel_path, sizeof producer.channel_path, "/proc/%d/fd/%d",
+             (int)session->collector, (int)number);
+    int descriptor = open(producer.channel_path, O_RDWR | O_CLOEXEC);
+    if (descriptor < 0)
+        return false;
+    struct stat status;
+    bool mapped = fstat(descriptor, &status) == 0 && map_channel(descriptor);
+    close(descriptor);
+    if (!mapped)
+        return false;
+    producer.channel_device = status.st_dev;
+    producer.channel_inode = status.st_ino;
+    producer.main_time = 0;
+    rh_recorder_place &= RH_DEPTH_FIELD;
+    rh_recorder_thread = (rh_thread_end){0};
+    if (!producer.key_made && pthread_key_create(&producer.thread_key, leave_ring) != 0)
+        return false;
+    producer.key_made = true;
+
+    void *gate = mmap(&rh_recorder_gate, sizeof rh_recorder_gate, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    if (gate == MAP_FAILED || madvise(gate, sizeof rh_recorder_gate, MADV_WIPEONFORK) != 0)
+        return false;
+    rh_recorder_gate.process_id = getpid();
+    rh_recorder_channel.control.process_id = rh_recorder_gate.process_id;
+    rh_recorder_channel.control.started_ticks = __builtin_ia32_rdtsc();
+    atomic_store(&rh_recorder_channel.control.state, RH_CHANNEL_TAKEN);
+    return true;
+}
+
+void
+rh_producer_close(const char *reason)
+{
+    shut_gate();
+    if (!reason)
+        return;
+    rh_channel *channel = &rh_recorder_channel.control;
+    snprintf(channel->reason, sizeof channel->reason, "%s", reason);
+    atomic_store_explicit(&channel->state, RH_CHANNEL_REFUSED, memory_order_release);
+}

@@ -1,0 +1,136 @@
+/* The program's end of a channel: putting records into rings, in as few instructions as it takes.
+ *
+ * The channel and the main ring are mapped over arrays of this library, so that the processor finds
+ * them at fixed distances from the code. What decides whether a record may be written is the gate: a
+ * private page that the kernel wipes in a forked child. There it reads 0, every call of the child
+ * takes the slow way, and the slow way finds out that this is another process. The slow way also
+ * waits for room, numbers threads and passes through when nobody records any more.
+ */
+#ifndef REHEAP_TRACES_RECORDER_PRODUCER_H
+#define REHEAP_TRACES_RECORDER_PRODUCER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "traces/recorder/channel.h"
+
+#define RH_HIDDEN   __attribute__((visibility("hidden")))
+#define RH_LIKELY(c) __builtin_expect(!!(c), 1)
+#define RH_INLINE   static inline __attribute__((always_inline))
+
+typedef union rh_channel_pages {
+    rh_channel control;
+    unsigned char bytes[RH_CHANNEL_CONTROL_BYTES];
+} rh_channel_pages;
+
+typedef union rh_gate {
+    struct {
+        uint64_t main_limit; /* the main ring's cursor stays below */
+        uint32_t open;       /* this process records */
+        int32_t process_id;  /* whose gate this is; 0 once wiped */
+    };
+    unsigned char bytes[4096];
+} rh_gate;
+
+/* A thread's number and depth, placed as in rh_record.amount; and its own ring. */
+typedef struct rh_thread_end {
+    rh_ring *ring;
+    unsigned char *base;
+    uint64_t limit;
+} rh_thread_end;
+
+extern rh_channel_pages rh_recorder_channel RH_HIDDEN;
+extern unsigned char rh_recorder_main_ring[RH_MAIN_RING_BYTES] RH_HIDDEN;
+extern rh_gate rh_recorder_gate RH_HIDDEN;
+extern _Thread_local uint64_t rh_recorder_place RH_HIDDEN
+    __attribute__((tls_model("initial-exec")));
+extern _Thread_local rh_thread_end rh_recorder_thread RH_HIDDEN
+    __attribute__((tls_model("initial-exec")));
+
+#define RH_DEPTH_ONE    (UINT64_C(1) << RH_AMOUNT_DEPTH_SHIFT)
+#define RH_DEPTH_FIELD  (RH_AMOUNT_DEPTH_MASK << RH_AMOUNT_DEPTH_SHIFT)
+#define RH_FIRST_THREAD (UINT64_C(1) << RH_AMOUNT_THREAD_SHIFT)
+
+/* The first word of a record; kind and domain are constants where this is used. */
+#define RH_WHAT(kind, domain, address)                                                             \
+    ((uint64_t)(uintptr_t)(address) | (uint64_t)(kind) << RH_RECORD_KIND_SHIFT |                   \
+     (uint64_t)(domain) << RH_RECORD_DOMAIN_SHIFT)
+
+/* The slow ways: whatever the fast ones decline. `wide` counts the sizes (0 to 2) that need records
+ * of their own before this one. They leave errno alone. */
+void rh_put_main_slow(rh_timing timing, uint64_t what, uint64_t amount, const uint64_t *wide,
+                      unsigned wide_count) RH_HIDDEN;
+void rh_put_thread_slow(rh_timing timing, uint64_t what, uint64_t amount, const uint64_t *wide,
+                        unsigned wide_count) RH_HIDDEN;
+/* A text, as RH_RECORD_CHECKPOINT (main ring) or RH_RECORD_MARK (the thread's own). */
+void rh_put_checkpoint(const char *text, size_t length) RH_HIDDEN;
+void rh_put_mark(const char *text, size_t length) RH_HIDDEN;
+
+/* Takes one of the session's channels and maps it; false when there is none to be had. */
+bool rh_producer_open(const rh_session *session) RH_HIDDEN;
+/* Stops recording in this process for good; `reason` (may be NULL) tells the collector why. */
+void rh_producer_close(const char *reason) RH_HIDDEN;
+/* Called by the slow way in a forked child, once, with the gate shut. */
+void rh_recorder_in_child(void) RH_HIDDEN;
+/* One line on the program's stderr. */
+void rh_recorder_say(const char *text) RH_HIDDEN;
+
+/* The time has moved far enough for a record of its own. */
+RH_INLINE bool
+rh_time_due(rh_timing timing, uint64_t now, uint64_t last)
+{
+    return timing == RH_TIMING_EXACT || now - last >= rh_recorder_channel.control.ticks_per_us;
+}
+
+/* `size` bytes (or a packed calloc) at `what`, for the main ring: the caller holds the interpreter
+ * lock. */
+RH_INLINE void
+rh_put_main(rh_timing timing, uint64_t what, uint64_t size, uint64_t place)
+{
+    rh_ring *ring = &rh_recorder_channel.control.main;
+    uint64_t cursor = atomic_load_explicit(&ring->cursor, memory_order_relaxed);
+    if (RH_LIKELY(timing == RH_TIMING_NONE && cursor < rh_recorder_gate.main_limit &&
+                  size < RH_DEPTH_ONE && place >= RH_FIRST_THREAD)) {
+        rh_record *record =
+            (rh_record *)(rh_recorder_main_ring + (cursor & (RH_MAIN_RING_BYTES - 1)));
+        record->what = what;
+        record->amount = size | place;
+        atomic_store_explicit(&ring->cursor, cursor + sizeof *record, memory_order_release);
+        return;
+    }
+    if (size < RH_DEPTH_ONE)
+        rh_put_main_slow(timing, what, size, NULL, 0);
+    else
+        rh_put_main_slow(timing, what, 0, &size, 1);
+}
+
+/* The same for the calling thread's own ring. */
+RH_INLINE void
+rh_put_thread(rh_timing timing, uint64_t what, uint64_t size, uint64_t place)
+{
+    const rh_thread_end *end = &rh_recorder_thread;
+    if (RH_LIKELY(timing == RH_TIMING_NONE && end->ring && rh_recorder_gate.open &&
+                  size < RH_DEPTH_ONE && place >= RH_FIRST_THREAD)) {
+        uint64_t cursor = atomic_load_explicit(&end->ring->cursor, memory_order_relaxed);
+        if (RH_LIKELY(cursor < end->limit)) {
+            rh_record *record =
+                (rh_record *)(end->base + (cursor & (RH_THREAD_RING_BYTES - 1)));
+            record[0].what = what;
+            record[0].amount = size | place;
+            record[1].what = atomic_load_explicit(&rh_recorder_channel.control.main.cursor,
+                                                  memory_order_relaxed);
+            record[1].amount = 0;
+            atomic_store_explicit(&end->ring->cursor, cursor + 2 * sizeof *record,
+                                  memory_order_release);
+            return;
+        }
+    }
+    if (size < RH_DEPTH_ONE)
+        rh_put_thread_slow(timing, what, size, NULL, 0);
+    else
+        rh_put_thread_slow(timing, what, 0, &size, 1);
+}
+
+#endif
