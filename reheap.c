@@ -11,6 +11,7 @@
 
 /* In the order of the help. */
 static const rh_command *const commands[] = {
+    &rh_cmd_record,
     &rh_cmd_compare,
     &rh_cmd_plot,
     NULL,

@@ -1,6 +1,6 @@
-/* The recorded allocator's living arenas, and whether an address lies in one of them. All are of one
- * size, so that an address can be in the arena that begins in its own stretch of that size or in the
- * one before; a small table finds both. */
+/* The recorded allocator's living arenas, and whether an address lies in one of them. All are of
+ * one size, so that an address can be in the arena that begins in its own stretch of that size or
+ * in the one before; a small table finds both. */
 #ifndef REHEAP_TRACES_ARENA_SET_H
 #define REHEAP_TRACES_ARENA_SET_H
 

@@ -8,14 +8,14 @@
 
 enum {
     DEPTHS = RH_AMOUNT_DEPTH_MASK + 1,
-    AHEAD_BYTES = 16 * sizeof(rh_record),    /* how early a table line is asked for */
-    GIVE_BACK_BYTES = 64 << 10,              /* how often the writer of a ring is given room */
-    MAIN = 0,                                /* among the streams */
+    AHEAD_BYTES = 16 * sizeof(rh_record), /* how early a table line is asked for */
+    GIVE_BACK_BYTES = 64 << 10,           /* how often the writer of a ring is given room */
+    MAIN = 0,                             /* among the streams */
     STREAMS = 1 + RH_THREAD_RINGS
 };
 
-/* In keys of the table: the block an allocator got for itself, at an address that it may have handed
- * on unchanged. */
+/* In keys of the table: the block an allocator got for itself, at an address that it may have
+ * handed on unchanged. */
 #define NESTED_KEY (UINT64_C(1) << 63)
 
 /* What became of a record. */
@@ -146,8 +146,7 @@ static uint64_t
 event_time(rh_drain *drain, uint64_t ticks)
 {
     uint64_t start = drain->channel->started_ticks;
-    uint64_t time_ns =
-        ticks > start ? (uint64_t)((double)(ticks - start) * drain->ns_per_tick) : 0;
+    uint64_t time_ns = ticks > start ? (uint64_t)((double)(ticks - start) * drain->ns_per_tick) : 0;
     /* Rings meet here; time does not go back in a trace. */
     if (time_ns > drain->last_time_ns)
         drain->last_time_ns = time_ns;
@@ -322,8 +321,7 @@ end_resize(rh_drain *drain, stream *s, const rh_record *record, bool forced)
 static outcome
 take_arena(rh_drain *drain, stream *s, const rh_record *record, bool birth)
 {
-    rh_event event =
-        begin_event(drain, s, record, birth ? RH_ARENA_ALLOC : RH_ARENA_FREE, 0);
+    rh_event event = begin_event(drain, s, record, birth ? RH_ARENA_ALLOC : RH_ARENA_FREE, 0);
     event.domain = 0;
     event.address = record->what & RH_RECORD_ADDRESS_MASK;
     event.size = record->amount & RH_AMOUNT_SIZE_MASK;

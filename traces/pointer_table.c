@@ -10,13 +10,12 @@ static bool
 map_entries(rh_pointer_table *table, unsigned bits)
 {
     size_t bytes = (sizeof *table->entries) << bits;
-    void *entries =
-        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *entries = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (entries == MAP_FAILED)
         return false;
     madvise(entries, bytes, MADV_HUGEPAGE); /* fewer page walks where the kernel can */
-    *table = (rh_pointer_table){
-        .entries = entries, .mask = ((size_t)1 << bits) - 1, .shift = 64 - bits};
+    *table =
+        (rh_pointer_table){.entries = entries, .mask = ((size_t)1 << bits) - 1, .shift = 64 - bits};
     return true;
 }
 

@@ -53,8 +53,8 @@ rh_pointer_find(const rh_pointer_table *table, uint64_t key)
     return &table->entries[at];
 }
 
-/* Fills a free entry that rh_pointer_find returned; it may move with the next call. False when there
- * is no memory. */
+/* Fills a free entry that rh_pointer_find returned; it may move with the next call. False when
+ * there is no memory. */
 static inline bool
 rh_pointer_add(rh_pointer_table *table, rh_pointer_entry *entry, uint64_t key, uint32_t handle)
 {

@@ -307,6 +307,9 @@ pack_streams(rh_writer *writer)
 {
     rh_block_head *head = &writer->head;
     rh_bytes *packed = &writer->packed;
+    packed->size = 0;
+    if (!rh_bytes_reserve(packed, RH_BLOCK_HEAD_MAX))
+        return no_memory(writer);
     packed->size = RH_BLOCK_HEAD_MAX; /* the head goes before them */
     for (unsigned i = 0; i < (head->key ? RH_STREAMS : RH_STREAMS_CONTINUED); i++) {
         size_t before = packed->size;

@@ -20,7 +20,13 @@
 #include "traces/recorder/producer.h"
 #include "traces/recorder/python_hooks.h"
 
-enum { OLDEST_MINOR = 7, NEWEST_MINOR = 15, FIRST_BIG_ARENAS = 10, FIRST_PRECONFIG = 8 };
+enum {
+    OLDEST_MINOR = 7,
+    NEWEST_MINOR = 15,
+    FIRST_BIG_ARENAS = 10,
+    FIRST_PRECONFIG = 8,
+    UNLOCKED_NAME_MINOR = 12
+};
 
 static struct {
     const rh_session *session;
@@ -106,7 +112,11 @@ find_python(rh_python *python)
 static void
 configure_first(int argc, char **argv)
 {
-    typedef struct { int kind; const char *function, *message; int exit_code; } status;
+    typedef struct {
+        int kind;
+        const char *function, *message;
+        int exit_code;
+    } status;
     void (*prepare)(void *);
     status (*configure)(const void *, ptrdiff_t, char **);
     LOOK_UP(prepare, "PyPreConfig_InitPythonConfig");
@@ -141,6 +151,23 @@ configure_37(const settings *found)
     unsetenv("PYTHONMALLOC");
     rh_hooks_first_arena = show_name_again;
     return true;
+}
+
+/* The name by the interpreter's own account; where it would look into what it has not made yet, by
+ * what is known of it: whether one function serves all domains, and whether the build is a
+ * debugging one. */
+static const char *
+allocator_name(const rh_python *python, bool configured)
+{
+    if (python->minor != UNLOCKED_NAME_MINOR || configured)
+        return python->allocator_name ? python->allocator_name() : NULL;
+    PyMemAllocatorEx raw, object;
+    python->get_allocator(PYMEM_DOMAIN_RAW, &raw);
+    python->get_allocator(PYMEM_DOMAIN_OBJ, &object);
+    bool plain = raw.malloc == object.malloc;
+    if (dlsym(RTLD_DEFAULT, "_Py_NegativeRefcount"))
+        return plain ? "malloc_debug" : "pymalloc_debug";
+    return plain ? "malloc" : "pymalloc";
 }
 
 static void
@@ -188,7 +215,7 @@ examine(rh_channel_facts *facts, rh_python *python, int argc, char **argv)
     } else if (found.allocator || found.development) {
         configure_first(argc, argv);
     }
-    const char *name = python->allocator_name ? python->allocator_name() : NULL;
+    const char *name = allocator_name(python, found.allocator || found.development);
     snprintf(facts->allocator, sizeof facts->allocator, "%s", name ? name : "");
     return NULL;
 }
@@ -243,8 +270,7 @@ find_session(void)
     int file = open(path, O_RDWR | O_CLOEXEC);
     if (file < 0)
         return NULL;
-    rh_session *session =
-        mmap(NULL, sizeof *session, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    rh_session *session = mmap(NULL, sizeof *session, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     close(file);
     if (session == MAP_FAILED || session->magic != RH_SESSION_MAGIC)
         return NULL;
@@ -266,8 +292,7 @@ rh_recorder_start(int argc, char **argv)
 {
     int saved = errno;
     recorder.session = find_session();
-    if (recorder.session && !recorder.session->children &&
-        recorder.session->root != getpid()) {
+    if (recorder.session && !recorder.session->children && recorder.session->root != getpid()) {
         restore_environment(recorder.session);
     } else if (recorder.session && find_python(&recorder.python)) {
         if (rh_producer_open(recorder.session))

@@ -14,8 +14,8 @@
  *
  * The main ring takes what the interpreter lock orders: MEM and OBJ calls, RAW calls nested in
  * them, arena events and texts. Each thread's own ring takes its outermost RAW calls, as pairs of
- * records: the second of the pair tells where the main ring's cursor stood and what the time was, so
- * that the collector can put the call into its place among the others.
+ * records: the second of the pair tells where the main ring's cursor stood and what the time was,
+ * so that the collector can put the call into its place among the others.
  *
  * A death is written before the call that frees, a birth after the call that allocated. So at any
  * moment an address that one ring reports as born again has already been reported dead in another.
@@ -75,7 +75,8 @@ typedef enum rh_record_kind {
 /* One side's counter has a cache line of its own, or each store would steal the other's. */
 typedef struct rh_ring {
     _Alignas(64) _Atomic uint64_t cursor; /* bytes ever written */
-    _Atomic uint32_t owner; /* thread rings: 0 free, 1 in use, 2 left by its thread, may be unread */
+    _Atomic uint32_t
+        owner; /* thread rings: 0 free, 1 in use, 2 left by its thread, may be unread */
     _Alignas(64) _Atomic uint64_t head; /* bytes ever read */
 } rh_ring;
 
@@ -125,10 +126,10 @@ typedef enum rh_timing { RH_TIMING_NONE, RH_TIMING_COARSE, RH_TIMING_EXACT } rh_
 
 typedef struct rh_session {
     uint64_t magic;
-    int32_t collector;    /* process id */
-    int32_t root;         /* the process that was started; the only one recorded without children */
-    uint32_t children;    /* record children too */
-    uint32_t timing;      /* rh_timing */
+    int32_t collector; /* process id */
+    int32_t root;      /* the process that was started; the only one recorded without children */
+    uint32_t children; /* record children too */
+    uint32_t timing;   /* rh_timing */
     char old_preload[4096]; /* LD_PRELOAD before the recorder was put there; "" when unset */
     uint32_t had_preload;
     /* File descriptors of the collector that hold a channel; -1: none. A process takes one by

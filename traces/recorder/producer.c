@@ -15,9 +15,9 @@
 
 enum {
     NAP_NS = 100000,
-    NAPS_BETWEEN_LOOKS = 256,  /* about 30 ms: how soon a dead collector is noticed */
-    NAPS_FOR_CHANNEL = 50000,  /* about 5 s */
-    ROOM_RECORDS = 8           /* what any one call may need */
+    NAPS_BETWEEN_LOOKS = 256, /* about 30 ms: how soon a dead collector is noticed */
+    NAPS_FOR_CHANNEL = 50000, /* about 5 s */
+    ROOM_RECORDS = 8          /* what any one call may need */
 };
 
 rh_channel_pages rh_recorder_channel __attribute__((aligned(4096)));

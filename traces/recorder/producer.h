@@ -1,8 +1,8 @@
 /* The program's end of a channel: putting records into rings, in as few instructions as it takes.
  *
  * The channel and the main ring are mapped over arrays of this library, so that the processor finds
- * them at fixed distances from the code. What decides whether a record may be written is the gate: a
- * private page that the kernel wipes in a forked child. There it reads 0, every call of the child
+ * them at fixed distances from the code. What decides whether a record may be written is the gate:
+ * a private page that the kernel wipes in a forked child. There it reads 0, every call of the child
  * takes the slow way, and the slow way finds out that this is another process. The slow way also
  * waits for room, numbers threads and passes through when nobody records any more.
  */
@@ -16,9 +16,9 @@
 
 #include "traces/recorder/channel.h"
 
-#define RH_HIDDEN   __attribute__((visibility("hidden")))
+#define RH_HIDDEN    __attribute__((visibility("hidden")))
 #define RH_LIKELY(c) __builtin_expect(!!(c), 1)
-#define RH_INLINE   static inline __attribute__((always_inline))
+#define RH_INLINE    static inline __attribute__((always_inline))
 
 typedef union rh_channel_pages {
     rh_channel control;
@@ -115,8 +115,7 @@ rh_put_thread(rh_timing timing, uint64_t what, uint64_t size, uint64_t place)
                   size < RH_DEPTH_ONE && place >= RH_FIRST_THREAD)) {
         uint64_t cursor = atomic_load_explicit(&end->ring->cursor, memory_order_relaxed);
         if (RH_LIKELY(cursor < end->limit)) {
-            rh_record *record =
-                (rh_record *)(end->base + (cursor & (RH_THREAD_RING_BYTES - 1)));
+            rh_record *record = (rh_record *)(end->base + (cursor & (RH_THREAD_RING_BYTES - 1)));
             record[0].what = what;
             record[0].amount = size | place;
             record[1].what = atomic_load_explicit(&rh_recorder_channel.control.main.cursor,

@@ -2,9 +2,9 @@
  * and each way of taking the time has functions of its own, made from the inline ones here, so that
  * kind and domain are constants in the code.
  *
- * A thread's depth goes up for the length of a MEM or OBJ call. A RAW call that finds it up was made
- * by the allocator for itself (pymalloc hands what it does not serve on to RAW); it is nested and,
- * as the interpreter lock is held, goes to the main ring.
+ * A thread's depth goes up for the length of a MEM or OBJ call. A RAW call that finds it up was
+ * made by the allocator for itself (pymalloc hands what it does not serve on to RAW); it is nested
+ * and, as the interpreter lock is held, goes to the main ring.
  */
 #define _GNU_SOURCE
 #include "traces/recorder/python_hooks.h"
@@ -336,8 +336,8 @@ open_stream(void)
 }
 
 void
-rh_hooks_install(const rh_python *python, rh_timing timing, uint64_t arena_bytes,
-                 bool checkpoints, bool print_statistics_too)
+rh_hooks_install(const rh_python *python, rh_timing timing, uint64_t arena_bytes, bool checkpoints,
+                 bool print_statistics_too)
 {
     hooks.python = *python;
     hooks.arena_bytes = arena_bytes;
@@ -377,7 +377,8 @@ rh_hooks_at_exit(void)
     const rh_python *python = &hooks.python;
     if (!hooks.installed || python->minor > 11 || !python->print_statistics)
         return;
-    /* Threads that could change the heap are held back: the interpreter is gone, or locked by us. */
+    /* Threads that could change the heap are held back: the interpreter is gone, or locked by us.
+     */
     if (python->is_initialized() && !(python->holds_lock && python->holds_lock()))
         return;
     if (hooks.print_too)

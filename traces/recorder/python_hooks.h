@@ -19,10 +19,10 @@ typedef struct rh_python {
     void (*set_arenas)(PyObjectArenaAllocator *allocator);
     const char *(*get_version)(void);
     int (*is_initialized)(void);
-    const char *(*allocator_name)(void);  /* may be NULL */
-    int (*print_statistics)(FILE *out);   /* may be NULL */
-    int (*holds_lock)(void);              /* may be NULL */
-    void *(*current_interpreter)(void);   /* 3.9 and later */
+    const char *(*allocator_name)(void); /* may be NULL */
+    int (*print_statistics)(FILE *out);  /* may be NULL */
+    int (*holds_lock)(void);             /* may be NULL */
+    void *(*current_interpreter)(void);  /* 3.9 and later */
     int64_t (*interpreter_id)(void *interpreter);
     unsigned minor; /* 3.minor */
 } rh_python;

@@ -1,0 +1,185 @@
+/* reheap record: runs a program and records what it asks of its allocator. */
+#define _GNU_SOURCE
+#include <argp.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/command.h"
+#include "base/error.h"
+#include "base/host.h"
+#include "base/size.h"
+#include "traces/collector.h"
+#include "traces/commands.h"
+
+enum {
+    KEY_PYTHON = 256,
+    KEY_MALLOC,
+    KEY_AUTO,
+    KEY_TIMESTAMPS,
+    KEY_ADDRESSES,
+    KEY_CHILDREN,
+    KEY_PASS
+};
+
+typedef struct arguments {
+    const char *output;
+    char **command;
+    rh_timestamps timestamps;
+    bool malloc, addresses, children, pass_status;
+} arguments;
+
+static const struct argp_option argument_list[] = {
+    {NULL, 'o', "FILE", 0, "Write the recording to FILE (default: the program's name and .rht)", 0},
+    {"python", KEY_PYTHON, NULL, 0,
+     "Record CPython's three allocator domains and its arenas (the default)", 0},
+    {"malloc", KEY_MALLOC, NULL, 0, "Record the C library's functions (not available yet)", 0},
+    {"auto", KEY_AUTO, NULL, 0, "Choose by the program; now the same as --python", 0},
+    {"timestamps", KEY_TIMESTAMPS, "none|coarse|exact", 0,
+     "Keep the time of each event: not at all (the default), to 1 µs, or as the processor tells it",
+     0},
+    {"addresses", KEY_ADDRESSES, NULL, 0, "Keep the address of each block", 0},
+    {"children", KEY_CHILDREN, NULL, 0,
+     "Record processes that the program starts too, each into FILE.PID", 0},
+    {"pass-status", KEY_PASS, NULL, 0, "End with the program's own exit status", 0},
+    {0},
+};
+
+static const char documentation[] =
+    "Runs PROGRAM and records every allocation it makes, without changing what it does.\v"
+    "The program is followed through exec: scripts that start an interpreter are fine. The command "
+    "ends with status 0 when the recording is complete, whatever became of the program; its status "
+    "is printed and kept in the file.\n\n"
+    "Example: reheap record -o build.rht -- python3 -m compileall -q -f .";
+
+static error_t
+parse_timestamps(const char *text, struct argp_state *state)
+{
+    static const char *const names[] = {"none", "coarse", "exact"};
+    arguments *given = state->input;
+    for (unsigned i = 0; i < 3; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            given->timestamps = (rh_timestamps)i;
+            return 0;
+        }
+    }
+    argp_error(state, "--timestamps=%s: it is one of none, coarse and exact", text);
+    return EINVAL;
+}
+
+static error_t
+parse_option(int key, char *text, struct argp_state *state)
+{
+    arguments *given = state->input;
+    switch (key) {
+    case 'o':
+        given->output = text;
+        return 0;
+    case KEY_PYTHON:
+    case KEY_AUTO:
+        return 0;
+    case KEY_MALLOC:
+        given->malloc = true;
+        return 0;
+    case KEY_TIMESTAMPS:
+        return parse_timestamps(text, state);
+    case KEY_ADDRESSES:
+        given->addresses = true;
+        return 0;
+    case KEY_CHILDREN:
+        given->children = true;
+        return 0;
+    case KEY_PASS:
+        given->pass_status = true;
+        return 0;
+    case ARGP_KEY_ARGS:
+        given->command = state->argv + state->next;
+        state->next = state->argc;
+        return 0;
+    case ARGP_KEY_END:
+        if (!given->command)
+            argp_error(state, "no program is given; it stands behind `--`");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void
+print_recording(const rh_recording *recording)
+{
+    char events[RH_SIZE_TEXT], bytes[RH_SIZE_TEXT];
+    fprintf(stderr, "reheap record: %s: %s events, %s", recording->path,
+            rh_count_grouped(recording->events, events, sizeof events),
+            rh_size_human(recording->file_bytes, bytes, sizeof bytes));
+    if (recording->events)
+        fprintf(stderr, ", %.3f bytes an event",
+                (double)recording->file_bytes / (double)recording->events);
+    fprintf(stderr, ", 0 dropped\n");
+}
+
+static void
+print_status(const char *program, int status)
+{
+    if (WIFSIGNALED(status))
+        fprintf(stderr, "reheap record: %s was ended by signal %d (%s)\n", program,
+                WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        fprintf(stderr, "reheap record: %s ended with status %d\n", program, WEXITSTATUS(status));
+}
+
+static int
+passed_status(int status)
+{
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int
+run_record(int argc, char **argv)
+{
+    const struct argp parser = {
+        argument_list, parse_option, "[--] PROGRAM [ARGUMENT...]", documentation, NULL, NULL, NULL};
+    arguments given = {0};
+    argp_err_exit_status = RH_USAGE;
+    if (argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &given) != 0)
+        return RH_USAGE;
+    if (given.malloc) {
+        fprintf(stderr, "reheap record: --malloc is not available yet; --python records a CPython "
+                        "program\n");
+        return RH_USAGE;
+    }
+    char library[4200], standard[4200], name[4096];
+    rh_error error = {0};
+    rh_recordings recordings = {.exit_status = -1};
+    if (!given.output) {
+        snprintf(name, sizeof name, "%s", given.command[0]);
+        snprintf(standard, sizeof standard, "%s.rht", basename(name));
+        given.output = standard;
+    }
+    rh_status status =
+        rh_host_companion("traces", "libreheap_record.so", library, sizeof library, &error);
+    if (status == RH_OK) {
+        rh_recording_options options = {.output = given.output,
+                                        .library = library,
+                                        .command = given.command,
+                                        .timestamps = given.timestamps,
+                                        .addresses = given.addresses,
+                                        .children = given.children};
+        status = rh_collector_run(&options, &recordings, &error);
+    }
+    if (status != RH_OK)
+        fprintf(stderr, "reheap record: %s\n", error.message);
+    for (unsigned i = 0; i < recordings.count; i++)
+        print_recording(&recordings.list[i]);
+    if (recordings.exit_status >= 0)
+        print_status(given.command[0], recordings.exit_status);
+    free(recordings.list);
+    if (given.pass_status && recordings.exit_status >= 0)
+        return passed_status(recordings.exit_status);
+    return status;
+}
+
+const rh_command rh_cmd_record = {"record", "run a program and record its allocations", run_record};

@@ -1,0 +1,569 @@
+/* Recording: one process, one loop. Each turn puts new channels on offer, opens files for processes
+ * that attached, drains every channel, and looks who has ended. Between turns it sleeps for as long
+ * as the rings can take: the fewer the turns, the less the two sides pull at the same cache lines.
+ */
+#define _GNU_SOURCE
+#include "traces/collector.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/host.h"
+#include "traces/drain.h"
+#include "traces/session.h"
+#include "traces/writer.h"
+
+enum {
+    OFFERED_WITH_CHILDREN = 8,
+    TURN_NS = 1000000,
+    IDLE_TURN_NS = 4000000,
+    IDLE_TURNS = 50,       /* without an event, until turns become long */
+    BUSY_EVENTS = 1 << 18, /* after so many in a turn the next follows at once */
+    FLUSH_NS = 1000000000  /* how old the last events in the file may be while nothing happens */
+};
+
+typedef struct source {
+    rh_shared shared;
+    rh_channel *channel;
+    int process;  /* a pidfd of it; -1: the program itself, or none to be had */
+    bool offered; /* nobody has taken it yet */
+    bool ended, done;
+    rh_writer *writer;
+    rh_drain *drain;
+    rh_recording recording;
+    uint64_t flushed_events, flushed_ns;
+} source;
+
+typedef struct collector {
+    const rh_recording_options *options;
+    rh_shared session;
+    source **sources;
+    unsigned count;
+    pid_t program;
+    int exit_status;
+    bool program_ended;
+    rh_error error; /* the first */
+} collector;
+
+/* Set by the handler. A signal that came from the terminal has reached the program already. */
+static volatile sig_atomic_t signal_to_pass;
+
+static void
+note_signal(int number, siginfo_t *information, void *context)
+{
+    (void)context;
+    if (information->si_code != SI_KERNEL)
+        signal_to_pass = number;
+}
+
+static const int passed_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+enum { PASSED_SIGNALS = sizeof passed_signals / sizeof *passed_signals };
+
+static void
+watch_signals(struct sigaction before[PASSED_SIGNALS])
+{
+    struct sigaction action = {.sa_sigaction = note_signal, .sa_flags = SA_SIGINFO | SA_RESTART};
+    for (unsigned i = 0; i < PASSED_SIGNALS; i++)
+        sigaction(passed_signals[i], &action, &before[i]);
+}
+
+static void
+unwatch_signals(const struct sigaction before[PASSED_SIGNALS])
+{
+    for (unsigned i = 0; i < PASSED_SIGNALS; i++)
+        sigaction(passed_signals[i], &before[i], NULL);
+}
+
+static rh_status
+keep_error(collector *c, const rh_error *error)
+{
+    if (c->error.status == RH_OK)
+        c->error = *error;
+    return error->status;
+}
+
+static rh_status
+offer_channel(collector *c)
+{
+    rh_error error = {0};
+    source *s = calloc(1, sizeof *s);
+    source **sources = realloc(c->sources, (c->count + 1) * sizeof *sources);
+    if (sources)
+        c->sources = sources;
+    if (!s || !sources) {
+        free(s);
+        rh_fail(&error, RH_SYSTEM, "out of memory");
+        return keep_error(c, &error);
+    }
+    if (rh_channel_open(&s->shared, &error) != RH_OK) {
+        free(s);
+        return keep_error(c, &error);
+    }
+    s->channel = s->shared.memory;
+    s->process = -1;
+    s->offered = true;
+    c->sources[c->count++] = s;
+    rh_session *session = c->session.memory;
+    for (unsigned i = 0; i < RH_SESSION_CHANNELS; i++) {
+        if (atomic_load(&session->channels[i]) < 0) {
+            atomic_store(&session->channels[i], s->shared.descriptor);
+            break;
+        }
+    }
+    return RH_OK;
+}
+
+static rh_status
+keep_channels_on_offer(collector *c)
+{
+    unsigned wanted = c->options->children ? OFFERED_WITH_CHILDREN : 1, offered = 0;
+    for (unsigned i = 0; i < c->count; i++)
+        offered += c->sources[i]->offered;
+    if (c->count > 0 && !c->options->children)
+        return RH_OK;
+    for (rh_status status = RH_OK; offered < wanted; offered++) {
+        status = offer_channel(c);
+        if (status != RH_OK)
+            return status;
+    }
+    return RH_OK;
+}
+
+/* Sets what the loader and the library look for. A path with a blank or a colon would be two in
+ * LD_PRELOAD, so a descriptor of this process stands for it. */
+static rh_status
+set_environment(const collector *c, rh_error *error)
+{
+    const char *library = c->options->library, *old = getenv("LD_PRELOAD");
+    rh_session *session = c->session.memory;
+    session->had_preload = old != NULL;
+    snprintf(session->old_preload, sizeof session->old_preload, "%s", old ? old : "");
+    if (old && strlen(old) >= sizeof session->old_preload)
+        return rh_fail(error, RH_USAGE, "LD_PRELOAD is longer than %zu bytes; shorten it",
+                       sizeof session->old_preload);
+    char by_descriptor[64];
+    if (strpbrk(library, " :")) {
+        int file = open(library, O_RDONLY | O_CLOEXEC);
+        snprintf(by_descriptor, sizeof by_descriptor, "/proc/%d/fd/%d", (int)getpid(), file);
+        library = by_descriptor;
+    }
+    char preload[4096 + 4200], place[64];
+    snprintf(preload, sizeof preload, "%s%s%s", library, old && *old ? ":" : "", old ? old : "");
+    snprintf(place, sizeof place, "/proc/%d/fd/%d", (int)getpid(), c->session.descriptor);
+    if (setenv("LD_PRELOAD", preload, 1) != 0 || setenv(RH_SESSION_VARIABLE, place, 1) != 0)
+        return rh_fail_errno(error, RH_SYSTEM, errno, "cannot set the environment");
+    return RH_OK;
+}
+
+static void
+restore_environment(const collector *c)
+{
+    const rh_session *session = c->session.memory;
+    unsetenv(RH_SESSION_VARIABLE);
+    if (session->had_preload)
+        setenv("LD_PRELOAD", session->old_preload, 1);
+    else
+        unsetenv("LD_PRELOAD");
+}
+
+/* In the new process: never returns. */
+static void
+become_program(const collector *c, int problem_pipe)
+{
+    rh_session *session = c->session.memory;
+    session->root = getpid();
+    execvp(c->options->command[0], c->options->command);
+    int problem = errno;
+    ssize_t ignored = write(problem_pipe, &problem, sizeof problem);
+    (void)ignored;
+    _exit(127);
+}
+
+static rh_status
+start_program(collector *c, const struct sigaction before[PASSED_SIGNALS], rh_error *error)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return rh_fail_errno(error, RH_SYSTEM, errno, "cannot make a pipe");
+    rh_status status = set_environment(c, error);
+    if (status == RH_OK) {
+        c->program = fork();
+        if (c->program == 0) {
+            unwatch_signals(before);
+            become_program(c, ends[1]);
+        }
+        if (c->program < 0)
+            status = rh_fail_errno(error, RH_SYSTEM, errno, "cannot start a process");
+    }
+    restore_environment(c);
+    close(ends[1]);
+    int problem = 0;
+    if (status == RH_OK && read(ends[0], &problem, sizeof problem) == sizeof problem) {
+        waitpid(c->program, NULL, 0);
+        status = rh_fail_errno(error, RH_CANNOT_RUN, problem, "%s: cannot run it",
+                               c->options->command[0]);
+    }
+    close(ends[0]);
+    return status;
+}
+
+/* The command line, each word quoted as a shell wants it. The caller frees it. */
+static char *
+quoted_command(const rh_channel_facts *facts)
+{
+    uint32_t bytes = facts->command_bytes;
+    if (bytes == 0 || bytes > sizeof facts->command)
+        return NULL;
+    char *line = malloc((size_t)bytes * 5 + 16), *out = line;
+    if (!line)
+        return NULL;
+    for (uint32_t at = 0; at < bytes;) {
+        const char *word = facts->command + at;
+        size_t length = strnlen(word, bytes - at);
+        at += (uint32_t)length + 1;
+        size_t plain = strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                    "_-./=:,@%+");
+        bool quote = length == 0 || plain < length;
+        if (out > line)
+            *out++ = ' ';
+        if (quote)
+            *out++ = '\'';
+        for (size_t i = 0; i < length; i++) {
+            if (word[i] == '\'')
+                out = stpcpy(out, "'\\''");
+            else
+                *out++ = word[i];
+        }
+        if (quote)
+            *out++ = '\'';
+    }
+    *out = '\0';
+    return line;
+}
+
+static char *
+copy_text(const char *text, size_t room)
+{
+    return text[0] ? strndup(text, room) : NULL;
+}
+
+static void
+describe(const collector *c, const source *s, rh_trace_info *info)
+{
+    const rh_channel_facts *facts = &s->channel->facts;
+    char host[256], now[64];
+    time_t seconds = time(NULL);
+    struct tm utc;
+    strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
+    rh_trace_info_init(info);
+    info->command = quoted_command(facts);
+    info->program = copy_text(facts->program, sizeof facts->program);
+    info->capture = strdup(facts->forked ? "python, from a fork on" : "python");
+    info->python_version = copy_text(facts->python_version, sizeof facts->python_version);
+    info->allocator = copy_text(facts->allocator, sizeof facts->allocator);
+    info->recorder = strdup("reheap record --python");
+    info->host = strdup(rh_host_kernel(host, sizeof host));
+    info->started = strdup(now);
+    info->arena_bytes = facts->arena_bytes;
+    info->pool_bytes = facts->pool_bytes;
+    info->process_id = (uint64_t)s->channel->process_id;
+    info->timestamps = c->options->timestamps;
+    info->addresses = c->options->addresses;
+    info->domains = true;
+}
+
+/* The program's own recording gets the name that was asked for, every other one its process's. */
+static void
+choose_path(const collector *c, source *s)
+{
+    bool taken = s->channel->process_id != c->program;
+    for (unsigned i = 0; i < c->count; i++)
+        taken |= strcmp(c->sources[i]->recording.path, c->options->output) == 0;
+    if (!taken) {
+        snprintf(s->recording.path, sizeof s->recording.path, "%s", c->options->output);
+        return;
+    }
+    char path[sizeof s->recording.path];
+    snprintf(path, sizeof path, "%s.%d", c->options->output, s->channel->process_id);
+    for (unsigned again = 2, i = 0; i < c->count; i++) {
+        if (strcmp(c->sources[i]->recording.path, path) == 0) {
+            snprintf(path, sizeof path, "%s.%d.%u", c->options->output, s->channel->process_id,
+                     again++);
+            i = 0;
+        }
+    }
+    memcpy(s->recording.path, path, sizeof path);
+}
+
+/* Nothing more is taken from the process; it goes on by itself. */
+static void
+give_up(collector *c, source *s, const rh_error *error)
+{
+    keep_error(c, error);
+    atomic_store(&s->channel->abandoned, 1);
+    s->done = true;
+    if (s->writer) {
+        /* What could be written is kept, but not where a whole recording is looked for. */
+        char partial[sizeof s->recording.path + 16];
+        snprintf(partial, sizeof partial, "%s.partial", s->recording.path);
+        bool kept = error->status == RH_SYSTEM && rename(s->recording.path, partial) == 0;
+        rh_writer_discard(s->writer);
+        s->writer = NULL;
+        if (kept && c->error.status == RH_SYSTEM) {
+            rh_error more = c->error;
+            rh_fail(&c->error, RH_SYSTEM, "%s; what was recorded until then is in %s", more.message,
+                    partial);
+        }
+    }
+    s->recording.path[0] = '\0';
+}
+
+static void
+open_source(collector *c, source *s)
+{
+    rh_error error = {0};
+    rh_trace_info info;
+    s->offered = false;
+    s->recording.process_id = s->channel->process_id;
+    s->recording.forked = s->channel->facts.forked != 0;
+    if (s->channel->process_id != c->program)
+        s->process = (int)syscall(SYS_pidfd_open, s->channel->process_id, 0);
+    choose_path(c, s);
+    describe(c, s, &info);
+    rh_writer_options writing = {.in_place = true};
+    rh_status status = rh_writer_open(s->recording.path, &info, &writing, &s->writer, &error);
+    rh_trace_info_release(&info);
+    if (status == RH_OK) {
+        s->drain = rh_drain_new(s->channel, s->writer, rh_host_ticks_per_ns());
+        if (!s->drain)
+            status = rh_fail(&error, RH_SYSTEM, "out of memory");
+    }
+    s->flushed_ns = rh_host_now_ns();
+    if (status != RH_OK)
+        give_up(c, s, &error);
+}
+
+static bool
+process_ended(const collector *c, const source *s)
+{
+    if (s->channel->process_id == c->program)
+        return c->program_ended;
+    if (s->process < 0)
+        return kill(s->channel->process_id, 0) != 0 && errno == ESRCH;
+    siginfo_t information;
+    /* Of a process that is no child of ours, this tells only that it is there; so the signal. */
+    (void)information;
+    return syscall(SYS_pidfd_send_signal, s->process, 0, NULL, 0) != 0 && errno == ESRCH;
+}
+
+static void
+finish_source(collector *c, source *s)
+{
+    rh_error error = {0};
+    struct stat status;
+    s->done = true;
+    if (!s->writer)
+        return;
+    int64_t exit_status = s->channel->process_id == c->program ? c->exit_status : -1;
+    s->recording.events = rh_drain_events(s->drain);
+    if (rh_writer_finish(s->writer, exit_status, 0, &error) != RH_OK)
+        keep_error(c, &error);
+    s->writer = NULL;
+    if (stat(s->recording.path, &status) == 0)
+        s->recording.file_bytes = (uint64_t)status.st_size;
+}
+
+/* While nothing happens, what has happened belongs into the file. */
+static void
+flush_when_idle(source *s, uint64_t new_events, uint64_t now, rh_error *error)
+{
+    uint64_t events = rh_drain_events(s->drain);
+    if (new_events)
+        s->flushed_ns = now;
+    else if (events != s->flushed_events && now - s->flushed_ns > FLUSH_NS) {
+        rh_writer_flush(s->writer, error);
+        s->flushed_events = events;
+    }
+}
+
+static void
+drain_source(collector *c, source *s, uint64_t *events)
+{
+    rh_error error = {0};
+    bool ended = process_ended(c, s); /* asked first: what it did before is then there */
+    uint64_t taken = 0;
+    if (rh_drain_run(s->drain, ended, &taken, &error) == RH_OK)
+        flush_when_idle(s, taken, rh_host_now_ns(), &error);
+    *events += taken;
+    if (error.status != RH_OK)
+        give_up(c, s, &error);
+    else if (ended)
+        finish_source(c, s);
+}
+
+static void
+serve_source(collector *c, source *s, uint64_t *events)
+{
+    uint32_t state = atomic_load_explicit(&s->channel->state, memory_order_acquire);
+    if (s->done || state == RH_CHANNEL_FREE)
+        return;
+    if (state == RH_CHANNEL_REFUSED) {
+        rh_error error = {0};
+        s->offered = false;
+        rh_fail(&error, RH_CANNOT_RUN, "%s: it cannot be recorded: %.*s", c->options->command[0],
+                (int)sizeof s->channel->reason - 1, s->channel->reason);
+        give_up(c, s, &error);
+        return;
+    }
+    if (state == RH_CHANNEL_TAKEN) {
+        s->offered = false;
+        if (process_ended(c, s))
+            s->done = true; /* before it said anything */
+        return;
+    }
+    if (!s->drain)
+        open_source(c, s);
+    if (!s->done)
+        drain_source(c, s, events);
+}
+
+static void
+look_after_program(collector *c)
+{
+    if (signal_to_pass) {
+        int number = signal_to_pass;
+        signal_to_pass = 0;
+        if (!c->program_ended)
+            kill(c->program, number);
+    }
+    int status;
+    if (!c->program_ended && waitpid(c->program, &status, WNOHANG) == c->program) {
+        c->program_ended = true;
+        c->exit_status = status;
+    }
+}
+
+/* One turn; false when nobody is left. */
+static bool
+turn(collector *c, uint64_t *events)
+{
+    bool ended = c->program_ended, busy = false;
+    keep_channels_on_offer(c);
+    for (unsigned i = 0; i < c->count; i++)
+        serve_source(c, c->sources[i], events);
+    for (unsigned i = 0; i < c->count; i++)
+        busy |= !c->sources[i]->done && !c->sources[i]->offered;
+    return busy || !ended;
+}
+
+static void
+collect(collector *c)
+{
+    uint64_t idle_turns = 0;
+    for (;;) {
+        uint64_t events = 0;
+        look_after_program(c);
+        if (!turn(c, &events))
+            return;
+        idle_turns = events ? 0 : idle_turns + 1;
+        if (events >= BUSY_EVENTS)
+            continue;
+        struct timespec span = {.tv_nsec = idle_turns > IDLE_TURNS ? IDLE_TURN_NS : TURN_NS};
+        nanosleep(&span, NULL);
+    }
+}
+
+static void
+report(const collector *c, rh_recordings *recordings)
+{
+    recordings->exit_status = c->program > 0 && c->program_ended ? c->exit_status : -1;
+    recordings->list = calloc(c->count ? c->count : 1, sizeof *recordings->list);
+    for (unsigned i = 0; i < c->count && recordings->list; i++) {
+        if (c->sources[i]->recording.path[0])
+            recordings->list[recordings->count++] = c->sources[i]->recording;
+    }
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    recordings->drain_ns = (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}
+
+static void
+release(collector *c)
+{
+    for (unsigned i = 0; i < c->count; i++) {
+        rh_drain_free(c->sources[i]->drain);
+        rh_shared_close(&c->sources[i]->shared);
+        if (c->sources[i]->process >= 0)
+            close(c->sources[i]->process);
+        free(c->sources[i]);
+    }
+    free(c->sources);
+    rh_shared_close(&c->session);
+}
+
+static rh_status
+check_output(const char *path, rh_error *error)
+{
+    bool there = access(path, F_OK) == 0;
+    int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (file < 0)
+        return rh_fail_errno(error, RH_SYSTEM, errno, "%s: cannot write it; choose another place",
+                             path);
+    close(file);
+    if (!there)
+        unlink(path);
+    return RH_OK;
+}
+
+rh_status
+rh_collector_run(const rh_recording_options *options, rh_recordings *recordings, rh_error *error)
+{
+    collector c = {.options = options, .session.descriptor = -1};
+    *recordings = (rh_recordings){.exit_status = -1};
+    rh_status status = rh_program_check(options->command[0], error);
+    if (status == RH_OK)
+        status = check_output(options->output, error);
+    if (status == RH_OK)
+        status = rh_session_open(&c.session, error);
+    if (status != RH_OK)
+        return status;
+    rh_session *session = c.session.memory;
+    session->children = options->children;
+    session->timing = options->timestamps == RH_TIMES_NONE     ? RH_TIMING_NONE
+                      : options->timestamps == RH_TIMES_COARSE ? RH_TIMING_COARSE
+                                                               : RH_TIMING_EXACT;
+    struct sigaction before[PASSED_SIGNALS];
+    signal_to_pass = 0;
+    watch_signals(before);
+    status = keep_channels_on_offer(&c);
+    if (status == RH_OK)
+        status = start_program(&c, before, error);
+    else if (error)
+        *error = c.error;
+    if (status == RH_OK) {
+        collect(&c);
+        report(&c, recordings);
+        status = c.error.status;
+        if (status == RH_OK && recordings->count == 0)
+            status = rh_fail(&c.error, RH_CANNOT_RUN,
+                             "%s: it has run, but is not a CPython 3.7 or later, nor became one: "
+                             "nothing was recorded; give the interpreter and its script, as in "
+                             "`-- python3 SCRIPT`",
+                             options->command[0]);
+        if (error)
+            *error = c.error;
+    }
+    unwatch_signals(before);
+    release(&c);
+    return status;
+}

@@ -1,0 +1,43 @@
+/* A recording from beginning to end: starts the program with the recorder preloaded, drains its
+ * channel into a file, and its children's into files of their own, until all have ended. */
+#ifndef REHEAP_TRACES_COLLECTOR_H
+#define REHEAP_TRACES_COLLECTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "traces/trace_info.h"
+
+typedef struct rh_recording_options {
+    const char *output;  /* the file; children's get ".PID" behind it */
+    const char *library; /* path of libreheap_record.so */
+    char **command;      /* the program's words, NULL at the end */
+    rh_timestamps timestamps;
+    bool addresses, children;
+} rh_recording_options;
+
+/* One recorded process. */
+typedef struct rh_recording {
+    char path[4200]; /* "" when nothing was recorded */
+    int process_id;
+    uint64_t events, file_bytes;
+    bool forked;
+} rh_recording;
+
+typedef struct rh_recordings {
+    rh_recording *list; /* the caller frees it */
+    unsigned count;
+    int exit_status;   /* the program's, as wait(2) gives it; -1: it never ran */
+    uint64_t drain_ns; /* processor time that draining and writing took */
+} rh_recordings;
+
+/* Runs the recording. Signals that ask this process to end (SIGINT, SIGTERM, SIGHUP, SIGQUIT) are
+ * passed on to the program while it runs; the recording ends with the program. RH_CANNOT_RUN: the
+ * program cannot be started, or cannot be recorded (it has run to its end then, and the message
+ * says why); RH_SYSTEM: the file could not be written to its end (`path` is where what there is
+ * went). In all cases `recordings` is filled as far as things came. */
+rh_status rh_collector_run(const rh_recording_options *options, rh_recordings *recordings,
+                           rh_error *error);
+
+#endif

@@ -1,0 +1,182 @@
+#define _GNU_SOURCE
+#include "traces/session.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/host.h"
+
+static rh_status
+open_shared(rh_shared *shared, const char *name, unsigned long bytes, rh_error *error)
+{
+    shared->bytes = bytes;
+    shared->descriptor = memfd_create(name, MFD_CLOEXEC);
+    if (shared->descriptor < 0 || ftruncate(shared->descriptor, (off_t)bytes) != 0) {
+        rh_fail_errno(error, RH_SYSTEM, errno, "cannot make shared memory");
+        rh_shared_close(shared);
+        return RH_SYSTEM;
+    }
+    shared->memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, shared->descriptor, 0);
+    if (shared->memory == MAP_FAILED) {
+        shared->memory = NULL;
+        rh_fail_errno(error, RH_SYSTEM, errno, "cannot map shared memory");
+        rh_shared_close(shared);
+        return RH_SYSTEM;
+    }
+    return RH_OK;
+}
+
+void
+rh_shared_close(rh_shared *shared)
+{
+    if (shared->memory)
+        munmap(shared->memory, shared->bytes);
+    if (shared->descriptor >= 0)
+        close(shared->descriptor);
+    *shared = (rh_shared){.descriptor = -1};
+}
+
+rh_status
+rh_session_open(rh_shared *session, rh_error *error)
+{
+    *session = (rh_shared){.descriptor = -1};
+    rh_status status = open_shared(session, "reheap-session", sizeof(rh_session), error);
+    if (status != RH_OK)
+        return status;
+    rh_session *words = session->memory;
+    words->magic = RH_SESSION_MAGIC;
+    words->collector = getpid();
+    for (unsigned i = 0; i < RH_SESSION_CHANNELS; i++)
+        atomic_store(&words->channels[i], -1);
+    return RH_OK;
+}
+
+rh_status
+rh_channel_open(rh_shared *channel, rh_error *error)
+{
+    *channel = (rh_shared){.descriptor = -1};
+    rh_status status = open_shared(channel, "reheap-channel", RH_CHANNEL_BYTES, error);
+    if (status != RH_OK)
+        return status;
+    rh_channel *control = channel->memory;
+    control->magic = RH_CHANNEL_MAGIC;
+    control->ticks_per_us = (uint64_t)(rh_host_ticks_per_ns() * 1000);
+    return RH_OK;
+}
+
+/* Reads the first bytes of a file; how many. */
+static size_t
+read_start(const char *path, void *bytes, size_t room)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return 0;
+    ssize_t got = pread(file, bytes, room, 0);
+    close(file);
+    return got > 0 ? (size_t)got : 0;
+}
+
+/* An executable that names no program loader loads no libraries, ours included. */
+static bool
+statically_linked(const unsigned char *start, size_t size)
+{
+    Elf64_Ehdr head;
+    if (size < sizeof head)
+        return false;
+    memcpy(&head, start, sizeof head);
+    if (head.e_phentsize != sizeof(Elf64_Phdr))
+        return false;
+    for (unsigned i = 0; i < head.e_phnum; i++) {
+        Elf64_Phdr part;
+        if (head.e_phoff > size || size - head.e_phoff < (i + 1) * sizeof part)
+            return false;
+        memcpy(&part, start + head.e_phoff + i * sizeof part, sizeof part);
+        if (part.p_type == PT_INTERP)
+            return false;
+    }
+    return true;
+}
+
+/* Of "#! /bin/sh -e", "/bin/sh". */
+static bool
+script_interpreter(const unsigned char *start, size_t size, char *path, size_t room)
+{
+    size_t from = 2, to;
+    while (from < size && (start[from] == ' ' || start[from] == '\t'))
+        from++;
+    for (to = from; to < size && !strchr(" \t\r\n", start[to]);)
+        to++;
+    if (to == from || to - from >= room)
+        return false;
+    memcpy(path, start + from, to - from);
+    path[to - from] = '\0';
+    return true;
+}
+
+static rh_status
+check_file(const char *path, unsigned scripts, rh_error *error)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return rh_fail_errno(error, RH_CANNOT_RUN, errno, "%s: cannot run it", path);
+    if (!S_ISREG(status.st_mode))
+        return rh_fail(error, RH_CANNOT_RUN, "%s: cannot run it: it is not a file", path);
+    if (access(path, X_OK) != 0)
+        return rh_fail(error, RH_CANNOT_RUN, "%s: cannot run it: it is not executable", path);
+    if (((status.st_mode & S_ISUID) && status.st_uid != geteuid()) ||
+        ((status.st_mode & S_ISGID) && status.st_gid != getegid()))
+        return rh_fail(
+            error, RH_CANNOT_RUN,
+            "%s: it runs as another user (set-user-ID), where the system keeps preloaded "
+            "libraries out; record it from that user's own account",
+            path);
+    unsigned char start[4096];
+    size_t size = read_start(path, start, sizeof start);
+    char next[1024];
+    if (size > 2 && start[0] == '#' && start[1] == '!' && scripts > 0 &&
+        script_interpreter(start, size, next, sizeof next)) {
+        rh_status result = check_file(next, scripts - 1, error);
+        return result == RH_OK ? RH_OK : rh_error_prefix(error, "%s: its interpreter", path);
+    }
+    if (size < 5 || memcmp(start, ELFMAG, SELFMAG) != 0)
+        return RH_OK; /* the system will say what it thinks of it */
+    if (start[EI_CLASS] != ELFCLASS64)
+        return rh_fail(error, RH_CANNOT_RUN,
+                       "%s: it is a 32-bit program, and the recorder is a 64-bit library", path);
+    if (statically_linked(start, size))
+        return rh_fail(
+            error, RH_CANNOT_RUN,
+            "%s: it is statically linked, so that nothing can be preloaded into it; use a "
+            "dynamically linked build of it",
+            path);
+    return RH_OK;
+}
+
+rh_status
+rh_program_check(const char *program, rh_error *error)
+{
+    enum { SCRIPTS = 4 };
+    if (strchr(program, '/'))
+        return check_file(program, SCRIPTS, error);
+    const char *from = getenv("PATH");
+    from = from ? from : "/usr/local/bin:/usr/bin:/bin";
+    for (const char *to; from; from = *to ? to + 1 : NULL) {
+        to = strchrnul(from, ':');
+        char path[4096];
+        struct stat status;
+        int length = snprintf(path, sizeof path, "%.*s%s%s", (int)(to - from), from,
+                              to == from ? "" : "/", program);
+        if (length > 0 && (size_t)length < sizeof path && access(path, X_OK) == 0 &&
+            stat(path, &status) == 0 && S_ISREG(status.st_mode))
+            return check_file(path, SCRIPTS, error);
+    }
+    return rh_fail(error, RH_CANNOT_RUN,
+                   "%s: there is no such program in the folders of PATH; give its path", program);
+}

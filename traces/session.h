@@ -1,0 +1,28 @@
+/* The collector's side of the shared memory: making sessions and channels, and keeping as many
+ * channels on offer as processes may want at once. */
+#ifndef REHEAP_TRACES_SESSION_H
+#define REHEAP_TRACES_SESSION_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "traces/recorder/channel.h"
+
+/* Shared memory that another process opens as /proc/PID/fd/DESCRIPTOR. */
+typedef struct rh_shared {
+    void *memory;
+    int descriptor;
+    unsigned long bytes;
+} rh_shared;
+
+/* `session` and `channel` are cleared, with their magic set. */
+rh_status rh_session_open(rh_shared *session, rh_error *error);
+rh_status rh_channel_open(rh_shared *channel, rh_error *error);
+void rh_shared_close(rh_shared *shared);
+
+/* Whether `program` (as found in PATH) can be started with the recorder in it: RH_CANNOT_RUN with
+ * the reason if it is missing, not executable, statically linked, or changes its user. Scripts are
+ * followed to their interpreter. */
+rh_status rh_program_check(const char *program, rh_error *error);
+
+#endif
