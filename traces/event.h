@@ -29,8 +29,10 @@ enum {
     RH_EVENT_NESTED =
         1 << 1,             /* made by an allocator for itself inside another event: not replayed */
     RH_EVENT_NULL = 1 << 2, /* the pointer passed in was NULL */
-    RH_EVENT_POOLED = 1 << 3, /* the block born lies in an arena of the recorded allocator */
-    RH_EVENT_FOREIGN = 1 << 4 /* the pointer passed in was born before the recording: no slot */
+    RH_EVENT_POOLED = 1 << 3,  /* the block born lies in an arena of the recorded allocator */
+    RH_EVENT_FOREIGN = 1 << 4, /* the pointer passed in was born before the recording: no slot */
+    RH_EVENT_BRIDGE = 1 << 5 /* not in the file: a lenient reader's malloc or free, which makes good
+                                what was lost to damage */
 };
 
 #define RH_NO_SLOT UINT32_MAX
@@ -41,11 +43,12 @@ typedef struct rh_event {
     uint8_t flags;
     uint8_t alignment_log2; /* RH_ALIGNED */
     uint32_t slot;          /* of the block born, dying or resized; RH_NO_SLOT when there is none */
-    uint64_t size; /* bytes requested; arenas: their size; texts: length without the final NUL */
+    uint64_t size; /* bytes requested; RH_FREE, as read: of the block that dies; arenas: their size;
+                      texts: length without the final NUL */
     union {
-        uint64_t
-            count; /* RH_CALLOC: number of elements (element size = size / count; count may be 0) */
-        const char *text; /* RH_MARK, RH_CHECKPOINT: NUL-terminated, valid until the next batch */
+        uint64_t count;    /* RH_CALLOC: number of elements; may be 0 */
+        uint64_t old_size; /* RH_REALLOC of a live block, as read: its size before */
+        const char *text;  /* RH_MARK, RH_CHECKPOINT: NUL-terminated, valid until the next batch */
     };
     uint64_t element; /* RH_CALLOC: element size */
     uint64_t address; /* returned (or freed arena's) address; 0 when the trace has no addresses;

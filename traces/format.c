@@ -301,6 +301,13 @@ raw_limit(const rh_block_head *head, unsigned stream)
     }
 }
 
+/* What zstd can need at worst, generously. */
+static uint64_t
+packed_limit(uint64_t raw)
+{
+    return raw + raw / 64 + 1024;
+}
+
 static bool
 head_makes_sense(const rh_block_head *head)
 {
@@ -314,7 +321,7 @@ head_makes_sense(const rh_block_head *head)
         return false;
     uint64_t sum = 0;
     for (unsigned i = 0; i < streams_of(head); i++) {
-        if (head->raw[i] > raw_limit(head, i) || head->packed[i] > head->payload_bytes)
+        if (head->raw[i] > raw_limit(head, i) || head->packed[i] > packed_limit(head->raw[i]))
             return false;
         sum += head->packed[i];
     }

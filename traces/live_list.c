@@ -32,17 +32,22 @@ rh_live_list_clear(rh_live_list *list)
 }
 
 bool
-rh_live_list_grow(rh_live_list *list)
+rh_live_list_reserve(rh_live_list *list, uint32_t more)
 {
-    if (rh_live_has_room(list))
+    uint64_t needed = (uint64_t)list->used + more;
+    if (needed <= list->capacity)
         return true;
-    if (list->capacity == UINT32_MAX)
+    if (needed > UINT32_MAX)
         return false;
-    uint32_t capacity = list->capacity > UINT32_MAX / 2 ? UINT32_MAX : list->capacity * 2;
-    rh_live_node *node = realloc(list->node, (size_t)capacity * sizeof *node);
+    uint64_t capacity = (uint64_t)list->capacity * 2;
+    if (capacity < needed)
+        capacity = needed;
+    if (capacity > UINT32_MAX)
+        capacity = UINT32_MAX;
+    rh_live_node *node = realloc(list->node, capacity * sizeof *node);
     if (!node)
         return false;
     list->node = node;
-    list->capacity = capacity;
+    list->capacity = (uint32_t)capacity;
     return true;
 }

@@ -37,8 +37,8 @@ bool rh_live_list_init(rh_live_list *list); /* false: no memory */
 void rh_live_list_release(rh_live_list *list);
 /* Makes it empty; memory is kept. */
 void rh_live_list_clear(rh_live_list *list);
-/* Room for one more; false when there is no memory or 2^32 are alive. */
-bool rh_live_list_grow(rh_live_list *list);
+/* Room for `more` births; false when there is no memory or 2^32 are alive. */
+bool rh_live_list_reserve(rh_live_list *list, uint32_t more);
 
 static inline uint64_t
 rh_live_size(const rh_live_node *node)

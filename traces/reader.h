@@ -17,18 +17,22 @@ typedef struct rh_reader_options {
     uint64_t max_live_blocks; /* a trace with more live blocks is refused (RH_BAD_INPUT); 0: half of
                                  the machine's memory */
     bool lenient; /* skip damage up to the next key block and go on, counting what was lost, instead
-                     of failing there */
+                     of failing there; frees and mallocs with RH_EVENT_BRIDGE first bring the live
+                     set to what it is there */
+    bool audit;   /* compare every sum and snapshot in the file with the events (for `check`) */
 } rh_reader_options;
 
 /* A run of events that does not cross a block of the file. */
 typedef struct rh_batch {
     const rh_event *events; /* valid until the next call on this reader */
     size_t count;           /* 0: the end of the trace */
-    uint64_t first_event;   /* number of the first, from 0, counted over everything delivered */
+    uint64_t first_event;   /* number of the first in the trace, from 0; events that bridge a loss
+                               have no numbers, and precede this one */
     uint32_t slots;         /* every slot so far is below this */
     bool block_ends;        /* the last event ends a block of the file, whose sums follow */
     uint64_t address_hash;  /* rh_address_hash over the block's pooled births */
     uint64_t hashed;        /* how many those were; 0: the recording has no hashes */
+    uint64_t time_ns;       /* when the block of the file began; known without timestamps too */
 } rh_batch;
 
 /* Opens FILE. `options` may be NULL. RH_BAD_INPUT: not a trace, a future version, damaged header;
@@ -48,9 +52,13 @@ rh_status rh_reader_next(rh_reader *reader, rh_batch *batch, rh_error *error);
  * (batch.first_event). The blocks alive there are then listed by rh_reader_live. */
 rh_status rh_reader_seek(rh_reader *reader, uint64_t event, rh_error *error);
 
-/* The live set at the reader's place, as if each block were born now: called after a seek, before
- * the first batch. */
+/* The live set at the reader's place, as if each block were born now (RH_EVENT_BRIDGE): called
+ * after a seek, before the first batch, until `count` is 0. */
 rh_status rh_reader_live(rh_reader *reader, rh_batch *batch, rh_error *error);
+
+/* What in the file contradicts its own events although nothing is damaged (a sum, a snapshot): the
+ * first of it, NULL when there is none. Sums are compared always, snapshots with `audit`. */
+const char *rh_reader_contradiction(const rh_reader *reader);
 
 /* With `lenient`: events known or believed lost to damage so far, and how many places were damaged.
  */

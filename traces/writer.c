@@ -514,11 +514,12 @@ static rh_status
 put_text(rh_writer *writer, const rh_event *event)
 {
     rh_bytes *texts = &writer->raw[RH_STREAM_TEXTS];
-    if (!rh_bytes_reserve(texts, event->size))
+    if (!rh_bytes_reserve(texts, event->size + 1))
         return no_memory(writer);
     if (event->size)
         memcpy(texts->data + texts->size, event->text, event->size);
     texts->size += event->size;
+    texts->data[texts->size++] = '\0'; /* readers hand it out as it lies */
     return RH_OK;
 }
 
@@ -609,7 +610,7 @@ rh_writer_event(rh_writer *writer, const rh_event *event, uint32_t *handle, rh_e
         return give_error(writer, error);
     if (!writer->open && begin_block(writer, event) != RH_OK)
         return give_error(writer, error);
-    if (!rh_live_has_room(&writer->live) && !rh_live_list_grow(&writer->live)) {
+    if (!rh_live_has_room(&writer->live) && !rh_live_list_reserve(&writer->live, 1)) {
         no_memory(writer);
         return give_error(writer, error);
     }

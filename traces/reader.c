@@ -1,0 +1,654 @@
+/* Reading: one block of the file at a time is fetched, checked and unpacked, and decoded in
+ * batches.
+ *
+ * Damage is whatever keeps the next block from being read: its bytes, their checksum, or events
+ * that make no sense. A lenient reader then looks for the next key block it can read and bridges
+ * the gap: blocks of memory alive on both sides keep their slots, the others die or are born in
+ * events of the reader's own.
+ */
+#include "traces/reader.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/host.h"
+#include "traces/block_table.h"
+#include "traces/decoder.h"
+#include "traces/unpacker.h"
+
+enum {
+    BATCH_EVENTS = 512,
+    CONTRADICTION_BYTES = 256,
+    LIVE_BLOCK_BYTES = 64 /* what a live block costs reader and replayer, about */
+};
+
+/* The way from one live set to another. */
+typedef struct rh_bridge {
+    struct death {
+        uint32_t slot;
+        uint64_t what;
+    } * deaths;
+    uint32_t *births; /* slots, in birth order */
+    size_t death_count, birth_count, deaths_done, births_done;
+} rh_bridge;
+
+struct rh_reader {
+    rh_block_table table;
+    rh_reader_options options;
+    rh_unpacker unpacker;
+    rh_decoder decoder;
+    rh_block_head head;
+    rh_bytes packed, raw[RH_STREAMS];
+    size_t block;        /* in the table: the one being decoded, or next to be */
+    size_t resume;       /* after damage: the first block that may be sound */
+    bool inside;         /* of that block */
+    bool tail_told;      /* the damage behind the last block has been reported */
+    uint64_t next_event; /* by the numbers of the file */
+    rh_bridge bridge;
+    bool sought;      /* the bridge is the live set after a seek, for rh_reader_live alone */
+    rh_error failure; /* the last */
+    bool failed;      /* it sticks */
+    bool refused;     /* too much memory is asked for: a lenient reader gives up too */
+    uint64_t lost_places, lost_events;
+    char contradiction[CONTRADICTION_BYTES];
+    rh_event events[BATCH_EVENTS];
+};
+
+static void
+release_bridge(rh_bridge *bridge)
+{
+    free(bridge->deaths);
+    free(bridge->births);
+    memset(bridge, 0, sizeof *bridge);
+}
+
+rh_status
+rh_reader_open(const char *path, const rh_reader_options *options, rh_reader **out, rh_error *error)
+{
+    rh_reader *reader = calloc(1, sizeof *reader);
+    if (!reader)
+        return rh_fail(error, RH_SYSTEM, "%s: out of memory", path);
+    if (options)
+        reader->options = *options;
+    if (!reader->options.max_live_blocks)
+        reader->options.max_live_blocks = rh_host_memory_bytes() / 2 / LIVE_BLOCK_BYTES;
+    rh_status status = rh_block_table_open(&reader->table, path, error);
+    if (status != RH_OK) {
+        free(reader);
+        return status;
+    }
+    if (!rh_unpacker_init(&reader->unpacker) ||
+        !rh_decoder_init(&reader->decoder, &reader->table.info)) {
+        rh_reader_close(reader);
+        return rh_fail(error, RH_SYSTEM, "%s: out of memory", path);
+    }
+    *out = reader;
+    return RH_OK;
+}
+
+void
+rh_reader_close(rh_reader *reader)
+{
+    if (!reader)
+        return;
+    rh_unpacker_release(&reader->unpacker);
+    rh_decoder_release(&reader->decoder);
+    rh_bytes_release(&reader->packed);
+    for (unsigned i = 0; i < RH_STREAMS; i++)
+        rh_bytes_release(&reader->raw[i]);
+    release_bridge(&reader->bridge);
+    rh_block_table_close(&reader->table);
+    free(reader);
+}
+
+const rh_trace_info *
+rh_reader_info(const rh_reader *reader)
+{
+    return &reader->table.info;
+}
+
+double
+rh_reader_progress(const rh_reader *reader)
+{
+    const rh_block_table *table = &reader->table;
+    if (reader->block >= table->blocks)
+        return 1;
+    const rh_block_entry *entry = &table->block[reader->block];
+    double done = (double)entry->offset;
+    if (reader->inside && entry->events)
+        done += (double)entry->bytes * (double)(reader->next_event - reader->head.first_event) /
+                entry->events;
+    return done / (double)table->file_bytes;
+}
+
+void
+rh_reader_losses(const rh_reader *reader, uint64_t *places, uint64_t *events)
+{
+    *places = reader->lost_places;
+    *events = reader->lost_events;
+}
+
+const char *
+rh_reader_contradiction(const rh_reader *reader)
+{
+    return reader->contradiction[0] ? reader->contradiction : NULL;
+}
+
+static void __attribute__((format(printf, 2, 3)))
+contradict(rh_reader *reader, const char *format, ...)
+{
+    if (reader->contradiction[0])
+        return;
+    char what[CONTRADICTION_BYTES / 2];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    snprintf(reader->contradiction, sizeof reader->contradiction,
+             "%s (block at byte %llu, event %llu)", what,
+             (unsigned long long)reader->table.block[reader->block].offset,
+             (unsigned long long)reader->head.first_event);
+}
+
+static void
+compare(rh_reader *reader, const char *what, uint64_t said, uint64_t found)
+{
+    if (said != found)
+        contradict(reader, "%s should be %llu by the events, and the head says %llu", what,
+                   (unsigned long long)found, (unsigned long long)said);
+}
+
+/* All damage is told in one form. */
+static rh_status
+damage(rh_reader *reader, const char *what)
+{
+    const rh_block_table *table = &reader->table;
+    uint64_t offset =
+        reader->block < table->blocks ? table->block[reader->block].offset : table->blocks_end;
+    return rh_fail(&reader->failure, RH_BAD_INPUT,
+                   "%s: %s (at byte %llu, event %llu); `reheap check` tells what can still be read",
+                   table->path, what, (unsigned long long)offset,
+                   (unsigned long long)reader->next_event);
+}
+
+static rh_status
+too_many_alive(rh_reader *reader, uint64_t blocks)
+{
+    reader->refused = true;
+    return rh_fail(&reader->failure, RH_BAD_INPUT,
+                   "%s: %llu blocks are alive at once, more than the limit of %llu (event %llu); "
+                   "--max-live raises it",
+                   reader->table.path, (unsigned long long)blocks,
+                   (unsigned long long)reader->options.max_live_blocks,
+                   (unsigned long long)reader->next_event);
+}
+
+static rh_status
+no_memory(rh_reader *reader)
+{
+    return rh_fail(&reader->failure, RH_SYSTEM, "%s: out of memory after %llu events",
+                   reader->table.path, (unsigned long long)reader->next_event);
+}
+
+/* Fetches the block and checks all of its bytes. */
+static rh_status
+fetch(rh_reader *reader)
+{
+    const rh_block_entry *entry = &reader->table.block[reader->block];
+    rh_bytes *packed = &reader->packed;
+    packed->size = 0;
+    if (!rh_bytes_reserve(packed, entry->bytes))
+        return no_memory(reader);
+    rh_status status = rh_block_table_read(&reader->table, entry->offset, packed->data,
+                                           entry->bytes, &reader->failure);
+    if (status != RH_OK)
+        return status;
+    rh_block_head *head = &reader->head;
+    if (rh_block_head_read(packed->data, entry->bytes, head) != RH_HEAD_SOUND)
+        return damage(reader, "the head of a block is damaged");
+    if ((uint64_t)head->head_bytes + head->payload_bytes != entry->bytes ||
+        head->first_event != entry->first_event || head->events != entry->events ||
+        head->key != entry->key)
+        return damage(reader, "a block is not what the index says");
+    if (rh_format_hash(packed->data + head->head_bytes, head->payload_bytes) != head->payload_hash)
+        return damage(reader, "the contents of a block do not match their checksum");
+    return RH_OK;
+}
+
+static rh_status
+unpack(rh_reader *reader, unsigned from, unsigned to)
+{
+    const rh_block_head *head = &reader->head;
+    const uint8_t *at = reader->packed.data + head->head_bytes;
+    for (unsigned i = 0; i < to; at += head->packed[i++]) {
+        if (i < from)
+            continue;
+        const char *problem = rh_unpacker_unpack(&reader->unpacker, i, at, head->packed[i],
+                                                 head->raw[i], &reader->raw[i]);
+        if (problem)
+            return damage(reader, problem);
+    }
+    return RH_OK;
+}
+
+/* A live set as a key block tells it. */
+typedef struct rh_snapshot {
+    uint64_t *birth, *what;
+    size_t count;
+} rh_snapshot;
+
+static void
+release_snapshot(rh_snapshot *snapshot)
+{
+    free(snapshot->birth);
+    free(snapshot->what);
+}
+
+static bool
+parse_snapshot(const rh_block_head *head, const rh_bytes *raw, rh_snapshot *snapshot)
+{
+    rh_cursor gaps = {raw[RH_STREAM_LIVE_GAPS].data, NULL, false};
+    rh_cursor sizes = {raw[RH_STREAM_LIVE_SIZES].data, NULL, false};
+    gaps.end = gaps.at + raw[RH_STREAM_LIVE_GAPS].size;
+    sizes.end = sizes.at + raw[RH_STREAM_LIVE_SIZES].size;
+    uint64_t birth = 0, bytes = 0;
+    for (size_t i = 0; i < snapshot->count; i++) {
+        uint64_t gap = rh_take_varint(&gaps);
+        uint8_t flags = rh_take_byte(&sizes);
+        uint64_t size = rh_take_varint(&sizes);
+        if (gap >= head->first_birth - birth || flags > 7 || (flags & 3) == 3 || size > RH_SIZE_MAX)
+            return false;
+        birth += gap;
+        bytes += size;
+        snapshot->birth[i] = birth++;
+        snapshot->what[i] = size | (uint64_t)flags << RH_LIVE_SHIFT;
+    }
+    return !gaps.failed && !sizes.failed && gaps.at == gaps.end && sizes.at == sizes.end &&
+           bytes == head->live_bytes;
+}
+
+static rh_status
+read_snapshot(rh_reader *reader, rh_snapshot *snapshot)
+{
+    const rh_block_head *head = &reader->head;
+    *snapshot = (rh_snapshot){.count = head->live_blocks};
+    if (head->live_blocks > reader->options.max_live_blocks)
+        return too_many_alive(reader, head->live_blocks);
+    /* A block takes two bytes at least: no more is asked for than was unpacked. */
+    rh_status status = unpack(reader, RH_STREAM_LIVE_GAPS, RH_STREAMS);
+    if (status != RH_OK)
+        return status;
+    if (snapshot->count > reader->raw[RH_STREAM_LIVE_GAPS].size)
+        return damage(reader, "the live set of a key block is cut off");
+    snapshot->birth = malloc(snapshot->count * sizeof *snapshot->birth + 1);
+    snapshot->what = malloc(snapshot->count * sizeof *snapshot->what + 1);
+    if (!snapshot->birth || !snapshot->what)
+        return no_memory(reader);
+    if (!parse_snapshot(head, reader->raw, snapshot))
+        return damage(reader, "the live set of a key block makes no sense");
+    return RH_OK;
+}
+
+/* Marks who lives on: `slot[i]` becomes the slot of the snapshot's block i, 0 for one unknown so
+ * far; blocks that the snapshot lacks go to bridge->deaths. */
+static void
+match(const rh_live_list *live, const rh_snapshot *snapshot, uint32_t *slot, rh_bridge *bridge)
+{
+    size_t i = 0;
+    for (uint32_t at = live->node[0].after; at; at = live->node[at].after) {
+        uint64_t birth = live->node[at].birth;
+        while (i < snapshot->count && snapshot->birth[i] < birth)
+            slot[i++] = 0;
+        if (i < snapshot->count && snapshot->birth[i] == birth)
+            slot[i++] = at;
+        else
+            bridge->deaths[bridge->death_count++] = (struct death){at, live->node[at].what};
+    }
+    while (i < snapshot->count)
+        slot[i++] = 0;
+}
+
+/* Rebuilds list and index from the snapshot. */
+static void
+adopt(rh_reader *reader, const rh_snapshot *snapshot, const uint32_t *slot)
+{
+    rh_decoder *decoder = &reader->decoder;
+    rh_live_list *live = &decoder->live;
+    rh_bridge *bridge = &reader->bridge;
+    for (size_t i = 0; i < bridge->death_count; i++)
+        rh_live_give_slot(live, bridge->deaths[i].slot);
+    live->node[0].before = live->node[0].after = 0;
+    live->blocks = live->bytes = live->gap = 0;
+    decoder->nested_blocks = decoder->nested_bytes = 0;
+    rh_birth_index_clear(&decoder->births);
+    for (size_t i = 0; i < snapshot->count; i++) {
+        uint32_t at = slot[i];
+        if (!at) {
+            at = rh_live_take_slot(live);
+            bridge->births[bridge->birth_count++] = at;
+        }
+        live->births = snapshot->birth[i];
+        rh_live_append(live, at, snapshot->what[i]);
+        if (rh_live_nested(&live->node[at])) {
+            decoder->nested_blocks++;
+            decoder->nested_bytes += rh_live_size(&live->node[at]);
+        }
+    }
+    live->births = reader->head.first_birth;
+    rh_birth_index_fill(&decoder->births, live);
+}
+
+/* Takes the live set from the key block just fetched. */
+static rh_status
+resynchronise(rh_reader *reader)
+{
+    rh_live_list *live = &reader->decoder.live;
+    rh_bridge *bridge = &reader->bridge;
+    release_bridge(bridge);
+    rh_snapshot snapshot;
+    uint32_t *slot = NULL;
+    rh_status status = read_snapshot(reader, &snapshot);
+    if (status == RH_OK) {
+        slot = malloc(snapshot.count * sizeof *slot + 1);
+        bridge->deaths = malloc(live->blocks * sizeof *bridge->deaths + 1);
+        bridge->births = malloc(snapshot.count * sizeof *bridge->births + 1);
+        if (!slot || !bridge->deaths || !bridge->births ||
+            !rh_live_list_reserve(live, (uint32_t)snapshot.count))
+            status = no_memory(reader);
+    }
+    if (status == RH_OK) {
+        match(live, &snapshot, slot, bridge);
+        adopt(reader, &snapshot, slot);
+    }
+    free(slot);
+    release_snapshot(&snapshot);
+    return status;
+}
+
+/* Compares the snapshot of a key block with the live set that the events made. */
+static rh_status
+audit(rh_reader *reader)
+{
+    rh_snapshot snapshot;
+    rh_status status = read_snapshot(reader, &snapshot);
+    const rh_live_list *live = &reader->decoder.live;
+    if (status == RH_OK) {
+        size_t i = 0;
+        for (uint32_t at = live->node[0].after; at; at = live->node[at].after, i++)
+            if (i >= snapshot.count || snapshot.birth[i] != live->node[at].birth ||
+                snapshot.what[i] != live->node[at].what)
+                break;
+        if (i != live->blocks || i != snapshot.count)
+            contradict(reader, "the live set differs from what the events make at its block %zu",
+                       i);
+    }
+    release_snapshot(&snapshot);
+    return status;
+}
+
+static rh_status
+compare_sums(rh_reader *reader)
+{
+    const rh_block_head *head = &reader->head;
+    const rh_live_list *live = &reader->decoder.live;
+    if (head->first_birth != live->births || head->live_blocks != live->blocks)
+        return damage(reader, "a block does not continue the one before");
+    compare(reader, "the sum of live bytes", head->live_bytes, live->bytes);
+    compare(reader, "the current thread", head->thread, reader->decoder.thread);
+    compare(reader, "the number of threads", head->threads, reader->decoder.threads);
+    return head->key && reader->options.audit ? audit(reader) : RH_OK;
+}
+
+/* Makes the block `reader->block` the one being decoded. `anew`: it is a key block and the live set
+ * comes from it. */
+static rh_status
+enter_block(rh_reader *reader, bool anew)
+{
+    const rh_block_head *head = &reader->head;
+    reader->resume = reader->block + 1;
+    rh_status status = fetch(reader);
+    if (status != RH_OK)
+        return status;
+    if (head->key)
+        rh_unpacker_restart(&reader->unpacker);
+    if (anew) {
+        status = resynchronise(reader);
+        reader->decoder.threads = head->threads;
+    } else {
+        status = compare_sums(reader);
+    }
+    if (status == RH_OK)
+        status = unpack(reader, 0, RH_STREAMS_CONTINUED);
+    if (status != RH_OK)
+        return status;
+    reader->next_event = head->first_event;
+    if (!rh_decoder_begin(&reader->decoder, head, reader->raw))
+        return damage(reader, reader->decoder.problem);
+    reader->inside = true;
+    return RH_OK;
+}
+
+/* After damage: the next key block that can be read. What no sound block accounts for is lost. */
+static rh_status
+skip_damage(rh_reader *reader)
+{
+    const rh_block_table *table = &reader->table;
+    uint64_t position = reader->next_event;
+    reader->lost_places++;
+    reader->inside = false;
+    for (reader->block = reader->resume; reader->block < table->blocks; reader->block++) {
+        if (!table->block[reader->block].key)
+            continue;
+        rh_status status = enter_block(reader, true);
+        if (status == RH_OK) {
+            if (reader->next_event > position)
+                reader->lost_events += reader->next_event - position;
+            return RH_OK;
+        }
+        if (status != RH_BAD_INPUT)
+            return status;
+        reader->next_event = position;
+    }
+    const rh_block_entry *last = table->blocks ? &table->block[table->blocks - 1] : NULL;
+    uint64_t end = last ? last->first_event + last->events : 0;
+    if (end + table->tail_events > position)
+        reader->lost_events += end + table->tail_events - position;
+    reader->tail_told = true;
+    return RH_OK;
+}
+
+static rh_status
+check_tail(rh_reader *reader)
+{
+    const rh_block_table *table = &reader->table;
+    if (reader->tail_told || !table->tail_bytes)
+        return RH_OK;
+    reader->tail_told = true;
+    return damage(reader, "the file ends inside a block, or what follows is damaged");
+}
+
+/* Goes on to the next block; false in `more` at the end. */
+static rh_status
+advance(rh_reader *reader, bool *more)
+{
+    const rh_block_table *table = &reader->table;
+    *more = reader->block < table->blocks;
+    reader->resume = reader->block;
+    if (!*more)
+        return check_tail(reader);
+    const rh_block_entry *entry = &table->block[reader->block];
+    uint64_t expected = reader->block ? entry[-1].offset + entry[-1].bytes : table->blocks_offset;
+    if (entry->offset != expected || (reader->block == 0 && !entry->key) ||
+        entry->first_event != reader->next_event)
+        return damage(reader, "blocks are missing or damaged");
+    return enter_block(reader, reader->block == 0);
+}
+
+/* The last event of the block has been decoded. */
+static void
+leave_block(rh_reader *reader, rh_batch *batch)
+{
+    const rh_block_head *head = &reader->head;
+    if (reader->next_event != head->first_event + head->events) {
+        reader->decoder.problem = "a block has not as many events as it says";
+        return;
+    }
+    batch->block_ends = true;
+    batch->address_hash = head->address_hash;
+    batch->hashed = head->hashed;
+    reader->inside = false;
+    reader->block++;
+}
+
+static rh_event
+bridge_event(rh_operation operation, uint32_t slot, uint64_t what)
+{
+    rh_live_node node = {.what = what};
+    unsigned nested = rh_live_nested(&node) ? RH_EVENT_NESTED : 0;
+    return (rh_event){.operation = (uint8_t)operation,
+                      .domain = (uint8_t)rh_live_domain(&node),
+                      .flags = (uint8_t)(RH_EVENT_BRIDGE | nested),
+                      .slot = slot,
+                      .size = rh_live_size(&node)};
+}
+
+/* Fills the batch from what bridges two live sets; false when that is done. */
+static bool
+cross_bridge(rh_reader *reader, rh_batch *batch)
+{
+    rh_bridge *bridge = &reader->bridge;
+    const rh_live_list *live = &reader->decoder.live;
+    size_t count = 0;
+    while (count < BATCH_EVENTS && bridge->deaths_done < bridge->death_count) {
+        const struct death *death = &bridge->deaths[bridge->deaths_done++];
+        reader->events[count++] = bridge_event(RH_FREE, death->slot, death->what);
+    }
+    while (count < BATCH_EVENTS && bridge->births_done < bridge->birth_count) {
+        uint32_t slot = bridge->births[bridge->births_done++];
+        reader->events[count++] = bridge_event(RH_MALLOC, slot, live->node[slot].what);
+    }
+    if (!count)
+        release_bridge(bridge);
+    batch->count = count;
+    return count != 0;
+}
+
+/* Decodes the next batch of the block. What was decoded before a problem is delivered first. */
+static rh_status
+fill(rh_reader *reader, rh_batch *batch)
+{
+    rh_decoder *decoder = &reader->decoder;
+    if (decoder->problem)
+        return damage(reader, decoder->problem);
+    if (decoder->live.blocks > reader->options.max_live_blocks)
+        return too_many_alive(reader, decoder->live.blocks);
+    if (!rh_live_list_reserve(&decoder->live, BATCH_EVENTS))
+        return no_memory(reader);
+    batch->count = rh_decoder_events(decoder, reader->events, BATCH_EVENTS);
+    batch->first_event = reader->next_event;
+    reader->next_event += batch->count;
+    if (decoder->births.exhausted)
+        return no_memory(reader);
+    if (decoder->problem)
+        return batch->count ? RH_OK : damage(reader, decoder->problem);
+    if (decoder->token == decoder->tokens_end)
+        leave_block(reader, batch);
+    return RH_OK;
+}
+
+/* One step on: events in the batch, or the next block entered, or `*more` false. */
+static rh_status
+step(rh_reader *reader, rh_batch *batch, bool *more)
+{
+    if (cross_bridge(reader, batch))
+        return RH_OK;
+    if (!reader->inside)
+        return advance(reader, more);
+    return fill(reader, batch);
+}
+
+static rh_status
+next_batch(rh_reader *reader, rh_batch *batch)
+{
+    bool more = true;
+    while (more && !batch->count && !batch->block_ends) {
+        rh_status status = step(reader, batch, &more);
+        if (status == RH_BAD_INPUT && reader->options.lenient && !reader->refused) {
+            more = true;
+            status = skip_damage(reader);
+        }
+        if (status != RH_OK)
+            return status;
+    }
+    return RH_OK;
+}
+
+static rh_status
+give_failure(const rh_reader *reader, rh_error *error)
+{
+    if (error)
+        *error = reader->failure;
+    return reader->failure.status;
+}
+
+static void
+begin_batch(rh_reader *reader, rh_batch *batch)
+{
+    *batch = (rh_batch){.events = reader->events, .first_event = reader->next_event};
+}
+
+rh_status
+rh_reader_next(rh_reader *reader, rh_batch *batch, rh_error *error)
+{
+    begin_batch(reader, batch);
+    if (reader->failed)
+        return give_failure(reader, error);
+    if (reader->sought) {
+        release_bridge(&reader->bridge);
+        reader->sought = false;
+    }
+    rh_status status = next_batch(reader, batch);
+    batch->slots = reader->decoder.live.used;
+    batch->time_ns = reader->head.time_ns;
+    reader->failed = status != RH_OK;
+    return status == RH_OK ? RH_OK : give_failure(reader, error);
+}
+
+rh_status
+rh_reader_seek(rh_reader *reader, uint64_t event, rh_error *error)
+{
+    const rh_block_table *table = &reader->table;
+    if (reader->failed && reader->refused)
+        return give_failure(reader, error);
+    size_t key = 0;
+    for (size_t i = 0; i < table->blocks && table->block[i].first_event <= event; i++)
+        if (table->block[i].key)
+            key = i;
+    release_bridge(&reader->bridge);
+    rh_live_list_clear(&reader->decoder.live);
+    reader->block = key;
+    reader->inside = reader->failed = reader->tail_told = false;
+    reader->next_event = key < table->blocks ? table->block[key].first_event : 0;
+    reader->sought = true;
+    if (table->blocks == 0)
+        return RH_OK;
+    rh_status status = enter_block(reader, true);
+    if (status == RH_BAD_INPUT && reader->options.lenient && !reader->refused)
+        status = skip_damage(reader);
+    reader->failed = status != RH_OK;
+    return status == RH_OK ? RH_OK : give_failure(reader, error);
+}
+
+rh_status
+rh_reader_live(rh_reader *reader, rh_batch *batch, rh_error *error)
+{
+    begin_batch(reader, batch);
+    if (reader->failed)
+        return give_failure(reader, error);
+    cross_bridge(reader, batch);
+    batch->slots = reader->decoder.live.used;
+    batch->time_ns = reader->head.time_ns;
+    return RH_OK;
+}
