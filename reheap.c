@@ -9,11 +9,14 @@
 #include "replay/commands.h"
 #include "traces/commands.h"
 
-/* In the order of the help. */
+/* In the order of the help, which leaves out what has no summary. */
 static const rh_command *const commands[] = {
     &rh_cmd_record,
+    &rh_cmd_replay,
+    &rh_cmd_verify,
     &rh_cmd_compare,
     &rh_cmd_plot,
+    &rh_cmd_replay_child,
     NULL,
 };
 
@@ -26,7 +29,8 @@ print_help(FILE *out)
         "Records what a program asked of its allocator, replays it against many, and shows where\n"
         "the memory and the time went.\n\nCommands:\n");
     for (size_t i = 0; commands[i]; i++)
-        fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+        if (commands[i]->summary)
+            fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(out, "\n`reheap COMMAND --help` tells more of each, with an example.\n");
 }
 

@@ -4,4 +4,8 @@
 
 #include "base/command.h"
 
+extern const rh_command rh_cmd_replay;
+extern const rh_command rh_cmd_verify;
+extern const rh_command rh_cmd_replay_child; /* for reheap's own use: has no summary */
+
 #endif

@@ -1,5 +1,6 @@
 /* An experiment: traces × allocators × repetitions × passes, each run in a fresh child process,
- * stored as it completes. */
+ * stored as it completes. The child is this same program: whoever runs experiments answers to
+ * RH_CHILD_COMMAND (child.h). */
 #ifndef REHEAP_REPLAY_EXPERIMENT_H
 #define REHEAP_REPLAY_EXPERIMENT_H
 
@@ -9,10 +10,9 @@
 
 #include "base/error.h"
 #include "replay/results.h"
+#include "replay/touch.h"
 
 enum { RH_MEASURE_MEMORY = 1, RH_MEASURE_THROUGHPUT = 2, RH_MEASURE_LATENCY = 4 };
-
-typedef enum rh_touch { RH_TOUCH_NONE, RH_TOUCH_FIRST, RH_TOUCH_PAGES, RH_TOUCH_LINES } rh_touch;
 
 typedef struct rh_experiment {
     const char *const *traces;
@@ -27,6 +27,8 @@ typedef struct rh_experiment {
     int domain;       /* where events of a trace without domains go; PYMEM_DOMAIN_OBJ by default */
     unsigned samples; /* memory samples a run; 0: the default */
     bool quiet;       /* no progress bar */
+    unsigned patience_seconds; /* a run that makes no progress for so long fails; 0: the default */
+    const char *command;       /* the command line, for the provenance; may be NULL */
 } rh_experiment;
 
 /* The defaults: all measures, 3 repetitions, seed 1, no touching. */

@@ -14,6 +14,7 @@
 #define APPLICATION_ID 0x72656870 /* "rehp": says what the file is */
 #define FORMAT         1
 #define SUFFIX         ".unfinished"
+#define MEMORY         ":memory:"
 
 typedef struct memory_block memory_block;
 struct memory_block {
@@ -176,13 +177,10 @@ rh_status
 rh_results_create(const char *path, rh_results **created, rh_error *error)
 {
     *created = NULL;
-    rh_results *results = new_results(path);
-    size_t bytes = strlen(path) + sizeof SUFFIX;
-    results->temporary = malloc(bytes);
-    if (!results->temporary)
+    rh_results *results = new_results(path ? path : MEMORY);
+    if (path && asprintf(&results->temporary, "%s" SUFFIX, path) < 0)
         abort();
-    snprintf(results->temporary, bytes, "%s" SUFFIX, path);
-    if (unlink(results->temporary) != 0 && errno != ENOENT) {
+    if (path && unlink(results->temporary) != 0 && errno != ENOENT) {
         rh_status refused =
             rh_fail_errno(error, RH_SYSTEM, errno, "%s: cannot replace it", results->temporary);
         free(results->temporary);
@@ -190,7 +188,7 @@ rh_results_create(const char *path, rh_results **created, rh_error *error)
         rh_results_close(results);
         return refused;
     }
-    rh_status status = open_database(results, results->temporary,
+    rh_status status = open_database(results, path ? results->temporary : MEMORY,
                                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error);
     if (status == RH_OK)
         status = create_tables(results, error);

@@ -5,11 +5,10 @@
  *   trace(id, path, hash, info)      info: JSON of what the trace says of itself
  *   run(id, trace, spec, name, version, rep, pass, status, provenance)
  *                                    pass: memory throughput latency; status: complete flagged
- *                                    failed; provenance: JSON of processor, kernel, huge pages, seed,
- *                                    options read back, and the reason of a failure
- *   metric(run, name, value)         value NULL: the allocator cannot tell
- *   sample(run, event, time_ns, requested_bytes, live_blocks, resident_bytes, COUNTERS...)
- *                                    memory pass: one row a sample; NULL where unknown. The counter
+ *                                    failed; provenance: JSON of processor, kernel, huge pages,
+ * seed, options read back, and the reason of a failure metric(run, name, value)         value NULL:
+ * the allocator cannot tell sample(run, event, time_ns, requested_bytes, live_blocks,
+ * resident_bytes, COUNTERS...) memory pass: one row a sample; NULL where unknown. The counter
  *                                    live_blocks is the column counted_live_blocks
  *   histogram(run, operation, lower_ns, upper_ns, count)
  *                                    latency pass; operation: malloc calloc realloc free
@@ -67,7 +66,8 @@ typedef struct rh_run {
 } rh_run;
 
 /* create: a new file, which takes the name `path` (replacing what was there) once a run is stored;
- * closed before that, it leaves nothing. open: for reading. RH_BAD_INPUT: not a results file;
+ * closed before that, it leaves nothing. NULL: in
+ * memory, gone at close. open: for reading. RH_BAD_INPUT: not a results file;
  * RH_SYSTEM: cannot be read or written. */
 rh_status rh_results_create(const char *path, rh_results **results, rh_error *error);
 rh_status rh_results_open(const char *path, rh_results **results, rh_error *error);

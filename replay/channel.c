@@ -1,0 +1,193 @@
+#define _GNU_SOURCE
+#include "replay/channel.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ALIGNED(bytes) (((bytes) + 4095) & ~(uint64_t)4095)
+
+const char *const rh_pass_names[] = {"memory", "throughput", "latency"};
+
+static uint64_t
+members_at(void)
+{
+    return ALIGNED(sizeof(rh_channel));
+}
+
+static uint64_t
+samples_at(const rh_channel *channel)
+{
+    return members_at() + channel->members * ALIGNED(sizeof(rh_member));
+}
+
+static uint64_t
+samples_bytes(const rh_channel *channel)
+{
+    return ALIGNED(channel->sample_capacity * sizeof(rh_sample));
+}
+
+static uint64_t
+buffer_bytes(void)
+{
+    return ALIGNED(RH_CHANNEL_CODES * sizeof(rh_code) + RH_CHANNEL_WIDES * sizeof(rh_wide));
+}
+
+static uint64_t
+buffers_at(const rh_channel *channel)
+{
+    return samples_at(channel) + channel->members * samples_bytes(channel);
+}
+
+static rh_status
+map(int file, uint64_t bytes, rh_channel **channel, rh_error *error)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file, 0);
+    if (memory == MAP_FAILED)
+        return rh_fail_errno(error, RH_SYSTEM, errno, "cannot map memory shared between processes");
+    *channel = memory;
+    return RH_OK;
+}
+
+rh_status
+rh_channel_create(uint32_t members, uint64_t slots, uint64_t sample_capacity, int *file,
+                  rh_channel **channel, rh_error *error)
+{
+    rh_channel plan = {
+        .members = members, .slots = slots, .sample_capacity = sample_capacity, .parent = getpid()};
+    plan.bytes = buffers_at(&plan) + RH_CHANNEL_BUFFERS * buffer_bytes();
+    *file = memfd_create("reheap-replay", MFD_CLOEXEC);
+    if (*file < 0 || ftruncate(*file, (off_t)plan.bytes) != 0) {
+        rh_fail_errno(error, RH_SYSTEM, errno, "cannot create memory shared between processes");
+        if (*file >= 0)
+            close(*file);
+        return RH_SYSTEM;
+    }
+    rh_status status = map(*file, plan.bytes, channel, error);
+    if (status != RH_OK) {
+        close(*file);
+        return status;
+    }
+    **channel = plan;
+    return RH_OK;
+}
+
+rh_status
+rh_channel_map(int file, rh_channel **channel, rh_error *error)
+{
+    struct stat facts;
+    if (fstat(file, &facts) != 0 || (uint64_t)facts.st_size < sizeof(rh_channel))
+        return rh_fail(error, RH_USAGE, "this command is for reheap's own use");
+    rh_status status = map(file, (uint64_t)facts.st_size, channel, error);
+    if (status == RH_OK && (*channel)->bytes != (uint64_t)facts.st_size)
+        return rh_fail(error, RH_USAGE, "this command is for reheap's own use");
+    return status;
+}
+
+void
+rh_channel_unmap(rh_channel *channel)
+{
+    if (channel)
+        munmap(channel, channel->bytes);
+}
+
+rh_member *
+rh_channel_member(rh_channel *channel, uint32_t index)
+{
+    return (rh_member *)((char *)channel + members_at() + index * ALIGNED(sizeof(rh_member)));
+}
+
+rh_sample *
+rh_channel_samples(rh_channel *channel, uint32_t index)
+{
+    return (rh_sample *)((char *)channel + samples_at(channel) + index * samples_bytes(channel));
+}
+
+rh_program
+rh_channel_program(rh_channel *channel, uint32_t batch)
+{
+    uint32_t buffer = batch % RH_CHANNEL_BUFFERS;
+    char *codes = (char *)channel + buffers_at(channel) + buffer * buffer_bytes();
+    return (rh_program){.codes = (rh_code *)codes,
+                        .wides = (rh_wide *)(codes + RH_CHANNEL_CODES * sizeof(rh_code)),
+                        .code_count = channel->batch[buffer].code_count,
+                        .wide_count = channel->batch[buffer].wide_count,
+                        .code_capacity = RH_CHANNEL_CODES,
+                        .wide_capacity = RH_CHANNEL_WIDES};
+}
+
+void
+rh_channel_sleep(_Atomic uint32_t *word, uint32_t value, unsigned milliseconds)
+{
+    struct timespec wait = {.tv_sec = milliseconds / 1000,
+                            .tv_nsec = (long)(milliseconds % 1000) * 1000000};
+    syscall(SYS_futex, word, FUTEX_WAIT, value, milliseconds ? &wait : NULL, NULL, 0);
+}
+
+void
+rh_channel_wake(_Atomic uint32_t *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+bool
+rh_channel_wait_for_room(rh_channel *channel, uint32_t batch, uint32_t slowest,
+                         unsigned milliseconds)
+{
+    rh_member *member = rh_channel_member(channel, slowest);
+    for (uint32_t i = 0; i < channel->spins; i++) {
+        if (batch - atomic_load(&member->consumed) < RH_CHANNEL_BUFFERS)
+            return true;
+        __builtin_ia32_pause();
+    }
+    atomic_store(&channel->producer_waits, 1);
+    uint32_t freed = atomic_load(&channel->freed);
+    if (batch - atomic_load(&member->consumed) >= RH_CHANNEL_BUFFERS)
+        rh_channel_sleep(&channel->freed, freed, milliseconds);
+    atomic_store(&channel->producer_waits, 0);
+    return batch - atomic_load(&member->consumed) < RH_CHANNEL_BUFFERS;
+}
+
+void
+rh_channel_publish(rh_channel *channel, uint32_t batch)
+{
+    atomic_store(&channel->produced, batch + 1);
+    if (atomic_load(&channel->consumers_wait))
+        rh_channel_wake(&channel->produced);
+}
+
+static bool
+covers(uint32_t produced, uint32_t batch)
+{
+    return (int32_t)(produced - batch) > 0;
+}
+
+void
+rh_channel_wait_for_batch(rh_channel *channel, uint32_t batch)
+{
+    for (uint32_t i = 0; i < channel->spins; i++) {
+        if (covers(atomic_load(&channel->produced), batch))
+            return;
+        __builtin_ia32_pause();
+    }
+    atomic_fetch_add(&channel->consumers_wait, 1);
+    uint32_t produced;
+    while (!covers(produced = atomic_load(&channel->produced), batch))
+        rh_channel_sleep(&channel->produced, produced, 0);
+    atomic_fetch_sub(&channel->consumers_wait, 1);
+}
+
+void
+rh_channel_release(rh_channel *channel, rh_member *member)
+{
+    atomic_fetch_add(&member->consumed, 1);
+    if (atomic_load(&channel->producer_waits)) {
+        atomic_fetch_add(&channel->freed, 1);
+        rh_channel_wake(&channel->freed);
+    }
+}

@@ -1,0 +1,103 @@
+/* What a replaying process and its children share: a ring of compiled batches, written by the
+ * parent and read by every member, and a record for each member with what it is to do and what it
+ * found.
+ *
+ * The whole lies in one memory file, mapped and faulted in before the first batch, so that a child
+ * allocates nothing of its own between the first and the last event. Who has to wait spins for a
+ * moment and then sleeps on a futex.
+ *
+ *     channel | member 0 | member 1 ... | samples | codes 0 | wides 0 | codes 1 | wides 1 ...
+ */
+#ifndef REHEAP_REPLAY_CHANNEL_H
+#define REHEAP_REPLAY_CHANNEL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "replay/histogram.h"
+#include "replay/loop.h"
+#include "replay/memory.h"
+#include "replay/program.h"
+#include "replay/results.h"
+#include "replay/touch.h"
+
+#define RH_CHANNEL_BUFFERS  8
+#define RH_CHANNEL_CODES    8192
+#define RH_CHANNEL_WIDES    2048
+#define RH_CHANNEL_SPEC_MAX 8192
+
+typedef enum rh_pass { RH_PASS_MEMORY, RH_PASS_THROUGHPUT, RH_PASS_LATENCY } rh_pass;
+extern const char *const rh_pass_names[];
+
+/* One allocator, in a process of its own. */
+typedef struct rh_member {
+    /* the order */
+    char spec[RH_CHANNEL_SPEC_MAX];
+    rh_pass pass;
+    rh_touch touch;
+
+    /* progress */
+    _Atomic uint32_t consumed; /* batches done */
+    _Atomic uint32_t finished; /* 1: what follows is whole */
+
+    /* the outcome */
+    rh_status status;
+    char message[1024];
+    char name[64], version[128];
+    bool pinned;
+    uint64_t calls, failed_allocations, skipped_events; /* time passes */
+    uint64_t loop_ticks, waited_ticks;
+    uint64_t page_faults, context_switches; /* while replaying; the latter involuntary */
+    uint64_t probe_ticks;
+    rh_histogram histograms[RH_TIMED_OPERATIONS];
+    rh_memory_totals memory;
+} rh_member;
+
+typedef struct rh_batch_header {
+    uint32_t code_count, wide_count;
+    uint64_t calls; /* in this batch */
+    bool last;
+    uint64_t time_ns; /* recorded time at its end; RH_UNKNOWN */
+} rh_batch_header;
+
+typedef struct rh_channel {
+    uint64_t bytes; /* of the whole */
+    int64_t parent; /* process id */
+    uint32_t members;
+    uint64_t slots;
+    uint64_t sample_capacity; /* of each member */
+    uint32_t spins;           /* before sleeping */
+    _Atomic uint32_t produced, producer_waits, freed;
+    _Atomic uint32_t consumers_wait;
+    rh_batch_header batch[RH_CHANNEL_BUFFERS];
+} rh_channel;
+
+/* Creates the memory file and maps it. */
+rh_status rh_channel_create(uint32_t members, uint64_t slots, uint64_t sample_capacity, int *file,
+                            rh_channel **channel, rh_error *error);
+/* Maps what create made, in another process. */
+rh_status rh_channel_map(int file, rh_channel **channel, rh_error *error);
+void rh_channel_unmap(rh_channel *channel);
+
+rh_member *rh_channel_member(rh_channel *channel, uint32_t index);
+rh_sample *rh_channel_samples(rh_channel *channel, uint32_t index);
+/* A program whose arrays are those of batch number `batch`'s buffer. */
+rh_program rh_channel_program(rh_channel *channel, uint32_t batch);
+
+/* For the parent. Waits at most `milliseconds` until a member counted in `slowest` frees a buffer;
+ * false when none did. */
+bool rh_channel_wait_for_room(rh_channel *channel, uint32_t batch, uint32_t slowest,
+                              unsigned milliseconds);
+void rh_channel_publish(rh_channel *channel, uint32_t batch);
+
+/* For a member. Waits until batch number `batch` is there. */
+void rh_channel_wait_for_batch(rh_channel *channel, uint32_t batch);
+void rh_channel_release(rh_channel *channel, rh_member *member);
+
+/* Sleeps until *word is no longer `value`, or for `milliseconds` (0: for ever). */
+void rh_channel_sleep(_Atomic uint32_t *word, uint32_t value, unsigned milliseconds);
+void rh_channel_wake(_Atomic uint32_t *word);
+
+#endif

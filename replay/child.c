@@ -1,0 +1,230 @@
+/* See child.h. Everything the harness needs is mapped and touched before the first batch; from
+ * there to the last one, the only memory that is asked for is what the recording asked for. */
+#define _GNU_SOURCE
+#include "replay/child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "alloc/heap.h"
+#include "alloc/spec.h"
+#include "base/host.h"
+#include "replay/channel.h"
+#include "replay/self_maps.h"
+
+typedef struct child {
+    rh_channel *channel;
+    rh_member *member;
+    uint32_t index;
+    rh_heap *heap;
+    void *slots;
+    bool zero_fits;
+    uint64_t resident_before;
+} child;
+
+/* Zeroed memory for `count` things, resident from now on. */
+static void *
+prefaulted(uint64_t count, uint64_t each_bytes)
+{
+    uint64_t bytes;
+    if (__builtin_mul_overflow(count + 1, each_bytes, &bytes))
+        return NULL;
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    madvise(memory, bytes, MADV_HUGEPAGE); /* a hint: fewer misses on the harness's own account */
+    volatile char *touched = memory;
+    for (uint64_t at = 0; at < bytes; at += rh_host_page_bytes())
+        touched[at] = 0;
+    return memory;
+}
+
+/* CPython's allocators take a realloc to 0 bytes as documented for its API; C libraries differ. */
+static bool
+is_cpythons(const char *name)
+{
+    return strcmp(name, "pymalloc") == 0 || strcmp(name, "cpython") == 0;
+}
+
+static rh_status
+open_heap(child *self, rh_error *error)
+{
+    rh_member *member = self->member;
+    rh_spec spec;
+    rh_status status = rh_spec_parse(member->spec, &spec, error);
+    if (status != RH_OK)
+        return status;
+    snprintf(member->name, sizeof member->name, "%s", spec.allocator->name);
+    self->zero_fits = is_cpythons(spec.allocator->name);
+    status = rh_heap_open(member->spec, &self->heap, error);
+    if (status == RH_OK && spec.allocator->version)
+        spec.allocator->version(&spec.base, member->version, sizeof member->version);
+    rh_spec_release(&spec);
+    return status;
+}
+
+static rh_status
+prepare(child *self, rh_error *error)
+{
+    bool memory = self->member->pass == RH_PASS_MEMORY;
+    uint64_t each_bytes = memory ? sizeof(rh_memory_slot) : sizeof(void *);
+    self->slots = prefaulted(self->channel->slots, each_bytes);
+    if (!self->slots)
+        return rh_fail(error, RH_SYSTEM, "there is no memory for the table of %llu live blocks",
+                       (unsigned long long)self->channel->slots);
+    if (!memory)
+        self->member->pinned = rh_host_pin(rh_host_processors() - 1);
+    self->resident_before = rh_self_resident_bytes();
+    return open_heap(self, error);
+}
+
+static void
+count_calls(rh_member *member, const rh_batch_header *header)
+{
+    member->calls += header->calls;
+}
+
+/* One batch of a time pass. Waiting is counted apart from running. */
+static void
+run_timed(child *self, rh_target *target, const rh_program *program)
+{
+    uint64_t start = rh_host_ticks();
+    if (self->member->pass == RH_PASS_THROUGHPUT)
+        rh_loop_run(target, program);
+    else
+        rh_loop_probe(target, program, self->member->histograms);
+    self->member->loop_ticks += rh_host_ticks() - start;
+}
+
+static rh_batch_header
+next_batch(child *self, uint32_t batch, rh_program *program)
+{
+    uint64_t start = rh_host_ticks();
+    rh_channel_wait_for_batch(self->channel, batch);
+    *program = rh_channel_program(self->channel, batch);
+    if (batch > 0) /* before the first one is the start of both processes */
+        self->member->waited_ticks += rh_host_ticks() - start;
+    return self->channel->batch[batch % RH_CHANNEL_BUFFERS];
+}
+
+static void
+replay_timed(child *self)
+{
+    rh_target target = {.heap = self->heap,
+                        .slots = self->slots,
+                        .zero_fits = self->zero_fits,
+                        .touch = self->member->touch};
+    if (self->member->pass == RH_PASS_LATENCY)
+        self->member->probe_ticks = rh_loop_probe_ticks();
+    rh_batch_header header = {0};
+    for (uint32_t batch = 0; !header.last; batch++) {
+        rh_program program;
+        header = next_batch(self, batch, &program);
+        run_timed(self, &target, &program);
+        count_calls(self->member, &header);
+        rh_channel_release(self->channel, self->member);
+    }
+    self->member->failed_allocations = target.failed_allocations;
+    self->member->skipped_events = target.skipped_events;
+}
+
+static void
+replay_memory(child *self)
+{
+    rh_memory memory = {.slots = self->slots,
+                        .samples = rh_channel_samples(self->channel, self->index),
+                        .sample_capacity = self->channel->sample_capacity,
+                        .totals = &self->member->memory,
+                        .zero_fits = self->zero_fits,
+                        .touch = self->member->touch};
+    rh_memory_begin(&memory, self->heap, self->resident_before);
+    rh_batch_header header = {0};
+    for (uint32_t batch = 0; !header.last; batch++) {
+        rh_program program;
+        header = next_batch(self, batch, &program);
+        rh_memory_run(&memory, &program);
+        rh_channel_release(self->channel, self->member);
+    }
+    rh_memory_end(&memory, header.time_ns);
+    self->member->calls = memory.totals->calls;
+    self->member->failed_allocations = memory.totals->failed_allocations;
+    self->member->skipped_events = memory.totals->skipped_events;
+}
+
+static void
+replay(child *self)
+{
+    struct rusage before, after;
+    getrusage(RUSAGE_SELF, &before);
+    if (self->member->pass == RH_PASS_MEMORY)
+        replay_memory(self);
+    else
+        replay_timed(self);
+    getrusage(RUSAGE_SELF, &after);
+    self->member->page_faults = (uint64_t)(after.ru_minflt - before.ru_minflt);
+    self->member->context_switches = (uint64_t)(after.ru_nivcsw - before.ru_nivcsw);
+}
+
+static bool
+read_number(const char *text, uint32_t *number)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    *number = (uint32_t)value;
+    return *text && !*end && value < UINT32_MAX;
+}
+
+static rh_status
+attach(child *self, int argc, char **argv, rh_error *error)
+{
+    uint32_t file;
+    if (argc != 3 || !read_number(argv[1], &file) || !read_number(argv[2], &self->index))
+        return rh_fail(error, RH_USAGE, "this command is for reheap's own use");
+    rh_status status = rh_channel_map((int)file, &self->channel, error);
+    if (status != RH_OK)
+        return status;
+    close((int)file);
+    if (self->index >= self->channel->members)
+        return rh_fail(error, RH_USAGE, "this command is for reheap's own use");
+    self->member = rh_channel_member(self->channel, self->index);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != (pid_t)self->channel->parent)
+        return rh_fail(error, RH_SYSTEM, "the parent process is gone");
+    return RH_OK;
+}
+
+static int
+run(int argc, char **argv)
+{
+    child self = {0};
+    rh_error error = {0};
+    rh_status status = attach(&self, argc, argv, &error);
+    if (status != RH_OK) {
+        fprintf(stderr, "reheap " RH_CHILD_COMMAND ": %s\n", error.message);
+        return status;
+    }
+    status = prepare(&self, &error);
+    if (status == RH_OK)
+        replay(&self);
+    self.member->status = status;
+    snprintf(self.member->message, sizeof self.member->message, "%s", error.message);
+    atomic_store(&self.member->finished, 1);
+    rh_channel_release(self.channel, self.member);
+    _exit(0); /* what the allocator would do at exit is not measured */
+}
+
+const rh_command rh_cmd_replay_child = {RH_CHILD_COMMAND, NULL, run};
+
+void
+rh_child_asked(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], RH_CHILD_COMMAND) == 0)
+        _exit(run(argc - 1, argv + 1));
+}

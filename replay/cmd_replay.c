@@ -1,0 +1,239 @@
+#define _GNU_SOURCE
+/* reheap replay: a recording against allocators. */
+#include <argp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/output.h"
+#include "base/size.h"
+#include "replay/cmd_replay_show.h"
+#include "replay/commands.h"
+#include "replay/experiment.h"
+#include "replay/provenance.h"
+
+#define WORDS_MOST 256
+
+typedef struct replay_options {
+    const char *traces[WORDS_MOST], *specs[WORDS_MOST];
+    rh_experiment experiment;
+    const char *output;
+    bool json;
+} replay_options;
+
+enum { KEY_REPS = 256, KEY_SEED, KEY_TOUCH, KEY_DOMAIN, KEY_MEASURE, KEY_SAMPLES, KEY_JSON };
+
+static const struct argp_option known[] = {
+    {"allocator", 'a', "SPEC", 0, "an allocator; may be given again (default: pymalloc and malloc)",
+     0},
+    {"measure", KEY_MEASURE, "LIST", 0, "of memory,throughput,latency (default: all)", 0},
+    {"reps", KEY_REPS, "N", 0, "repetitions, each in fresh processes (default: 3)", 0},
+    {"seed", KEY_SEED, "S", 0, "of the order of the runs (default: 1)", 0},
+    {"touch", KEY_TOUCH, "MODE", 0,
+     "write into blocks: none, first, pages or lines (default: none)", 0},
+    {"domain", KEY_DOMAIN, "D", 0,
+     "where a recording without domains goes: raw, mem or obj (default: obj)", 0},
+    {"samples", KEY_SAMPLES, "N", 0, "memory samples a run (default: 1000)", 0},
+    {"output", 'o', "RESULTS", 0, "keep the results in this file", 0},
+    {"json", KEY_JSON, NULL, 0, "print one JSON object instead of a table", 0},
+    {0},
+};
+
+static int
+choice(struct argp_state *state, const char *what, const char *word, const char *const *names)
+{
+    for (int i = 0; names[i]; i++)
+        if (strcmp(word, names[i]) == 0)
+            return i;
+    char allowed[128] = "";
+    for (int i = 0; names[i]; i++) {
+        size_t used = strlen(allowed);
+        snprintf(allowed + used, sizeof allowed - used, "%s%s", i ? ", " : "", names[i]);
+    }
+    argp_error(state, "there is no %s '%s'; there are %s", what, word, allowed);
+    return -1;
+}
+
+static uint64_t
+number(struct argp_state *state, const char *what, const char *word, uint64_t least, uint64_t most)
+{
+    uint64_t value = 0;
+    if (!rh_size_parse(word, &value) || value < least || value > most)
+        argp_error(state, "%s is a number from %llu to %llu, not '%s'", what,
+                   (unsigned long long)least, (unsigned long long)most, word);
+    return value;
+}
+
+static unsigned
+measures(struct argp_state *state, char *list)
+{
+    static const char *const names[] = {"memory", "throughput", "latency", NULL};
+    unsigned chosen = 0;
+    char *rest = list, *word;
+    while ((word = strsep(&rest, ",")))
+        chosen |= 1u << choice(state, "measure", word, names);
+    return chosen;
+}
+
+static void
+add_word(struct argp_state *state, const char **words, size_t *count, char *word)
+{
+    if (*count == WORDS_MOST)
+        argp_error(state, "more than %d at once: use several calls", WORDS_MOST);
+    words[(*count)++] = word;
+}
+
+static void
+finish_options(struct argp_state *state, replay_options *options)
+{
+    rh_experiment *experiment = &options->experiment;
+    if (experiment->trace_count == 0)
+        argp_error(state, "name the recording to replay; `reheap record` makes one");
+    if (experiment->spec_count == 0) {
+        options->specs[experiment->spec_count++] = "pymalloc";
+        options->specs[experiment->spec_count++] = "malloc";
+    }
+    experiment->traces = options->traces;
+    experiment->specs = options->specs;
+}
+
+static error_t
+parse(int key, char *argument, struct argp_state *state)
+{
+    replay_options *options = state->input;
+    rh_experiment *experiment = &options->experiment;
+    switch (key) {
+    case 'a':
+        add_word(state, options->specs, &experiment->spec_count, argument);
+        return 0;
+    case 'o':
+        options->output = argument;
+        return 0;
+    case KEY_MEASURE:
+        experiment->measures = measures(state, argument);
+        return 0;
+    case KEY_REPS:
+        experiment->repetitions = (unsigned)number(state, "--reps", argument, 1, 10000);
+        return 0;
+    case KEY_SEED:
+        experiment->seed = number(state, "--seed", argument, 0, INT64_MAX);
+        return 0;
+    case KEY_TOUCH:
+        experiment->touch = (rh_touch)choice(state, "touch mode", argument, rh_touch_names);
+        return 0;
+    case KEY_DOMAIN:
+        experiment->domain = choice(state, "domain", argument, rh_domain_names);
+        return 0;
+    case KEY_SAMPLES:
+        experiment->samples = (unsigned)number(state, "--samples", argument, 1, 1000000);
+        return 0;
+    case KEY_JSON:
+        options->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        add_word(state, options->traces, &experiment->trace_count, argument);
+        return 0;
+    case ARGP_KEY_END:
+        finish_options(state, options);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp parser = {
+    known,
+    parse,
+    "FILE...",
+    "Replays recordings against allocators and prints what each took in memory and time: every run "
+    "in a process of its own, in shuffled order, memory, throughput and latency measured apart.\v"
+    "`reheap allocators` lists what a SPEC may be. Latencies include the probe that takes them; "
+    "what "
+    "is under twice its cost is shown as `< N`.\n\n"
+    "Example:\n"
+    "  reheap replay program.rht -a pymalloc -a pymalloc,arena=4M -a jemalloc -o runs.db",
+    NULL,
+    NULL,
+    NULL,
+};
+
+/* The words of the call, for the provenance; from malloc. */
+static char *
+command_line(int argc, char **argv)
+{
+    size_t bytes = 1;
+    for (int i = 0; i < argc; i++)
+        bytes += strlen(argv[i]) + 1;
+    char *line = calloc(1, bytes);
+    if (!line)
+        abort();
+    for (int i = 0; i < argc; i++) {
+        strcat(line, i ? " " : "");
+        strcat(line, argv[i]);
+    }
+    return line;
+}
+
+/* Shows what there is, also after an interruption or failed runs. */
+static rh_status
+show(const replay_options *options, rh_results *results, rh_error *error)
+{
+    if (options->json)
+        return rh_replay_show_json(results, error);
+    return rh_replay_show_table(results, options->experiment.specs, options->experiment.spec_count,
+                                error);
+}
+
+static bool
+shows_after(rh_status status)
+{
+    return status == RH_OK || status == RH_CANNOT_RUN || status == RH_INTERRUPTED;
+}
+
+static rh_status
+replay(const replay_options *options, rh_error *error)
+{
+    rh_results *results;
+    rh_status status = rh_results_create(options->output, &results, error);
+    if (status != RH_OK)
+        return status;
+    status = rh_experiment_run(&options->experiment, results, error);
+    if (shows_after(status)) {
+        rh_error show_error = {.status = RH_OK};
+        if (show(options, results, &show_error) != RH_OK && status == RH_OK)
+            status = rh_fail(error, show_error.status, "%s", show_error.message);
+    }
+    rh_results_close(results);
+    if (status == RH_INTERRUPTED && options->output)
+        rh_fail(error, RH_INTERRUPTED, "%s: interrupted; %s", options->output,
+                access(options->output, F_OK) == 0 ? "the runs that were complete are in it"
+                                                   : "no run was complete, so it was not written");
+    return status;
+}
+
+static int
+run(int argc, char **argv)
+{
+    char *line = command_line(argc, argv);
+    replay_options options = {.output = NULL};
+    rh_experiment_init(&options.experiment);
+    argp_err_exit_status = RH_USAGE;
+    argp_parse(&parser, argc, argv, 0, NULL, &options);
+    options.experiment.command = line;
+    rh_interrupt_watch();
+    if (options.experiment.repetitions > 1 || options.experiment.spec_count > 1)
+        fprintf(stderr, "runs in the order of seed %llu\n",
+                (unsigned long long)options.experiment.seed);
+    rh_error error = {.status = RH_OK};
+    rh_status status = replay(&options, &error);
+    if (status != RH_OK)
+        fprintf(stderr, "reheap replay: %s\n", error.message);
+    free(line);
+    return (int)status;
+}
+
+const rh_command rh_cmd_replay = {"replay", "replay recordings against allocators and measure",
+                                  run};

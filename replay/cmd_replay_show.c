@@ -1,0 +1,341 @@
+#include "replay/cmd_replay_show.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/output.h"
+#include "base/size.h"
+#include "replay/metrics.h"
+
+typedef struct run_list {
+    const rh_run *run;
+    size_t count;
+} run_list;
+
+static bool
+same_allocator(const rh_run *left, const rh_run *right)
+{
+    return left->trace == right->trace && strcmp(left->spec, right->spec) == 0;
+}
+
+static int
+compare(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+/* Median of a metric over the runs of `like`'s allocator that know it; NAN when none does. */
+static double
+median(const run_list *runs, const rh_run *like, const char *metric)
+{
+    double *values = calloc(runs->count, sizeof *values);
+    if (!values)
+        abort();
+    size_t count = 0;
+    for (size_t i = 0; i < runs->count; i++) {
+        const rh_run *run = &runs->run[i];
+        double value = same_allocator(run, like)
+                           ? rh_metrics_get(run->metrics, run->metric_count, metric)
+                           : NAN;
+        if (!isnan(value))
+            values[count++] = value;
+    }
+    double middle = NAN;
+    if (count) {
+        qsort(values, count, sizeof *values, compare);
+        middle = count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+    }
+    free(values);
+    return middle;
+}
+
+/* ------------------------------------------------------------------ the table */
+
+typedef enum column_kind { BYTES, NANOSECONDS, RATIO, PROBED } column_kind;
+
+static const struct column {
+    const char *heading, *metric;
+    column_kind kind;
+} columns[] = {
+    {"ns/event", "ns_per_event", NANOSECONDS},
+    {"malloc p50 ns", "malloc_p50_ns", PROBED},
+    {"p99", "malloc_p99_ns", PROBED},
+    {"p99.99", "malloc_p9999_ns", PROBED},
+    {"free p50 ns", "free_p50_ns", PROBED},
+    {"p99", "free_p99_ns", PROBED},
+    {"p99.99", "free_p9999_ns", PROBED},
+    {"peak mapped", "peak_mapped_bytes", BYTES},
+    {"peak resident", "peak_resident_bytes", BYTES},
+    {"fragmentation", "fragmentation_mean", RATIO},
+};
+enum { COLUMNS = sizeof columns / sizeof *columns };
+
+static void
+add_cell(rh_table *table, const struct column *column, double value, double probe_ns)
+{
+    char text[RH_SIZE_TEXT];
+    if (isnan(value)) {
+        rh_table_cell(table, "-");
+        return;
+    }
+    switch (column->kind) {
+    case BYTES:
+        rh_table_cell(table, "%s", rh_size_human((uint64_t)value, text, sizeof text));
+        break;
+    case NANOSECONDS:
+        rh_table_cell(table, "%.2f", value);
+        break;
+    case RATIO:
+        rh_table_cell(table, "%.1f %%", value * 100);
+        break;
+    case PROBED:
+        if (value < 2 * probe_ns)
+            rh_table_cell(table, "< %.0f", ceil(2 * probe_ns));
+        else
+            rh_table_cell(table, "%.0f", value);
+        break;
+    }
+}
+
+/* Columns that some run of this trace knows. */
+static unsigned
+known_columns(const run_list *runs, int64_t trace, bool known[COLUMNS])
+{
+    unsigned count = 0;
+    for (size_t c = 0; c < COLUMNS; c++) {
+        known[c] = false;
+        for (size_t i = 0; i < runs->count && !known[c]; i++)
+            known[c] = runs->run[i].trace == trace &&
+                       !isnan(rh_metrics_get(runs->run[i].metrics, runs->run[i].metric_count,
+                                             columns[c].metric));
+        count += known[c];
+    }
+    return count;
+}
+
+static const char *
+worst_status(const run_list *runs, const rh_run *like)
+{
+    const char *worst = "complete";
+    for (size_t i = 0; i < runs->count; i++) {
+        if (!same_allocator(&runs->run[i], like))
+            continue;
+        if (strcmp(runs->run[i].status, "failed") == 0)
+            return "failed";
+        if (strcmp(runs->run[i].status, "flagged") == 0)
+            worst = "flagged";
+    }
+    return worst;
+}
+
+static bool
+is_first_of_allocator(const run_list *runs, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (same_allocator(&runs->run[i], &runs->run[at]))
+            return false;
+    return true;
+}
+
+/* Runs were shuffled: the table is in the order in which the allocators were given. */
+static size_t
+place_of(const char *const *specs, size_t count, const char *spec)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(specs[i], spec) == 0)
+            return i;
+    return count;
+}
+
+static void
+add_row(rh_table *table, const run_list *runs, const rh_run *run, const bool known[COLUMNS])
+{
+    double probe_ns = median(runs, run, "probe_ns");
+    rh_table_cell(table, "%s", run->spec);
+    for (size_t c = 0; c < COLUMNS; c++)
+        if (known[c])
+            add_cell(table, &columns[c], median(runs, run, columns[c].metric), probe_ns);
+    rh_table_cell(table, "%s", worst_status(runs, run));
+}
+
+static void
+print_heading(rh_results *results, const run_list *runs, const rh_run *first)
+{
+    char events[RH_SIZE_TEXT] = "no", requested[RH_SIZE_TEXT];
+    double count = median(runs, first, "events");
+    if (!isnan(count))
+        rh_count_grouped((uint64_t)count, events, sizeof events);
+    printf("%s: %s events", rh_results_trace_path(results, first->trace), events);
+    double peak = median(runs, first, "peak_requested_bytes");
+    if (!isnan(peak))
+        printf(", at most %s requested at once",
+               rh_size_human((uint64_t)peak, requested, sizeof requested));
+    printf("\n");
+}
+
+static void
+print_trace(rh_results *results, const run_list *runs, const rh_run *first,
+            const char *const *specs, size_t spec_count)
+{
+    bool known[COLUMNS];
+    unsigned shown = known_columns(runs, first->trace, known);
+    print_heading(results, runs, first);
+    rh_table *table = rh_table_new(shown + 2);
+    rh_table_cell(table, "allocator");
+    for (size_t c = 0; c < COLUMNS; c++)
+        if (known[c])
+            rh_table_cell(table, "%s", columns[c].heading);
+    rh_table_cell(table, "runs");
+    for (size_t place = 0; place <= spec_count; place++)
+        for (size_t i = 0; i < runs->count; i++)
+            if (runs->run[i].trace == first->trace && is_first_of_allocator(runs, i) &&
+                place_of(specs, spec_count, runs->run[i].spec) == place)
+                add_row(table, runs, &runs->run[i], known);
+    rh_table_print(table, stdout);
+    rh_table_free(table);
+}
+
+static rh_status
+load(rh_results *results, run_list *runs, rh_error *error)
+{
+    return rh_results_runs(results, &runs->run, &runs->count, error);
+}
+
+rh_status
+rh_replay_show_table(rh_results *results, const char *const *specs, size_t spec_count,
+                     rh_error *error)
+{
+    run_list runs;
+    rh_status status = load(results, &runs, error);
+    if (status != RH_OK)
+        return status;
+    int64_t highest = 0;
+    for (size_t i = 0; i < runs.count; i++)
+        highest = runs.run[i].trace > highest ? runs.run[i].trace : highest;
+    for (int64_t trace = 0; trace <= highest; trace++) {
+        for (size_t i = 0; i < runs.count; i++) {
+            if (runs.run[i].trace == trace) {
+                print_trace(results, &runs, &runs.run[i], specs, spec_count);
+                break;
+            }
+        }
+    }
+    return RH_OK;
+}
+
+/* ------------------------------------------------------------------ JSON */
+
+static void
+set_text(json_t *object, const char *name, const char *text)
+{
+    json_t *value = text ? json_string(text) : NULL;
+    json_object_set_new(object, name, value ? value : json_null());
+}
+
+static json_t *
+trace_json(rh_results *results, int64_t trace)
+{
+    const char *info = rh_results_trace_info(results, trace);
+    json_t *object = info ? json_loads(info, 0, NULL) : NULL;
+    if (!object)
+        object = json_object();
+    set_text(object, "path", rh_results_trace_path(results, trace));
+    set_text(object, "hash", rh_results_trace_hash(results, trace));
+    return object;
+}
+
+static void
+add_metrics(json_t *metrics, const rh_run *run)
+{
+    for (size_t i = 0; i < run->metric_count; i++) {
+        double value = run->metrics[i].value;
+        json_t *number = isnan(value) ? json_null()
+                         : value == floor(value) && fabs(value) < 9e15
+                             ? json_integer((json_int_t)value)
+                             : json_real(value);
+        json_object_set_new(metrics, run->metrics[i].name, number);
+    }
+}
+
+static void
+add_pass(json_t *passes, const rh_run *run)
+{
+    json_t *pass = json_object();
+    set_text(pass, "status", run->status);
+    json_t *provenance = run->provenance ? json_loads(run->provenance, 0, NULL) : NULL;
+    json_object_set_new(pass, "provenance", provenance ? provenance : json_null());
+    json_object_set_new(passes, run->pass, pass);
+}
+
+/* A memory pass that was not repeated stands for every repetition. */
+static bool
+belongs(const run_list *runs, const rh_run *run, const rh_run *like)
+{
+    if (!same_allocator(run, like))
+        return false;
+    if (run->rep == like->rep)
+        return true;
+    if (run->rep != 0 || strcmp(run->pass, "memory") != 0)
+        return false;
+    for (size_t i = 0; i < runs->count; i++)
+        if (same_allocator(&runs->run[i], like) && runs->run[i].rep == like->rep &&
+            strcmp(runs->run[i].pass, "memory") == 0)
+            return false;
+    return true;
+}
+
+static json_t *
+run_json(rh_results *results, const run_list *runs, const rh_run *like)
+{
+    json_t *object = json_object(), *allocator = json_object();
+    json_t *metrics = json_object(), *passes = json_object();
+    set_text(allocator, "spec", like->spec);
+    set_text(allocator, "name", like->name);
+    for (size_t i = 0; i < runs->count; i++) {
+        const rh_run *run = &runs->run[i];
+        if (!belongs(runs, run, like))
+            continue;
+        add_metrics(metrics, run);
+        add_pass(passes, run);
+        set_text(allocator, "version", run->version && *run->version ? run->version : NULL);
+    }
+    json_object_set_new(object, "trace", trace_json(results, like->trace));
+    json_object_set_new(object, "allocator", allocator);
+    json_object_set_new(object, "rep", json_integer(like->rep));
+    json_object_set_new(object, "passes", passes);
+    json_object_set_new(object, "metrics", metrics);
+    return object;
+}
+
+static bool
+is_first_of_repetition(const run_list *runs, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (same_allocator(&runs->run[i], &runs->run[at]) && runs->run[i].rep == runs->run[at].rep)
+            return false;
+    return true;
+}
+
+rh_status
+rh_replay_show_json(rh_results *results, rh_error *error)
+{
+    run_list runs;
+    rh_status status = load(results, &runs, error);
+    if (status != RH_OK)
+        return status;
+    json_t *object = json_object(), *list = json_array();
+    set_text(object, "schema", "reheap.replay/1");
+    for (size_t i = 0; i < runs.count; i++)
+        if (is_first_of_repetition(&runs, i))
+            json_array_append_new(list, run_json(results, &runs, &runs.run[i]));
+    json_object_set_new(object, "runs", list);
+    json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    printf("\n");
+    json_decref(object);
+    return RH_OK;
+}

@@ -1,0 +1,16 @@
+/* What `reheap replay` prints. */
+#ifndef REHEAP_REPLAY_CMD_REPLAY_SHOW_H
+#define REHEAP_REPLAY_CMD_REPLAY_SHOW_H
+
+#include "replay/results.h"
+
+/* A table per trace: one line an allocator, in the order of `specs`, medians over the repetitions.
+ */
+rh_status rh_replay_show_table(rh_results *results, const char *const *specs, size_t spec_count,
+                               rh_error *error);
+
+/* One object of schema reheap.replay/1: a run is an allocator and a repetition, with the metrics of
+ * all passes; what a deterministic heap's single memory pass found stands with each repetition. */
+rh_status rh_replay_show_json(rh_results *results, rh_error *error);
+
+#endif

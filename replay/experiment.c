@@ -1,0 +1,456 @@
+/* See experiment.h. The plan is a list of groups (group.h), shuffled by the seed: time passes one
+ * run each, memory passes all allocators of a trace together, as many as fit into memory. */
+#define _GNU_SOURCE
+#include "replay/experiment.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc/spec.h"
+#include "base/host.h"
+#include "base/output.h"
+#include "base/random.h"
+#include "replay/group.h"
+#include "replay/metrics.h"
+#include "replay/pass_spec.h"
+#include "replay/provenance.h"
+#include "replay/trace_source.h"
+
+#define SAMPLES_STANDARD     1000
+#define SAMPLES_MOST         1000000
+#define MEMBERS_MOST         32u
+#define REPETITIONS_STANDARD 3
+#define MEMBER_BYTES         (UINT64_C(64) << 20) /* what a child takes besides its heap */
+
+typedef struct trace_entry {
+    const char *path;
+    char hash[RH_TRACE_HASH_TEXT];
+    int64_t id;
+    rh_scan scan;
+    rh_compiler compiler; /* its options, without samples */
+} trace_entry;
+
+/* An allocator as given, parsed. */
+typedef struct allocator_entry {
+    const char *text;
+    rh_spec spec;
+    bool parsed;
+    char library[4096];
+    rh_status status; /* of finding the library */
+    char reason[1024];
+} allocator_entry;
+
+typedef struct group_order {
+    size_t trace;
+    rh_pass pass;
+    unsigned rep;
+    size_t count;
+    size_t candidate[MEMBERS_MOST];
+} group_order;
+
+typedef struct run_state {
+    const rh_experiment *experiment;
+    rh_results *results;
+    rh_machine machine;
+    trace_entry *traces;
+    allocator_entry *candidates;
+    group_order *orders;
+    size_t order_count, order_capacity;
+    rh_progress progress;
+    uint64_t calls_done; /* by earlier groups, over all members */
+    unsigned failed, stored;
+    char first_failure[1200];
+} run_state;
+
+void
+rh_experiment_init(rh_experiment *experiment)
+{
+    *experiment =
+        (rh_experiment){.measures = RH_MEASURE_MEMORY | RH_MEASURE_THROUGHPUT | RH_MEASURE_LATENCY,
+                        .repetitions = REPETITIONS_STANDARD,
+                        .seed = 1,
+                        .domain = PYMEM_DOMAIN_OBJ};
+}
+
+/* ------------------------------------------------------------------ before anything runs */
+
+static rh_status
+parse_candidate(const run_state *state, allocator_entry *candidate, rh_error *error)
+{
+    rh_status status = rh_spec_parse(candidate->text, &candidate->spec, error);
+    if (status != RH_OK)
+        return status;
+    candidate->parsed = true;
+    if (strlen(candidate->text) + 64 > RH_CHANNEL_SPEC_MAX)
+        return rh_fail(error, RH_USAGE, "%.40s...: the spec is too long", candidate->text);
+    if (state->experiment->touch != RH_TOUCH_NONE && rh_spec_is_unbacked(&candidate->spec))
+        return rh_fail(error, RH_USAGE,
+                       "%s: addresses of source=virtual cannot be touched; use touch mode none",
+                       candidate->text);
+    rh_error library_error = {0};
+    candidate->status = rh_spec_library(&candidate->spec, candidate->library,
+                                        sizeof candidate->library, &library_error);
+    snprintf(candidate->reason, sizeof candidate->reason, "%s", library_error.message);
+    if (candidate->status == RH_USAGE)
+        return rh_fail(error, RH_USAGE, "%s", library_error.message);
+    return RH_OK;
+}
+
+static rh_status
+read_trace(const run_state *state, trace_entry *trace, rh_error *error)
+{
+    rh_reader *reader;
+    rh_status status = rh_reader_open(trace->path, NULL, &reader, error);
+    if (status != RH_OK)
+        return status;
+    const rh_trace_info *info = rh_reader_info(reader);
+    trace->compiler = (rh_compiler){.domain = (PyMemAllocatorDomain)state->experiment->domain,
+                                    .has_domains = info->domains,
+                                    .has_times = info->timestamps != RH_TIMES_NONE};
+    rh_source source = rh_trace_source(reader);
+    status = rh_scan_source(&source, &trace->compiler, &trace->scan, error);
+    if (status == RH_OK)
+        status = rh_trace_hash(trace->path, trace->hash, error);
+    if (status == RH_OK && trace->scan.counts.calls == 0)
+        status = rh_fail(error, RH_BAD_INPUT, "%s: it holds no event that could be replayed",
+                         trace->path);
+    if (status == RH_OK) {
+        char *description = rh_trace_describe(info);
+        status = rh_results_add_trace(state->results, trace->path, trace->hash, description,
+                                      &trace->id, error);
+        free(description);
+    }
+    rh_reader_close(reader);
+    return status;
+}
+
+static rh_status
+set_number(run_state *state, const char *key, uint64_t value, rh_error *error)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    return rh_results_set(state->results, key, text, error);
+}
+
+static rh_status
+store_settings(run_state *state, rh_error *error)
+{
+    const rh_experiment *experiment = state->experiment;
+    rh_status status = set_number(state, "seed", experiment->seed, error);
+    if (status == RH_OK)
+        status = set_number(state, "repetitions", experiment->repetitions, error);
+    if (status == RH_OK)
+        status = rh_results_set(state->results, "touch", rh_touch_names[experiment->touch], error);
+    if (status == RH_OK && experiment->command)
+        status = rh_results_set(state->results, "command", experiment->command, error);
+    return status;
+}
+
+static rh_status
+check_settings(const rh_experiment *experiment, rh_error *error)
+{
+    if (experiment->trace_count == 0 || experiment->spec_count == 0 || experiment->measures == 0)
+        return rh_fail(error, RH_USAGE, "needs at least a trace, an allocator and a measure");
+    if (experiment->repetitions == 0 || experiment->repetitions > 10000)
+        return rh_fail(error, RH_USAGE, "repetitions are 1 to 10000");
+    if (experiment->samples > SAMPLES_MOST)
+        return rh_fail(error, RH_USAGE, "samples are at most %d", SAMPLES_MOST);
+    if (experiment->domain < 0 || experiment->domain >= RH_DOMAINS)
+        return rh_fail(error, RH_USAGE, "domains are raw, mem and obj");
+    return RH_OK;
+}
+
+/* ------------------------------------------------------------------ the plan */
+
+static group_order *
+add_order(run_state *state, size_t trace, rh_pass pass, unsigned rep)
+{
+    if (state->order_count == state->order_capacity) {
+        state->order_capacity = state->order_capacity ? state->order_capacity * 2 : 64;
+        state->orders = realloc(state->orders, state->order_capacity * sizeof *state->orders);
+        if (!state->orders)
+            abort();
+    }
+    group_order *order = &state->orders[state->order_count++];
+    *order = (group_order){.trace = trace, .pass = pass, .rep = rep};
+    return order;
+}
+
+static void
+plan_times(run_state *state, size_t trace, rh_pass pass)
+{
+    for (unsigned rep = 0; rep < state->experiment->repetitions; rep++) {
+        for (size_t c = 0; c < state->experiment->spec_count; c++) {
+            group_order *order = add_order(state, trace, pass, rep);
+            order->candidate[order->count++] = c;
+        }
+    }
+}
+
+/* How many heaps may hold this trace's blocks at once in half of the machine's memory. */
+static unsigned
+members_that_fit(const trace_entry *trace)
+{
+    uint64_t each = trace->scan.peak_requested_bytes / 2 * 3 +
+                    trace->scan.slots * (uint64_t)sizeof(rh_memory_slot) + MEMBER_BYTES;
+    uint64_t fit = rh_host_memory_bytes() / 2 / each;
+    return fit < 1 ? 1 : fit > MEMBERS_MOST ? MEMBERS_MOST : (unsigned)fit;
+}
+
+/* A heap that behaves the same every time runs once. */
+static void
+plan_memory(run_state *state, size_t trace)
+{
+    unsigned most = members_that_fit(&state->traces[trace]);
+    for (unsigned rep = 0; rep < state->experiment->repetitions; rep++) {
+        group_order *order = NULL;
+        for (size_t c = 0; c < state->experiment->spec_count; c++) {
+            if (rep > 0 && state->candidates[c].spec.allocator->deterministic)
+                continue;
+            if (!order || order->count == most)
+                order = add_order(state, trace, RH_PASS_MEMORY, rep);
+            order->candidate[order->count++] = c;
+        }
+    }
+}
+
+static void
+shuffle(run_state *state)
+{
+    rh_random random = {state->experiment->seed};
+    for (size_t i = state->order_count; i > 1; i--) {
+        size_t j = (size_t)rh_random_below(&random, i);
+        group_order swap = state->orders[i - 1];
+        state->orders[i - 1] = state->orders[j];
+        state->orders[j] = swap;
+    }
+}
+
+static void
+plan(run_state *state)
+{
+    for (size_t t = 0; t < state->experiment->trace_count; t++) {
+        if (state->experiment->measures & RH_MEASURE_MEMORY)
+            plan_memory(state, t);
+        if (state->experiment->measures & RH_MEASURE_THROUGHPUT)
+            plan_times(state, t, RH_PASS_THROUGHPUT);
+        if (state->experiment->measures & RH_MEASURE_LATENCY)
+            plan_times(state, t, RH_PASS_LATENCY);
+    }
+    shuffle(state);
+}
+
+/* ------------------------------------------------------------------ running and storing */
+
+static void
+note_failure(run_state *state, const allocator_entry *candidate, const char *reason)
+{
+    if (state->failed++ == 0)
+        snprintf(state->first_failure, sizeof state->first_failure, "%.150s: %s", candidate->text,
+                 reason);
+}
+
+static rh_status
+store_run(run_state *state, const group_order *order, size_t which, const rh_member *member,
+          const rh_sample *samples, const char *opened, rh_error *error)
+{
+    const allocator_entry *candidate = &state->candidates[which];
+    const trace_entry *trace = &state->traces[order->trace];
+    const char *reason = candidate->status ? candidate->reason : member->message;
+    bool failed = candidate->status || member->status;
+    bool timed = order->pass == RH_PASS_LATENCY && !failed;
+    static rh_bucket buckets[RH_HISTOGRAM_BUCKETS * RH_TIMED_OPERATIONS];
+    rh_metrics metrics = {.count = 0};
+    if (failed)
+        note_failure(state, candidate, reason);
+    else
+        rh_metrics_fill(&metrics, member, &trace->scan, state->machine.ticks_per_ns);
+    char *provenance = rh_provenance(&state->machine, state->experiment, member, opened,
+                                     candidate->library, trace->hash, failed ? reason : NULL);
+    rh_run run = {
+        .trace = trace->id,
+        .spec = candidate->text,
+        .name = candidate->spec.allocator->name,
+        .version = member ? member->version : "",
+        .pass = rh_pass_names[order->pass],
+        .rep = order->rep,
+        .status = failed                       ? "failed"
+                  : member->failed_allocations ? "flagged"
+                                               : "complete",
+        .provenance = provenance,
+        .metrics = metrics.metric,
+        .metric_count = metrics.count,
+        .samples = samples,
+        .sample_count =
+            failed || order->pass != RH_PASS_MEMORY ? 0 : (size_t)member->memory.sample_count,
+        .buckets = buckets,
+        .bucket_count = timed ? rh_metrics_buckets(member, state->machine.ticks_per_ns, buckets,
+                                                   sizeof buckets / sizeof *buckets)
+                              : 0};
+    rh_status status = rh_results_add_run(state->results, &run, error);
+    state->stored += status == RH_OK;
+    free(provenance);
+    return status;
+}
+
+static void
+show_progress(void *ctx, uint64_t calls)
+{
+    run_state *state = ctx;
+    if (!state->experiment->quiet)
+        rh_progress_update(&state->progress, state->calls_done + calls);
+}
+
+/* The members of an order that can be tried; the others are stored as failed at once. */
+typedef struct attempt_set {
+    size_t candidate[MEMBERS_MOST];
+    char *specs[MEMBERS_MOST];
+    const char *libraries[MEMBERS_MOST];
+    unsigned count;
+} attempt_set;
+
+static rh_status
+gather(run_state *state, const group_order *order, attempt_set *attempt, rh_error *error)
+{
+    attempt->count = 0;
+    for (size_t i = 0; i < order->count; i++) {
+        allocator_entry *candidate = &state->candidates[order->candidate[i]];
+        if (candidate->status) {
+            rh_status status =
+                store_run(state, order, order->candidate[i], NULL, NULL, candidate->text, error);
+            if (status != RH_OK)
+                return status;
+            continue;
+        }
+        attempt->candidate[attempt->count] = order->candidate[i];
+        attempt->specs[attempt->count] =
+            rh_pass_spec(candidate->text, &candidate->spec, order->pass);
+        attempt->libraries[attempt->count++] = candidate->library;
+    }
+    return RH_OK;
+}
+
+static rh_group_plan
+group_plan(run_state *state, const group_order *order, const attempt_set *attempt)
+{
+    const trace_entry *trace = &state->traces[order->trace];
+    const rh_experiment *experiment = state->experiment;
+    rh_group_plan plan = {.pass = order->pass,
+                          .touch = experiment->touch,
+                          .compiler = trace->compiler,
+                          .slots = trace->scan.slots,
+                          .specs = (const char *const *)attempt->specs,
+                          .libraries = attempt->libraries,
+                          .members = attempt->count,
+                          .patience_seconds = experiment->patience_seconds,
+                          .progress = show_progress,
+                          .progress_ctx = state};
+    if (order->pass == RH_PASS_MEMORY) {
+        uint64_t samples = experiment->samples ? experiment->samples : SAMPLES_STANDARD;
+        uint64_t calls = trace->scan.counts.calls;
+        uint64_t every = (calls + samples - 1) / samples;
+        plan.compiler.sample_every = plan.compiler.next_sample = every ? every : 1;
+        plan.sample_capacity = samples + 3;
+    }
+    return plan;
+}
+
+static rh_status
+run_attempt(run_state *state, const group_order *order, const attempt_set *attempt, rh_error *error)
+{
+    rh_reader *reader;
+    rh_status status = rh_reader_open(state->traces[order->trace].path, NULL, &reader, error);
+    if (status != RH_OK)
+        return status;
+    rh_source source = rh_trace_source(reader);
+    rh_group_plan plan = group_plan(state, order, attempt);
+    rh_group *group;
+    status = rh_group_run(&plan, &source, &group, error);
+    rh_reader_close(reader);
+    for (unsigned i = 0; status == RH_OK && i < attempt->count; i++)
+        status = store_run(state, order, attempt->candidate[i], rh_group_member(group, i),
+                           rh_group_samples(group, i), attempt->specs[i], error);
+    rh_group_close(group);
+    return status;
+}
+
+static rh_status
+run_order(run_state *state, const group_order *order, rh_error *error)
+{
+    attempt_set attempt;
+    rh_status status = gather(state, order, &attempt, error);
+    if (status == RH_OK && attempt.count)
+        status = run_attempt(state, order, &attempt, error);
+    for (unsigned i = 0; i < attempt.count; i++)
+        free(attempt.specs[i]);
+    state->calls_done += state->traces[order->trace].scan.counts.calls;
+    return status;
+}
+
+static rh_status
+run_orders(run_state *state, rh_error *error)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < state->order_count; i++)
+        total += state->traces[state->orders[i].trace].scan.counts.calls;
+    rh_progress_begin(&state->progress, "replaying", "events", total);
+    rh_status status = RH_OK;
+    for (size_t i = 0; i < state->order_count && status == RH_OK; i++)
+        status = rh_interrupted() ? rh_fail(error, RH_INTERRUPTED, "interrupted")
+                                  : run_order(state, &state->orders[i], error);
+    rh_progress_end(&state->progress);
+    return status;
+}
+
+static rh_status
+prepare(run_state *state, rh_error *error)
+{
+    const rh_experiment *experiment = state->experiment;
+    rh_status status = check_settings(experiment, error);
+    if (status != RH_OK)
+        return status;
+    state->traces = calloc(experiment->trace_count, sizeof *state->traces);
+    state->candidates = calloc(experiment->spec_count, sizeof *state->candidates);
+    if (!state->traces || !state->candidates)
+        abort();
+    for (size_t i = 0; status == RH_OK && i < experiment->spec_count; i++) {
+        state->candidates[i].text = experiment->specs[i];
+        status = parse_candidate(state, &state->candidates[i], error);
+    }
+    for (size_t i = 0; status == RH_OK && i < experiment->trace_count; i++) {
+        state->traces[i].path = experiment->traces[i];
+        status = read_trace(state, &state->traces[i], error);
+    }
+    if (status == RH_OK)
+        status = store_settings(state, error);
+    return status;
+}
+
+static void
+release(run_state *state)
+{
+    for (size_t i = 0; state->candidates && i < state->experiment->spec_count; i++)
+        if (state->candidates[i].parsed)
+            rh_spec_release(&state->candidates[i].spec);
+    free(state->candidates);
+    free(state->traces);
+    free(state->orders);
+}
+
+rh_status
+rh_experiment_run(const rh_experiment *experiment, rh_results *results, rh_error *error)
+{
+    run_state state = {.experiment = experiment, .results = results};
+    rh_status status = prepare(&state, error);
+    if (status == RH_OK) {
+        rh_machine_read(&state.machine);
+        plan(&state);
+        status = run_orders(&state, error);
+    }
+    if (status == RH_OK && state.failed)
+        status = rh_fail(error, RH_CANNOT_RUN, "%u of %u runs failed; the first: %s", state.failed,
+                         state.stored, state.first_failure);
+    release(&state);
+    return status;
+}

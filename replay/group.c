@@ -1,0 +1,474 @@
+#define _GNU_SOURCE
+#include "replay/group.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/host.h"
+#include "base/output.h"
+#include "replay/child.h"
+
+#define PATIENCE_SECONDS 120
+#define LOOK_MS          100  /* how often a waiting parent looks after its children */
+#define SPINS            4000 /* some 50 µs: longer than a batch takes */
+#define CHANNEL_FILE     3    /* its number in a child */
+
+typedef struct child_process {
+    pid_t id;          /* 0: not running */
+    int words;         /* memory file that takes what it says */
+    uint32_t seen;     /* batches consumed when last looked */
+    uint64_t moved_ns; /* when that last changed */
+} child_process;
+
+struct rh_group {
+    const rh_group_plan *plan;
+    rh_channel *channel;
+    child_process *processes;
+    cpu_set_t allowed; /* where this process may run, to be restored */
+    bool pinned;
+};
+
+/* ------------------------------------------------------------------ scanning */
+
+typedef struct live_set {
+    uint64_t *sizes; /* by slot; UINT64_MAX: not live */
+    uint32_t room;
+} live_set;
+
+static void
+make_room(live_set *live, uint32_t slots)
+{
+    if (slots <= live->room)
+        return;
+    uint32_t room = slots < UINT32_MAX / 2 ? slots * 2 : slots;
+    live->sizes = realloc(live->sizes, (size_t)room * sizeof *live->sizes);
+    if (!live->sizes)
+        abort();
+    memset(live->sizes + live->room, 0xFF, (size_t)(room - live->room) * sizeof *live->sizes);
+    live->room = room;
+}
+
+static void
+leave(rh_scan *scan, uint64_t *size)
+{
+    if (*size == UINT64_MAX)
+        return;
+    scan->end_requested_bytes -= *size;
+    scan->end_live_blocks--;
+    *size = UINT64_MAX;
+}
+
+static void
+follow(rh_scan *scan, live_set *live, const rh_event *event)
+{
+    if (event->operation > RH_ALIGNED || event->slot == RH_NO_SLOT ||
+        event->flags & (RH_EVENT_FAILED | RH_EVENT_NESTED))
+        return;
+    uint64_t *size = &live->sizes[event->slot];
+    leave(scan, size);
+    if (event->operation == RH_FREE)
+        return;
+    *size = event->size;
+    scan->end_requested_bytes += event->size;
+    scan->end_live_blocks++;
+    if (scan->end_requested_bytes > scan->peak_requested_bytes)
+        scan->peak_requested_bytes = scan->end_requested_bytes;
+    if (scan->end_live_blocks > scan->peak_live_blocks)
+        scan->peak_live_blocks = scan->end_live_blocks;
+}
+
+static void
+scan_batch(rh_scan *scan, live_set *live, const rh_batch *batch)
+{
+    rh_code codes[256];
+    rh_wide wides[256];
+    for (size_t i = 0; i < batch->count; i++)
+        follow(scan, live, &batch->events[i]);
+    for (size_t done = 0; done < batch->count;) {
+        rh_program program = {
+            .codes = codes, .wides = wides, .code_capacity = 256, .wide_capacity = 256};
+        done += rh_compile(&scan->counts, batch->events + done, batch->count - done, &program);
+    }
+}
+
+rh_status
+rh_scan_source(const rh_source *source, const rh_compiler *compiler, rh_scan *scan, rh_error *error)
+{
+    *scan = (rh_scan){.counts = *compiler};
+    live_set live = {0};
+    rh_status status;
+    rh_batch batch;
+    while ((status = source->next(source->ctx, &batch, error)) == RH_OK && batch.count) {
+        make_room(&live, batch.slots);
+        scan->slots = batch.slots;
+        scan_batch(scan, &live, &batch);
+        if (rh_interrupted()) {
+            status = rh_fail(error, RH_INTERRUPTED, "interrupted");
+            break;
+        }
+    }
+    free(live.sizes);
+    return status;
+}
+
+/* ------------------------------------------------------------------ processes */
+
+/* The environment of a child: ours, with LD_PRELOAD set to `library` or taken out. */
+static char **
+child_environment(const char *library, char **preload)
+{
+    size_t count = 0;
+    while (environ[count])
+        count++;
+    char **environment = calloc(count + 2, sizeof *environment);
+    if (!environment)
+        abort();
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(environ[i], "LD_PRELOAD=", 11) != 0)
+            environment[kept++] = environ[i];
+    *preload = NULL;
+    if (*library) {
+        if (asprintf(preload, "LD_PRELOAD=%s", library) < 0)
+            abort();
+        environment[kept] = *preload;
+    }
+    return environment;
+}
+
+/* Starts this program afresh as member `index`. Both its outputs go to a memory file, whose words
+ * are shown should it fail. */
+static rh_status
+start(rh_group *group, uint32_t index, int channel_file, rh_error *error)
+{
+    child_process *process = &group->processes[index];
+    process->words = memfd_create("reheap-words", MFD_CLOEXEC);
+    char member[16], file[16], *preload;
+    snprintf(member, sizeof member, "%u", index);
+    snprintf(file, sizeof file, "%d", CHANNEL_FILE);
+    char *arguments[] = {(char *)"reheap", (char *)RH_CHILD_COMMAND, file, member, NULL};
+    char **environment = child_environment(group->plan->libraries[index], &preload);
+
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    /* Away from the number it is to have: a dup2 onto itself would leave it closed on exec. */
+    int away = fcntl(channel_file, F_DUPFD_CLOEXEC, 64);
+    posix_spawn_file_actions_adddup2(&actions, away, CHANNEL_FILE);
+    posix_spawn_file_actions_adddup2(&actions, process->words, STDERR_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, process->words, STDOUT_FILENO);
+    int problem =
+        posix_spawn(&process->id, "/proc/self/exe", &actions, NULL, arguments, environment);
+    posix_spawn_file_actions_destroy(&actions);
+    close(away);
+    free(environment);
+    free(preload);
+    process->moved_ns = rh_host_now_ns();
+    if (problem) {
+        process->id = 0;
+        return rh_fail_errno(error, RH_SYSTEM, problem, "cannot start a process");
+    }
+    return RH_OK;
+}
+
+/* The first line a child wrote, cut to the message's room. */
+static void
+add_words(const child_process *process, rh_member *member)
+{
+    char words[200];
+    ssize_t length = pread(process->words, words, sizeof words - 1, 0);
+    if (length <= 0)
+        return;
+    words[length] = '\0';
+    words[strcspn(words, "\n")] = '\0';
+    size_t used = strlen(member->message);
+    snprintf(member->message + used, sizeof member->message - used, "; it said: %s", words);
+}
+
+static void
+mark_failed(rh_group *group, uint32_t index, int wait_status)
+{
+    rh_member *member = rh_channel_member(group->channel, index);
+    rh_error error = {0};
+    if (WIFSIGNALED(wait_status))
+        rh_fail(&error, RH_CANNOT_RUN, "its process was ended by signal %d (%s)",
+                WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
+    else
+        rh_fail(&error, RH_CANNOT_RUN, "its process ended early with status %d",
+                WEXITSTATUS(wait_status));
+    if (member->status == RH_OK) {
+        member->status = error.status;
+        snprintf(member->message, sizeof member->message, "%s", error.message);
+    }
+    add_words(&group->processes[index], member);
+}
+
+/* Collects children that ended. */
+static void
+reap(rh_group *group)
+{
+    for (uint32_t i = 0; i < group->plan->members; i++) {
+        child_process *process = &group->processes[i];
+        int wait_status;
+        if (!process->id || waitpid(process->id, &wait_status, WNOHANG) != process->id)
+            continue;
+        process->id = 0;
+        rh_member *member = rh_channel_member(group->channel, i);
+        if (!atomic_load(&member->finished))
+            mark_failed(group, i, wait_status);
+    }
+}
+
+/* Ends a member that has not moved for too long. */
+static void
+end_stuck(rh_group *group, uint32_t index)
+{
+    child_process *process = &group->processes[index];
+    rh_member *member = rh_channel_member(group->channel, index);
+    uint32_t consumed = atomic_load(&member->consumed);
+    uint64_t now = rh_host_now_ns();
+    unsigned patience =
+        group->plan->patience_seconds ? group->plan->patience_seconds : PATIENCE_SECONDS;
+    if (consumed != process->seen) {
+        process->seen = consumed;
+        process->moved_ns = now;
+    }
+    if (!process->id || now - process->moved_ns < patience * UINT64_C(1000000000))
+        return;
+    member->status = RH_CANNOT_RUN;
+    snprintf(member->message, sizeof member->message, "it made no progress for %u seconds",
+             patience);
+    kill(process->id, SIGKILL);
+}
+
+static bool
+waited_for(const rh_group *group, uint32_t index)
+{
+    return group->processes[index].id &&
+           !atomic_load(&rh_channel_member(group->channel, index)->finished);
+}
+
+static bool
+anyone_running(const rh_group *group)
+{
+    for (uint32_t i = 0; i < group->plan->members; i++)
+        if (group->processes[i].id)
+            return true;
+    return false;
+}
+
+static void
+end_all(rh_group *group)
+{
+    for (uint32_t i = 0; i < group->plan->members; i++) {
+        pid_t id = group->processes[i].id;
+        if (id) {
+            kill(id, SIGKILL);
+            waitpid(id, NULL, 0);
+            group->processes[i].id = 0;
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ feeding */
+
+/* Waits until every member still running has freed the buffer of `batch`. */
+static rh_status
+wait_for_room(rh_group *group, uint32_t batch, rh_error *error)
+{
+    for (uint32_t i = 0; i < group->plan->members; i++) {
+        while (waited_for(group, i) &&
+               !rh_channel_wait_for_room(group->channel, batch, i, LOOK_MS)) {
+            if (rh_interrupted())
+                return rh_fail(error, RH_INTERRUPTED, "interrupted");
+            reap(group);
+            end_stuck(group, i);
+        }
+    }
+    return RH_OK;
+}
+
+/* The feeder's place: the buffer that is being filled. */
+typedef struct feed_state {
+    rh_group *group;
+    rh_compiler compiler;
+    rh_program program;
+    uint32_t batch;
+    uint64_t calls_before;
+} feed_state;
+
+static rh_status
+take_buffer(feed_state *feeder, rh_error *error)
+{
+    rh_status status = wait_for_room(feeder->group, feeder->batch, error);
+    feeder->program = rh_channel_program(feeder->group->channel, feeder->batch);
+    feeder->program.code_count = feeder->program.wide_count = 0;
+    return status;
+}
+
+static void
+publish(feed_state *feeder, bool last)
+{
+    rh_channel *channel = feeder->group->channel;
+    const rh_compiler *compiler = &feeder->compiler;
+    channel->batch[feeder->batch % RH_CHANNEL_BUFFERS] =
+        (rh_batch_header){.code_count = feeder->program.code_count,
+                          .wide_count = feeder->program.wide_count,
+                          .calls = compiler->calls - feeder->calls_before,
+                          .last = last,
+                          .time_ns = compiler->has_times ? compiler->last_time_ns : RH_UNKNOWN};
+    feeder->calls_before = compiler->calls;
+    rh_channel_publish(channel, feeder->batch++);
+    if (feeder->group->plan->progress)
+        feeder->group->plan->progress(feeder->group->plan->progress_ctx, compiler->calls);
+}
+
+static rh_status
+feed_events(feed_state *feeder, const rh_batch *events, rh_error *error)
+{
+    for (size_t done = 0; done < events->count;) {
+        done += rh_compile(&feeder->compiler, events->events + done, events->count - done,
+                           &feeder->program);
+        if (done == events->count)
+            break;
+        publish(feeder, false);
+        rh_status status = take_buffer(feeder, error);
+        if (status != RH_OK)
+            return status;
+    }
+    return RH_OK;
+}
+
+static rh_status
+feed(rh_group *group, const rh_source *source, rh_error *error)
+{
+    feed_state feeder = {.group = group, .compiler = group->plan->compiler};
+    rh_status status = take_buffer(&feeder, error);
+    while (status == RH_OK) {
+        rh_batch events;
+        status = source->next(source->ctx, &events, error);
+        if (status != RH_OK || events.count == 0)
+            break;
+        if (events.slots > group->plan->slots)
+            return rh_fail(error, RH_BAD_INPUT, "the trace changed while it was read");
+        status = feed_events(&feeder, &events, error);
+    }
+    if (status == RH_OK)
+        publish(&feeder, true);
+    return status;
+}
+
+static rh_status
+wait_for_all(rh_group *group, rh_error *error)
+{
+    while (reap(group), anyone_running(group)) {
+        if (rh_interrupted())
+            return rh_fail(error, RH_INTERRUPTED, "interrupted");
+        uint32_t freed = atomic_load(&group->channel->freed);
+        atomic_store(&group->channel->producer_waits, 1);
+        rh_channel_sleep(&group->channel->freed, freed, 1);
+        for (uint32_t i = 0; i < group->plan->members; i++)
+            end_stuck(group, i);
+    }
+    return RH_OK;
+}
+
+/* A time pass gets the last processor for its child, and this process keeps off it. */
+static void
+part_processors(rh_group *group)
+{
+    if (group->plan->pass == RH_PASS_MEMORY || rh_host_processors() < 2)
+        return;
+    sched_getaffinity(0, sizeof group->allowed, &group->allowed);
+    group->pinned = rh_host_pin(0);
+}
+
+static rh_status
+start_all(rh_group *group, int channel_file, rh_error *error)
+{
+    for (uint32_t i = 0; i < group->plan->members; i++) {
+        rh_member *member = rh_channel_member(group->channel, i);
+        member->pass = group->plan->pass;
+        member->touch = group->plan->touch;
+        if (strlen(group->plan->specs[i]) >= sizeof member->spec)
+            return rh_fail(error, RH_USAGE, "the spec of an allocator is too long");
+        snprintf(member->spec, sizeof member->spec, "%s", group->plan->specs[i]);
+    }
+    for (uint32_t i = 0; i < group->plan->members; i++) {
+        rh_status status = start(group, i, channel_file, error);
+        if (status != RH_OK)
+            return status;
+    }
+    return RH_OK;
+}
+
+rh_status
+rh_group_run(const rh_group_plan *plan, const rh_source *source, rh_group **run, rh_error *error)
+{
+    *run = NULL;
+    rh_group *group = calloc(1, sizeof *group);
+    if (!group || !(group->processes = calloc(plan->members, sizeof *group->processes)))
+        abort();
+    group->plan = plan;
+    for (uint32_t i = 0; i < plan->members; i++)
+        group->processes[i].words = -1;
+    int file;
+    rh_status status = rh_channel_create(plan->members, plan->slots, plan->sample_capacity, &file,
+                                         &group->channel, error);
+    if (status != RH_OK) {
+        rh_group_close(group);
+        return status;
+    }
+    group->channel->spins = plan->members == 1 && rh_host_processors() > 1 ? SPINS : 0;
+    status = start_all(group, file, error);
+    close(file);
+    if (status == RH_OK) {
+        part_processors(group);
+        status = feed(group, source, error);
+        if (status == RH_OK)
+            status = wait_for_all(group, error);
+    }
+    end_all(group);
+    if (group->pinned)
+        sched_setaffinity(0, sizeof group->allowed, &group->allowed);
+    if (status != RH_OK) {
+        rh_group_close(group);
+        return status;
+    }
+    *run = group;
+    return RH_OK;
+}
+
+const rh_member *
+rh_group_member(const rh_group *group, uint32_t index)
+{
+    return rh_channel_member(group->channel, index);
+}
+
+const rh_sample *
+rh_group_samples(const rh_group *group, uint32_t index)
+{
+    return rh_channel_samples(group->channel, index);
+}
+
+void
+rh_group_close(rh_group *group)
+{
+    if (!group)
+        return;
+    end_all(group);
+    for (uint32_t i = 0; i < group->plan->members; i++)
+        if (group->processes[i].words >= 0)
+            close(group->processes[i].words);
+    rh_channel_unmap(group->channel);
+    free(group->processes);
+    free(group);
+}

@@ -1,0 +1,234 @@
+/* See loop.h. One body, inlined into a loop for each touch mode, so that no mode pays for another.
+ */
+#include "replay/loop.h"
+
+#include <stdlib.h>
+
+#include "base/host.h"
+
+#define INLINE              static inline __attribute__((always_inline))
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+const char *const rh_timed_names[RH_TIMED_OPERATIONS] = {"malloc", "calloc", "realloc", "free"};
+
+INLINE void
+born(rh_target *target, uint32_t slot, void *block, uint64_t size, rh_touch touch)
+{
+    target->slots[slot] = block;
+    if (UNLIKELY(!block))
+        target->failed_allocations++;
+    else
+        rh_touch_block(block, size, touch);
+}
+
+INLINE void
+resize(rh_target *target, unsigned domain, uint32_t slot, uint64_t size, rh_touch touch)
+{
+    const PyMemAllocatorEx *allocator = &target->heap->domain[domain];
+    void *old = target->slots[slot];
+    if (UNLIKELY(!old)) {
+        target->skipped_events++;
+        return;
+    }
+    void *block = allocator->realloc(allocator->ctx, old, size);
+    if (UNLIKELY(!block)) /* the replayed program has no block of the old size any more */
+        allocator->free(allocator->ctx, old);
+    born(target, slot, block, size, touch);
+}
+
+INLINE void
+release(rh_target *target, unsigned domain, uint32_t slot)
+{
+    const PyMemAllocatorEx *allocator = &target->heap->domain[domain];
+    void *block = target->slots[slot];
+    if (UNLIKELY(!block))
+        target->skipped_events++;
+    else
+        allocator->free(allocator->ctx, block);
+}
+
+static void *
+aligned(rh_heap *heap, const rh_wide *wide)
+{
+    const PyMemAllocatorEx *allocator = &heap->domain[wide->domain];
+    size_t alignment = (size_t)1 << wide->alignment_log2;
+    if (alignment <= heap->natural_alignment)
+        return allocator->malloc(allocator->ctx, wide->size);
+    return rh_heap_aligned_alloc(heap, (PyMemAllocatorDomain)wide->domain, alignment, wide->size);
+}
+
+static __attribute__((noinline)) void
+run_wide(rh_target *target, const rh_wide *wide, rh_touch touch)
+{
+    const PyMemAllocatorEx *allocator = &target->heap->domain[wide->domain];
+    uint64_t size = wide->size;
+    void *block;
+    switch ((rh_wide_kind)wide->kind) {
+    case RH_WIDE_SAMPLE:
+        return;
+    case RH_WIDE_FREE:
+        release(target, wide->domain, wide->slot);
+        return;
+    case RH_WIDE_REALLOC:
+        size = size == 0 && !target->zero_fits ? 1 : size;
+        resize(target, wide->domain, wide->slot, size, touch);
+        return;
+    case RH_WIDE_MALLOC:
+        block = allocator->malloc(allocator->ctx, size);
+        break;
+    case RH_WIDE_CALLOC:
+        block = allocator->calloc(allocator->ctx, wide->count, wide->element);
+        break;
+    case RH_WIDE_NEW:
+        block = allocator->realloc(allocator->ctx, NULL, size);
+        break;
+    default:
+        block = aligned(target->heap, wide);
+        break;
+    }
+    born(target, wide->slot, block, size, touch);
+}
+
+INLINE void
+run_code(rh_target *target, rh_code code, const rh_wide *wides, rh_touch touch)
+{
+    unsigned kind = RH_CODE_OF(code);
+    uint32_t slot = RH_CODE_SLOT(code);
+    uint64_t size = RH_CODE_SIZE(code);
+    const PyMemAllocatorEx *allocator = target->heap->domain;
+    if (kind < RH_CODE_FREE) {
+        allocator += kind;
+        born(target, slot, allocator->malloc(allocator->ctx, size), size, touch);
+    } else if (kind < RH_CODE_REALLOC) {
+        release(target, kind - RH_CODE_FREE, slot);
+    } else if (kind < RH_CODE_CALLOC) {
+        resize(target, kind - RH_CODE_REALLOC, slot, size, touch);
+    } else if (kind < RH_CODE_FREE_NULL) {
+        allocator += kind - RH_CODE_CALLOC;
+        born(target, slot, allocator->calloc(allocator->ctx, 1, size), size, touch);
+    } else if (kind == RH_CODE_FREE_NULL) {
+        allocator[size].free(allocator[size].ctx, NULL);
+    } else {
+        run_wide(target, &wides[size], touch);
+    }
+}
+
+#define LOOP(name, touch)                                                                          \
+    static __attribute__((noinline)) void name(rh_target *target, const rh_program *program)       \
+    {                                                                                              \
+        const rh_code *end = program->codes + program->code_count;                                 \
+        const rh_wide *wides = program->wides;                                                     \
+        for (const rh_code *code = program->codes; code < end; code++)                             \
+            run_code(target, *code, wides, touch);                                                 \
+    }
+LOOP(run_none, RH_TOUCH_NONE)
+LOOP(run_first, RH_TOUCH_FIRST)
+LOOP(run_pages, RH_TOUCH_PAGES)
+LOOP(run_lines, RH_TOUCH_LINES)
+#undef LOOP
+
+void
+rh_loop_run(rh_target *target, const rh_program *program)
+{
+    switch (target->touch) {
+    case RH_TOUCH_NONE:
+        run_none(target, program);
+        break;
+    case RH_TOUCH_FIRST:
+        run_first(target, program);
+        break;
+    case RH_TOUCH_PAGES:
+        run_pages(target, program);
+        break;
+    case RH_TOUCH_LINES:
+        run_lines(target, program);
+        break;
+    }
+}
+
+/* Waits for what came before, then reads the counter: nothing of the call leaks out of the pair. */
+INLINE uint64_t
+probe(void)
+{
+    __builtin_ia32_lfence();
+    uint64_t ticks = rh_host_ticks();
+    __builtin_ia32_lfence();
+    return ticks;
+}
+
+/* Which histogram a code belongs to; -1 for none (a free of NULL, a sample). */
+static int
+timed_operation(rh_code code, const rh_wide *wides)
+{
+    static const signed char of_code[] = {RH_TIMED_MALLOC, RH_TIMED_FREE, RH_TIMED_REALLOC,
+                                          RH_TIMED_CALLOC, -1};
+    static const signed char of_wide[] = {RH_TIMED_MALLOC,
+                                          RH_TIMED_CALLOC,
+                                          RH_TIMED_REALLOC,
+                                          RH_TIMED_REALLOC,
+                                          RH_TIMED_MALLOC,
+                                          RH_TIMED_FREE,
+                                          -1};
+    unsigned kind = RH_CODE_OF(code);
+    return kind == RH_CODE_WIDE ? of_wide[wides[RH_CODE_SIZE(code)].kind] : of_code[kind / 3];
+}
+
+/* What the replayed program does to a block it was given is not the allocator's time. */
+static void
+touch_after(rh_target *target, rh_code code, const rh_wide *wides)
+{
+    unsigned kind = RH_CODE_OF(code);
+    uint32_t slot = RH_CODE_SLOT(code);
+    uint64_t size = RH_CODE_SIZE(code);
+    if (kind == RH_CODE_WIDE) {
+        const rh_wide *wide = &wides[size];
+        if (wide->kind == RH_WIDE_FREE || wide->kind == RH_WIDE_SAMPLE)
+            return;
+        slot = wide->slot;
+        size = wide->size;
+    } else if (kind == RH_CODE_FREE_NULL ||
+               (kind >= RH_CODE_FREE && kind < RH_CODE_FREE + RH_DOMAINS)) {
+        return;
+    }
+    if (target->slots[slot])
+        rh_touch_block(target->slots[slot], size, target->touch);
+}
+
+void
+rh_loop_probe(rh_target *target, const rh_program *program,
+              rh_histogram histograms[RH_TIMED_OPERATIONS])
+{
+    rh_touch touch = target->touch;
+    for (uint32_t i = 0; i < program->code_count; i++) {
+        rh_code code = program->codes[i];
+        int operation = timed_operation(code, program->wides);
+        uint64_t skipped = target->skipped_events;
+        uint64_t start = probe();
+        run_code(target, code, program->wides, RH_TOUCH_NONE);
+        uint64_t end = probe();
+        if (operation >= 0 && skipped == target->skipped_events)
+            rh_histogram_add(&histograms[operation], end - start);
+        if (touch != RH_TOUCH_NONE)
+            touch_after(target, code, program->wides);
+    }
+}
+
+static int
+compare_ticks(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
+}
+
+uint64_t
+rh_loop_probe_ticks(void)
+{
+    enum { PROBES = 4097 };
+    static uint64_t ticks[PROBES];
+    for (int i = 0; i < PROBES; i++) {
+        uint64_t start = probe();
+        ticks[i] = probe() - start;
+    }
+    qsort(ticks, PROBES, sizeof *ticks, compare_ticks);
+    return ticks[PROBES / 2];
+}

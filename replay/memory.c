@@ -1,0 +1,290 @@
+#include "replay/memory.h"
+
+#include <math.h>
+
+#include "replay/self_maps.h"
+
+double
+rh_sample_rounding(const rh_sample *sample)
+{
+    if (sample->counters.block_bytes == RH_UNKNOWN)
+        return NAN;
+    return (double)sample->counters.block_bytes - (double)sample->requested_bytes;
+}
+
+/* What a foreign heap does not tell is filled in from outside: mapped bytes from the kernel, blocks
+ * in use from usable sizes; the rest is other_bytes. */
+static void
+complete_counters(const rh_memory *memory, rh_counters *counters)
+{
+    if (memory->heap->mapped_bytes)
+        return;
+    uint64_t mapped = rh_self_mapped_bytes();
+    if (mapped == RH_UNKNOWN)
+        return;
+    counters->mapped_bytes = mapped > memory->mapped_before ? mapped - memory->mapped_before : 0;
+    if (counters->block_bytes == RH_UNKNOWN && memory->usable_known)
+        counters->block_bytes = memory->usable_bytes;
+    if (counters->other_bytes != RH_UNKNOWN)
+        return;
+    uint64_t parts = rh_counters_parts(counters);
+    counters->other_bytes = counters->mapped_bytes > parts ? counters->mapped_bytes - parts : 0;
+}
+
+static void
+take_sample(const rh_memory *memory, uint64_t time_ns, rh_sample *sample)
+{
+    *sample = (rh_sample){.event = memory->totals->calls,
+                          .time_ns = time_ns,
+                          .requested_bytes = memory->requested_bytes,
+                          .live_blocks = memory->live_blocks,
+                          .resident_bytes = RH_UNKNOWN};
+    rh_heap_snapshot(memory->heap, &sample->counters);
+    complete_counters(memory, &sample->counters);
+}
+
+static void
+add_resident(rh_memory *memory, rh_sample *sample)
+{
+    uint64_t resident = rh_self_resident_bytes();
+    if (resident == RH_UNKNOWN || memory->resident_before == RH_UNKNOWN)
+        return;
+    resident = resident > memory->resident_before ? resident - memory->resident_before : 0;
+    sample->resident_bytes = resident;
+    if (resident > memory->totals->peak_resident_bytes)
+        memory->totals->peak_resident_bytes = resident;
+}
+
+/* A foreign heap is seen only at its samples: peaks and means are over these. */
+static void
+observe_foreign(rh_memory *memory, const rh_sample *sample)
+{
+    rh_memory_totals *totals = memory->totals;
+    uint64_t mapped = sample->counters.mapped_bytes;
+    if (mapped == RH_UNKNOWN)
+        return;
+    totals->mapped_sum += mapped;
+    totals->requested_sum += memory->requested_bytes;
+    if (totals->sample_count == 0 || mapped > totals->peak.counters.mapped_bytes)
+        totals->peak = *sample;
+    if (memory->requested_bytes > memory->peak_sampled_requested || totals->sample_count == 0) {
+        memory->peak_sampled_requested = memory->requested_bytes;
+        totals->mapped_at_peak_requested = mapped;
+    }
+}
+
+static void
+record_sample(rh_memory *memory, uint64_t time_ns)
+{
+    rh_sample sample;
+    take_sample(memory, time_ns, &sample);
+    add_resident(memory, &sample);
+    if (!memory->heap->mapped_bytes)
+        observe_foreign(memory, &sample);
+    memory->totals->end = sample;
+    if (memory->totals->sample_count < memory->sample_capacity)
+        memory->samples[memory->totals->sample_count++] = sample;
+}
+
+void
+rh_memory_begin(rh_memory *memory, rh_heap *heap, uint64_t resident_before)
+{
+    memory->heap = heap;
+    memory->usable_known = heap->operations->usable_size != NULL;
+    memory->resident_before = resident_before;
+    memory->mapped_before = 0;
+    memory->totals->mapped_at_peak_requested = RH_UNKNOWN;
+    if (!heap->mapped_bytes) {
+        memory->mapped_before = rh_self_mapped_bytes();
+        memory->resident_before = rh_self_resident_bytes();
+    }
+    record_sample(memory, RH_UNKNOWN);
+    memory->totals->peak = memory->totals->end;
+}
+
+static uint64_t
+usable(const rh_memory *memory, unsigned domain, const void *block)
+{
+    if (!memory->usable_known)
+        return 0;
+    return rh_heap_usable_size(memory->heap, (PyMemAllocatorDomain)domain, block);
+}
+
+static void
+count_birth(rh_memory *memory, unsigned domain, uint32_t slot, void *block, uint64_t size)
+{
+    memory->slots[slot] = (rh_memory_slot){block, size};
+    if (!block) {
+        memory->totals->failed_allocations++;
+        return;
+    }
+    memory->requested_bytes += size;
+    memory->live_blocks++;
+    memory->usable_bytes += usable(memory, domain, block);
+    rh_touch_block(block, size, memory->touch);
+}
+
+static void
+count_death(rh_memory *memory, unsigned domain, uint32_t slot)
+{
+    memory->requested_bytes -= memory->slots[slot].requested_bytes;
+    memory->live_blocks--;
+    memory->usable_bytes -= usable(memory, domain, memory->slots[slot].block);
+}
+
+static void
+play_free(rh_memory *memory, unsigned domain, uint32_t slot)
+{
+    const PyMemAllocatorEx *allocator = &memory->heap->domain[domain];
+    void *block = memory->slots[slot].block;
+    if (!block) {
+        memory->totals->skipped_events++;
+        return;
+    }
+    memory->totals->frees++;
+    count_death(memory, domain, slot);
+    memory->slots[slot].block = NULL;
+    allocator->free(allocator->ctx, block);
+}
+
+static void
+play_realloc(rh_memory *memory, unsigned domain, uint32_t slot, uint64_t size)
+{
+    const PyMemAllocatorEx *allocator = &memory->heap->domain[domain];
+    void *old = memory->slots[slot].block;
+    if (!old) {
+        memory->totals->skipped_events++;
+        return;
+    }
+    memory->totals->reallocations++;
+    count_death(memory, domain, slot);
+    size_t asked = size == 0 && !memory->zero_fits ? 1 : size;
+    void *block = allocator->realloc(allocator->ctx, old, asked);
+    if (!block)
+        allocator->free(allocator->ctx, old);
+    count_birth(memory, domain, slot, block, size);
+}
+
+static void *
+play_aligned(rh_heap *heap, const rh_wide *wide)
+{
+    const PyMemAllocatorEx *allocator = &heap->domain[wide->domain];
+    size_t alignment = (size_t)1 << wide->alignment_log2;
+    if (alignment <= heap->natural_alignment)
+        return allocator->malloc(allocator->ctx, wide->size);
+    return rh_heap_aligned_alloc(heap, (PyMemAllocatorDomain)wide->domain, alignment, wide->size);
+}
+
+static void *
+give_birth(rh_heap *heap, const rh_wide *wide)
+{
+    const PyMemAllocatorEx *allocator = &heap->domain[wide->domain];
+    switch ((rh_wide_kind)wide->kind) {
+    case RH_WIDE_CALLOC:
+        return allocator->calloc(allocator->ctx, wide->count, wide->element);
+    case RH_WIDE_NEW:
+        return allocator->realloc(allocator->ctx, NULL, wide->size);
+    case RH_WIDE_ALIGNED:
+        return play_aligned(heap, wide);
+    default:
+        return allocator->malloc(allocator->ctx, wide->size);
+    }
+}
+
+static void
+play_wide(rh_memory *memory, const rh_wide *wide)
+{
+    switch ((rh_wide_kind)wide->kind) {
+    case RH_WIDE_FREE:
+        play_free(memory, wide->domain, wide->slot);
+        break;
+    case RH_WIDE_REALLOC:
+        play_realloc(memory, wide->domain, wide->slot, wide->size);
+        break;
+    case RH_WIDE_SAMPLE:
+        record_sample(memory, wide->count);
+        break;
+    default:
+        memory->totals->allocations++;
+        count_birth(memory, wide->domain, wide->slot, give_birth(memory->heap, wide), wide->size);
+        break;
+    }
+}
+
+static void
+play(rh_memory *memory, rh_code code, const rh_wide *wides)
+{
+    unsigned kind = RH_CODE_OF(code), domain = kind % RH_DOMAINS;
+    uint32_t slot = RH_CODE_SLOT(code);
+    uint64_t size = RH_CODE_SIZE(code);
+    const PyMemAllocatorEx *allocator = &memory->heap->domain[domain];
+    switch (kind - domain) {
+    case RH_CODE_MALLOC:
+        memory->totals->allocations++;
+        count_birth(memory, domain, slot, allocator->malloc(allocator->ctx, size), size);
+        break;
+    case RH_CODE_CALLOC:
+        memory->totals->allocations++;
+        count_birth(memory, domain, slot, allocator->calloc(allocator->ctx, 1, size), size);
+        break;
+    case RH_CODE_REALLOC:
+        play_realloc(memory, domain, slot, size);
+        break;
+    case RH_CODE_FREE:
+        play_free(memory, domain, slot);
+        break;
+    default: /* the codes without a domain */
+        if (kind == RH_CODE_WIDE) {
+            play_wide(memory, &wides[size]);
+        } else {
+            memory->totals->null_frees++;
+            memory->heap->domain[size].free(memory->heap->domain[size].ctx, NULL);
+        }
+        break;
+    }
+}
+
+static void
+keep_peaks(rh_memory *memory)
+{
+    rh_memory_totals *totals = memory->totals;
+    const uint64_t *mapped = memory->heap->mapped_bytes;
+    if (memory->live_blocks > totals->peak_live_blocks)
+        totals->peak_live_blocks = memory->live_blocks;
+    if (memory->usable_bytes > totals->peak_usable_bytes)
+        totals->peak_usable_bytes = memory->usable_bytes;
+    if (memory->requested_bytes > totals->peak_requested_bytes) {
+        totals->peak_requested_bytes = memory->requested_bytes;
+        if (mapped)
+            totals->mapped_at_peak_requested = *mapped;
+    }
+    if (!mapped)
+        return;
+    totals->mapped_sum += *mapped;
+    totals->requested_sum += memory->requested_bytes;
+    if (*mapped > totals->peak.counters.mapped_bytes)
+        take_sample(memory, RH_UNKNOWN, &totals->peak);
+}
+
+void
+rh_memory_run(rh_memory *memory, const rh_program *program)
+{
+    for (uint32_t i = 0; i < program->code_count; i++) {
+        rh_code code = program->codes[i];
+        play(memory, code, program->wides);
+        bool sample = RH_CODE_OF(code) == RH_CODE_WIDE &&
+                      program->wides[RH_CODE_SIZE(code)].kind == RH_WIDE_SAMPLE;
+        if (sample)
+            continue;
+        memory->totals->calls++;
+        keep_peaks(memory);
+    }
+}
+
+void
+rh_memory_end(rh_memory *memory, uint64_t time_ns)
+{
+    record_sample(memory, time_ns);
+    if (!memory->usable_known)
+        memory->totals->peak_usable_bytes = RH_UNKNOWN;
+}

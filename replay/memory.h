@@ -1,0 +1,67 @@
+/* The memory pass: a batch played into one heap with every byte accounted for.
+ *
+ * After each call the heap's mapped bytes are looked at, so that peaks are those of the run and not
+ * of its samples. The clock of this pass is the number of calls. Heaps that cannot tell what they
+ * hold are measured through the kernel's maps at each sample, against what was there before the
+ * first call.
+ */
+#ifndef REHEAP_REPLAY_MEMORY_H
+#define REHEAP_REPLAY_MEMORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "alloc/heap.h"
+#include "replay/program.h"
+#include "replay/results.h"
+#include "replay/touch.h"
+
+/* A live block of the replayed program. */
+typedef struct rh_memory_slot {
+    void *block;
+    uint64_t requested_bytes;
+} rh_memory_slot;
+
+__extension__ typedef unsigned __int128 rh_sum;
+
+/* What a pass adds up; plain numbers, so that it may lie in shared memory. */
+typedef struct rh_memory_totals {
+    uint64_t calls, allocations, reallocations, frees, null_frees;
+    uint64_t failed_allocations, skipped_events;
+    uint64_t peak_requested_bytes, peak_live_blocks, peak_usable_bytes, peak_resident_bytes;
+    uint64_t mapped_at_peak_requested; /* RH_UNKNOWN until known */
+    rh_sum mapped_sum, requested_sum;  /* over the calls, or over the samples of a foreign heap */
+    rh_sample peak;                    /* at the first maximum of mapped_bytes */
+    rh_sample end;
+    uint64_t sample_count;
+} rh_memory_totals;
+
+typedef struct rh_memory {
+    rh_heap *heap;
+    rh_memory_slot *slots; /* the caller's, one per slot of the trace, zeroed */
+    rh_sample *samples;    /* the caller's */
+    uint64_t sample_capacity;
+    rh_memory_totals *totals; /* the caller's, zeroed */
+    bool zero_fits;           /* as in rh_target */
+    rh_touch touch;
+
+    uint64_t requested_bytes, live_blocks, usable_bytes;
+    bool usable_known;
+    uint64_t mapped_before, resident_before; /* what is not the heap's */
+    uint64_t peak_sampled_requested;
+} rh_memory;
+
+/* Sets up `memory` for `heap`. `resident_before`: rh_self_resident_bytes before the heap was
+ * opened. Call it right before the first batch, and take the first sample. */
+void rh_memory_begin(rh_memory *memory, rh_heap *heap, uint64_t resident_before);
+
+void rh_memory_run(rh_memory *memory, const rh_program *program);
+
+/* Takes the last sample. `calls` and `time_ns` are the clock at the end. */
+void rh_memory_end(rh_memory *memory, uint64_t time_ns);
+
+/* What the blocks in use take beyond what was asked for: block_bytes − requested_bytes of a sample.
+ * NAN when the heap cannot tell. Below 0 only where blocks overlap (`bump` after a lap). */
+double rh_sample_rounding(const rh_sample *sample);
+
+#endif

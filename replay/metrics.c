@@ -1,0 +1,220 @@
+#include "replay/metrics.h"
+
+#include <math.h>
+#include <string.h>
+
+static void
+add(rh_metrics *metrics, const char *name, double value)
+{
+    if (metrics->count < RH_METRICS_MAX)
+        metrics->metric[metrics->count++] = (rh_metric){name, value};
+}
+
+static double
+number(uint64_t value)
+{
+    return value == RH_UNKNOWN ? NAN : (double)value;
+}
+
+double
+rh_metrics_get(const rh_metric *metrics, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(metrics[i].name, name) == 0)
+            return metrics[i].value;
+    return NAN;
+}
+
+double
+rh_metrics_fragmentation(double mapped, double requested)
+{
+    return requested > 0 ? mapped / requested - 1 : NAN;
+}
+
+/* What the replay did: the same in every pass. */
+static void
+add_events(rh_metrics *metrics, const rh_member *member, const rh_scan *scan)
+{
+    const rh_compiler *counts = &scan->counts;
+    add(metrics, "events", number(counts->calls));
+    add(metrics, "allocations", number(counts->allocations));
+    add(metrics, "reallocations", number(counts->reallocations));
+    add(metrics, "frees", number(counts->frees));
+    add(metrics, "null_frees", number(counts->null_frees));
+    add(metrics, "failed_allocations", number(member->failed_allocations));
+    add(metrics, "skipped_events", number(member->skipped_events));
+    add(metrics, "recorded_failures", number(counts->recorded_failures));
+    add(metrics, "nested_events", number(counts->nested_events));
+    add(metrics, "foreign_events", number(counts->foreign_events));
+}
+
+static void
+add_time(rh_metrics *metrics, const rh_member *member, double ticks_per_ns)
+{
+    double loop_ns = (double)member->loop_ticks / ticks_per_ns;
+    double calls = (double)member->calls;
+    add(metrics, "ns_per_event", calls > 0 ? loop_ns / calls : NAN);
+    add(metrics, "wall_ns", loop_ns);
+    add(metrics, "waited_ns", (double)member->waited_ticks / ticks_per_ns);
+}
+
+static void
+add_disturbances(rh_metrics *metrics, const rh_member *member)
+{
+    add(metrics, "page_faults", number(member->page_faults));
+    add(metrics, "context_switches", number(member->context_switches));
+}
+
+typedef struct latency_names {
+    const char *name[6]; /* in the order of the quantiles below, then the maximum */
+    const char *calls;
+} latency_names;
+
+#define NAMES(op)                                                                                  \
+    {                                                                                              \
+        {#op "_p50_ns",  #op "_p90_ns",   #op "_p99_ns",                                           \
+         #op "_p999_ns", #op "_p9999_ns", #op "_max_ns"},                                          \
+            #op "_timed_calls"                                                                     \
+    }
+
+static void
+add_latency(rh_metrics *metrics, const rh_member *member, double ticks_per_ns)
+{
+    static const double quantiles[] = {.5, .9, .99, .999, .9999};
+    static const latency_names names[RH_TIMED_OPERATIONS] = {NAMES(malloc), NAMES(calloc),
+                                                             NAMES(realloc), NAMES(free)};
+    add(metrics, "probe_ns", (double)member->probe_ticks / ticks_per_ns);
+    for (int operation = 0; operation < RH_TIMED_OPERATIONS; operation++) {
+        const rh_histogram *histogram = &member->histograms[operation];
+        bool none = histogram->total == 0;
+        for (int i = 0; i < 5; i++)
+            add(metrics, names[operation].name[i],
+                none ? NAN : (double)rh_histogram_quantile(histogram, quantiles[i]) / ticks_per_ns);
+        add(metrics, names[operation].name[5], none ? NAN : (double)histogram->max / ticks_per_ns);
+        add(metrics, names[operation].calls, (double)histogram->total);
+    }
+}
+
+static void
+add_fragmentation(rh_metrics *metrics, const rh_memory_totals *totals)
+{
+    double peak_mapped = number(totals->peak.counters.mapped_bytes);
+    double peak_requested = number(totals->peak_requested_bytes);
+    bool known = totals->peak.counters.mapped_bytes != RH_UNKNOWN;
+    add(metrics, "fragmentation_mean",
+        known ? rh_metrics_fragmentation((double)totals->mapped_sum, (double)totals->requested_sum)
+              : NAN);
+    add(metrics, "fragmentation_at_peak_live",
+        rh_metrics_fragmentation(number(totals->mapped_at_peak_requested), peak_requested));
+    add(metrics, "fragmentation_peak_mapped",
+        rh_metrics_fragmentation(peak_mapped, number(totals->peak.requested_bytes)));
+    add(metrics, "fragmentation_peak_to_peak",
+        rh_metrics_fragmentation(peak_mapped, peak_requested));
+}
+
+/* The parts at the first maximum of mapped, each under its own name, and the counts at the end. */
+static void
+add_counters(rh_metrics *metrics, const rh_memory_totals *totals)
+{
+    const rh_counters *peak = &totals->peak.counters, *end = &totals->end.counters;
+    add(metrics, "requested_bytes", number(totals->peak.requested_bytes));
+    add(metrics, "rounding_bytes", rh_sample_rounding(&totals->peak));
+#define AT_PEAK(name) add(metrics, #name, number(peak->name));
+    AT_PEAK(header_bytes)
+    AT_PEAK(page_header_bytes)
+    AT_PEAK(page_tail_bytes)
+    AT_PEAK(free_block_bytes)
+    AT_PEAK(free_page_bytes)
+    AT_PEAK(free_arena_bytes)
+    AT_PEAK(metadata_bytes)
+    AT_PEAK(other_bytes)
+    AT_PEAK(mapped_bytes)
+    AT_PEAK(pools_in_use)
+    AT_PEAK(pools_free)
+    AT_PEAK(reported_allocated_bytes)
+    AT_PEAK(reported_mapped_bytes)
+    AT_PEAK(reported_metadata_bytes)
+#undef AT_PEAK
+#define AT_END(name) add(metrics, #name, number(end->name));
+    AT_END(arenas_allocated)
+    AT_END(arenas_released)
+    AT_END(arenas_current)
+    AT_END(arenas_highwater)
+    AT_END(arena_bytes)
+    AT_END(arenas_reused)
+    AT_END(arena_slots_reused)
+    AT_END(pools_recycled)
+    AT_END(pools_reclassed)
+#undef AT_END
+}
+
+static void
+add_memory(rh_metrics *metrics, const rh_memory_totals *totals)
+{
+    add(metrics, "peak_requested_bytes", number(totals->peak_requested_bytes));
+    add(metrics, "peak_live_blocks", number(totals->peak_live_blocks));
+    add(metrics, "end_requested_bytes", number(totals->end.requested_bytes));
+    add(metrics, "peak_usable_bytes", number(totals->peak_usable_bytes));
+    add(metrics, "peak_mapped_bytes", number(totals->peak.counters.mapped_bytes));
+    add(metrics, "end_mapped_bytes", number(totals->end.counters.mapped_bytes));
+    add(metrics, "peak_resident_bytes", number(totals->peak_resident_bytes));
+    add(metrics, "end_resident_bytes", number(totals->end.resident_bytes));
+    add_fragmentation(metrics, totals);
+    add_counters(metrics, totals);
+}
+
+void
+rh_metrics_fill(rh_metrics *metrics, const rh_member *member, const rh_scan *scan,
+                double ticks_per_ns)
+{
+    metrics->count = 0;
+    add_events(metrics, member, scan);
+    switch (member->pass) {
+    case RH_PASS_MEMORY:
+        add_memory(metrics, &member->memory);
+        break;
+    case RH_PASS_THROUGHPUT:
+        add_time(metrics, member, ticks_per_ns);
+        add_disturbances(metrics, member);
+        break;
+    case RH_PASS_LATENCY:
+        add_latency(metrics, member, ticks_per_ns);
+        add_disturbances(metrics, member);
+        break;
+    }
+}
+
+/* Neighbouring buckets of ticks that fall on the same nanosecond become one. */
+static bool
+joins(const rh_bucket *last, const rh_bucket *bucket)
+{
+    return last->operation == bucket->operation && last->lower_ns == bucket->lower_ns;
+}
+
+size_t
+rh_metrics_buckets(const rh_member *member, double ticks_per_ns, rh_bucket *buckets,
+                   size_t capacity)
+{
+    size_t count = 0;
+    for (int operation = 0; operation < RH_TIMED_OPERATIONS; operation++) {
+        const rh_histogram *histogram = &member->histograms[operation];
+        for (size_t place = 0; place < RH_HISTOGRAM_BUCKETS; place++) {
+            uint64_t lower, upper;
+            if (!histogram->bucket[place])
+                continue;
+            rh_histogram_bounds(place, &lower, &upper);
+            rh_bucket bucket = {.operation = rh_timed_names[operation],
+                                .lower_ns = (uint64_t)((double)lower / ticks_per_ns),
+                                .upper_ns = (uint64_t)((double)upper / ticks_per_ns),
+                                .count = histogram->bucket[place]};
+            bucket.upper_ns += bucket.upper_ns == bucket.lower_ns;
+            if (count && joins(&buckets[count - 1], &bucket)) {
+                buckets[count - 1].upper_ns = bucket.upper_ns;
+                buckets[count - 1].count += bucket.count;
+            } else if (count < capacity) {
+                buckets[count++] = bucket;
+            }
+        }
+    }
+    return count;
+}

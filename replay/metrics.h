@@ -1,0 +1,33 @@
+/* From what a run left to numbers with names: the ones of docs/metrics.md. */
+#ifndef REHEAP_REPLAY_METRICS_H
+#define REHEAP_REPLAY_METRICS_H
+
+#include <stddef.h>
+
+#include "replay/channel.h"
+#include "replay/group.h"
+#include "replay/results.h"
+
+#define RH_METRICS_MAX 128
+
+typedef struct rh_metrics {
+    rh_metric metric[RH_METRICS_MAX];
+    size_t count;
+} rh_metrics;
+
+/* The metrics of a finished member's pass. `scan`: of its trace. Names are constants. */
+void rh_metrics_fill(rh_metrics *metrics, const rh_member *member, const rh_scan *scan,
+                     double ticks_per_ns);
+
+/* Value of a metric, NAN when it is unknown or not there. */
+double rh_metrics_get(const rh_metric *metrics, size_t count, const char *name);
+
+/* The buckets of a latency pass in nanoseconds, empty ones left out; at most `capacity`. Returns
+ * how many. */
+size_t rh_metrics_buckets(const rh_member *member, double ticks_per_ns, rh_bucket *buckets,
+                          size_t capacity);
+
+/* mapped ÷ requested − 1; NAN when one is unknown or nothing was requested. */
+double rh_metrics_fragmentation(double mapped, double requested);
+
+#endif

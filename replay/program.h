@@ -1,0 +1,91 @@
+/* Compiling: events of a trace become operations of 8 bytes, so that the timed loop does nothing
+ * but index an array, call and store.
+ *
+ *     63          32 31            4 3    0
+ *    +--------------+---------------+------+
+ *    |     size     |     slot      | code |     code: what to do, in which domain
+ *    +--------------+---------------+------+
+ *
+ * What does not fit (sizes and slots that are too large, callocs of more than one element, aligned
+ * requests, realloc of NULL or to 0 bytes, samples) becomes RH_CODE_WIDE, whose size is the place
+ * of an rh_wide in a table beside the operations.
+ *
+ * The rules of replaying are applied here: a recorded failure is counted and not issued; an event
+ * nested in another is not replayed; a free of a block from before the recording is counted, and a
+ * realloc of one is an allocation; a trace without domains goes to the domain of the options.
+ */
+#ifndef REHEAP_REPLAY_PROGRAM_H
+#define REHEAP_REPLAY_PROGRAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "alloc/pymem.h"
+#include "traces/event.h"
+
+typedef uint64_t rh_code;
+
+/* The four common calls in each domain: code = kind * 3 + domain. */
+enum {
+    RH_CODE_MALLOC = 0,
+    RH_CODE_FREE = 3,
+    RH_CODE_REALLOC = 6,
+    RH_CODE_CALLOC = 9, /* of one element */
+    RH_CODE_FREE_NULL = 12,
+    RH_CODE_WIDE
+};
+#define RH_CODE_BITS       4
+#define RH_CODE_SLOT_BITS  28
+#define RH_CODE_SLOTS      ((uint32_t)1 << RH_CODE_SLOT_BITS)
+#define RH_CODE_OF(code)   ((unsigned)((code) & ((1u << RH_CODE_BITS) - 1)))
+#define RH_CODE_SLOT(code) ((uint32_t)(code) >> RH_CODE_BITS)
+#define RH_CODE_SIZE(code) ((code) >> 32)
+
+typedef enum rh_wide_kind {
+    RH_WIDE_MALLOC,
+    RH_WIDE_CALLOC,
+    RH_WIDE_REALLOC,
+    RH_WIDE_NEW, /* realloc of NULL */
+    RH_WIDE_ALIGNED,
+    RH_WIDE_FREE,
+    RH_WIDE_SAMPLE /* not a call: size is the number of calls before it, count the time */
+} rh_wide_kind;
+
+typedef struct rh_wide {
+    uint8_t kind; /* rh_wide_kind */
+    uint8_t domain;
+    uint8_t alignment_log2;
+    uint32_t slot;
+    uint64_t size;  /* calloc: of all elements */
+    uint64_t count; /* calloc: elements */
+    uint64_t element;
+} rh_wide;
+
+/* A compiled batch; the caller owns the arrays. */
+typedef struct rh_program {
+    rh_code *codes;
+    rh_wide *wides;
+    uint32_t code_count, code_capacity;
+    uint32_t wide_count, wide_capacity;
+} rh_program;
+
+typedef struct rh_compiler {
+    /* options */
+    PyMemAllocatorDomain domain; /* for a trace without domains */
+    int has_domains;
+    int has_times;
+    uint64_t sample_every; /* emit RH_WIDE_SAMPLE after as many calls; 0: never */
+
+    /* what was compiled so far */
+    uint64_t calls; /* that the heap gets: the sum of the next four */
+    uint64_t allocations, reallocations, frees, null_frees;
+    uint64_t recorded_failures, nested_events, foreign_events; /* not issued */
+    uint64_t next_sample;
+    uint64_t last_time_ns;
+} rh_compiler;
+
+/* Compiles events, appending to `program`, until all are done or it is full; returns how many were
+ * consumed. Room for one event (two codes, two wides) is made sure of before each. */
+size_t rh_compile(rh_compiler *compiler, const rh_event *events, size_t count, rh_program *program);
+
+#endif

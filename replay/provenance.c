@@ -1,0 +1,69 @@
+#include "replay/provenance.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/host.h"
+
+const char *const rh_touch_names[] = {"none", "first", "pages", "lines", NULL};
+const char *const rh_domain_names[] = {"raw", "mem", "obj", NULL};
+
+static void
+read_governor(char *text, size_t capacity)
+{
+    snprintf(text, capacity, "unknown");
+    FILE *file = fopen("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "re");
+    if (!file)
+        return;
+    if (fgets(text, (int)capacity, file))
+        text[strcspn(text, "\n")] = '\0';
+    fclose(file);
+}
+
+void
+rh_machine_read(rh_machine *machine)
+{
+    rh_host_processor_name(machine->processor, sizeof machine->processor);
+    rh_host_kernel(machine->kernel, sizeof machine->kernel);
+    rh_host_huge_pages(machine->huge_pages, sizeof machine->huge_pages);
+    read_governor(machine->governor, sizeof machine->governor);
+    machine->processors = rh_host_processors();
+    machine->ticks_per_ns = rh_host_ticks_per_ns();
+}
+
+static void
+set_text(json_t *object, const char *name, const char *text)
+{
+    json_t *value = json_string(text);
+    json_object_set_new(object, name, value ? value : json_null());
+}
+
+char *
+rh_provenance(const rh_machine *machine, const rh_experiment *experiment, const rh_member *member,
+              const char *opened, const char *library, const char *trace_hash, const char *reason)
+{
+    json_t *object = json_object();
+    set_text(object, "processor", machine->processor);
+    json_object_set_new(object, "processors", json_integer(machine->processors));
+    set_text(object, "kernel", machine->kernel);
+    set_text(object, "huge_pages", machine->huge_pages);
+    set_text(object, "governor", machine->governor);
+    set_text(object, "clock", "time-stamp counter");
+    json_object_set_new(object, "ticks_per_ns", json_real(machine->ticks_per_ns));
+    json_object_set_new(object, "seed", json_integer((json_int_t)experiment->seed));
+    set_text(object, "touch", rh_touch_names[experiment->touch]);
+    set_text(object, "domain", rh_domain_names[experiment->domain]);
+    set_text(object, "trace_hash", trace_hash);
+    set_text(object, "opened", opened);
+    set_text(object, "preload", library);
+    json_object_set_new(object, "pinned", json_boolean(member && member->pinned));
+    if (reason)
+        set_text(object, "reason", reason);
+    char *text = json_dumps(object, JSON_COMPACT);
+    json_decref(object);
+    if (!text)
+        abort();
+    return text;
+}

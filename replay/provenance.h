@@ -1,0 +1,26 @@
+/* What a run needs beside it to mean anything: the machine, the settings, the allocator. */
+#ifndef REHEAP_REPLAY_PROVENANCE_H
+#define REHEAP_REPLAY_PROVENANCE_H
+
+#include "replay/channel.h"
+#include "replay/experiment.h"
+
+/* The machine, read once an experiment. */
+typedef struct rh_machine {
+    char processor[128], kernel[256], huge_pages[64], governor[64];
+    unsigned processors;
+    double ticks_per_ns;
+} rh_machine;
+
+void rh_machine_read(rh_machine *machine);
+
+/* A JSON object from malloc. `opened`: the spec as the run's process opened it; `library`: what was
+ * preloaded, "" for nothing; `reason`: why it failed, NULL when it did not. */
+char *rh_provenance(const rh_machine *machine, const rh_experiment *experiment,
+                    const rh_member *member, const char *opened, const char *library,
+                    const char *trace_hash, const char *reason);
+
+extern const char *const rh_touch_names[];  /* by rh_touch; ends with NULL */
+extern const char *const rh_domain_names[]; /* by PyMemAllocatorDomain; ends with NULL */
+
+#endif

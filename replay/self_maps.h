@@ -1,0 +1,19 @@
+/* What the kernel says of this process's memory: the measure for allocators that cannot tell
+ * themselves. Neither function allocates. */
+#ifndef REHEAP_REPLAY_SELF_MAPS_H
+#define REHEAP_REPLAY_SELF_MAPS_H
+
+#include <stdint.h>
+
+/* Bytes of writable private mappings, the stack left out (/proc/self/maps); RH_UNKNOWN when it
+ * cannot be read. */
+uint64_t rh_self_mapped_bytes(void);
+
+/* Resident bytes that are not shared with a file or another process (/proc/self/statm); RH_UNKNOWN
+ * when it cannot be read. */
+uint64_t rh_self_resident_bytes(void);
+
+/* The same out of the text of a maps file, for tests. `text` need not end with NUL. */
+uint64_t rh_self_maps_sum(const char *text, uint64_t bytes);
+
+#endif

@@ -1,0 +1,21 @@
+/* A trace file as a source of batches, and what to write down of it. */
+#ifndef REHEAP_REPLAY_TRACE_SOURCE_H
+#define REHEAP_REPLAY_TRACE_SOURCE_H
+
+#include "base/error.h"
+#include "replay/group.h"
+#include "replay/results.h"
+#include "traces/reader.h"
+
+#define RH_TRACE_HASH_TEXT 33
+
+/* Batches of `reader`, which stays the caller's. */
+rh_source rh_trace_source(rh_reader *reader);
+
+/* XXH3-128 of the file's bytes, in hexadecimal. RH_SYSTEM when it cannot be read. */
+rh_status rh_trace_hash(const char *path, char hash[RH_TRACE_HASH_TEXT], rh_error *error);
+
+/* What the trace says of itself, as a JSON object from malloc; totals that are unknown are null. */
+char *rh_trace_describe(const rh_trace_info *info);
+
+#endif

@@ -1,0 +1,411 @@
+/* See verify.h. Only outermost calls of the MEM and OBJ domains are played: pymalloc has no other.
+ * What the recorded allocator did with arenas during a call stands before the call in the trace; it
+ * is queued, and the heap's own requests are held against the queue. */
+#define _GNU_SOURCE
+#include "replay/verify.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc/heap.h"
+#include "base/output.h"
+
+#define QUEUE_MOST 4096 /* arenas that one call may bring or take */
+/* Arenas the recording has not: anywhere that no process has memory. */
+#define ELSEWHERE (UINT64_C(1) << 52)
+
+typedef struct arena_event {
+    bool freed, failed;
+    uint64_t address, size;
+} arena_event;
+
+typedef struct verifier {
+    rh_verification *result;
+    rh_heap *heap;
+    void **slots; /* NULL: not in our heap */
+    uint32_t slot_count;
+    uint64_t event; /* number of the current one */
+
+    arena_event queue[QUEUE_MOST];
+    size_t queued, taken;
+    uint64_t invented; /* arenas put elsewhere */
+
+    uint64_t hash, hashed; /* of the current block of the file */
+} verifier;
+
+/* ------------------------------------------------------------------ arenas */
+
+__attribute__((format(printf, 2, 3))) static void
+arena_differs(verifier *self, const char *format, ...)
+{
+    if (self->result->arenas_different++)
+        return;
+    char *text = self->result->arena_difference;
+    size_t room = sizeof self->result->arena_difference;
+    int used = snprintf(text, room, "event %" PRIu64 ": ", self->event);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text + used, room - (size_t)used, format, arguments);
+    va_end(arguments);
+}
+
+static void *
+give_arena(void *ctx, size_t size)
+{
+    verifier *self = ctx;
+    self->result->arenas_compared++;
+    if (self->taken == self->queued || self->queue[self->taken].freed) {
+        arena_differs(self, "pymalloc asks for an arena, the recorded allocator did not");
+        return (void *)(uintptr_t)(ELSEWHERE + size * ++self->invented);
+    }
+    const arena_event *recorded = &self->queue[self->taken++];
+    if (recorded->size != size)
+        arena_differs(self, "pymalloc asks for an arena of %zu bytes, recorded were %" PRIu64, size,
+                      recorded->size);
+    return recorded->failed ? NULL : (void *)(uintptr_t)recorded->address;
+}
+
+static void
+take_arena(void *ctx, void *arena, size_t size)
+{
+    verifier *self = ctx;
+    (void)size;
+    self->result->arenas_compared++;
+    if (self->taken == self->queued || !self->queue[self->taken].freed) {
+        arena_differs(self, "pymalloc gives an arena back (%p), the recorded allocator did not",
+                      arena);
+        return;
+    }
+    const arena_event *recorded = &self->queue[self->taken++];
+    if (recorded->address != (uint64_t)(uintptr_t)arena)
+        arena_differs(self, "pymalloc gives arena %p back, recorded was 0x%" PRIx64, arena,
+                      recorded->address);
+}
+
+static rh_status
+queue_arena(verifier *self, const rh_event *event, rh_error *error)
+{
+    if (self->queued == QUEUE_MOST)
+        return rh_fail(error, RH_BAD_INPUT,
+                       "more than %d arenas came or went before one call (event %" PRIu64 ")",
+                       QUEUE_MOST, self->event);
+    self->queue[self->queued++] = (arena_event){.freed = event->operation == RH_ARENA_FREE,
+                                                .failed = event->flags & RH_EVENT_FAILED,
+                                                .address = event->address,
+                                                .size = event->size};
+    return RH_OK;
+}
+
+/* The call is over: what is left in the queue, the heap did not do. */
+static void
+end_call(verifier *self)
+{
+    for (; self->taken < self->queued; self->taken++) {
+        const arena_event *left = &self->queue[self->taken];
+        self->result->arenas_compared++;
+        arena_differs(self, "the recorded allocator %s an arena (0x%" PRIx64 "), pymalloc does not",
+                      left->freed ? "gave back" : "got", left->address);
+    }
+    self->queued = self->taken = 0;
+}
+
+/* ------------------------------------------------------------------ calls */
+
+static void
+compare_address(verifier *self, const rh_event *event, const void *block)
+{
+    uint64_t address = (uint64_t)(uintptr_t)block;
+    self->hash = rh_address_hash(self->hash, address);
+    self->hashed++;
+    self->result->addresses_compared++;
+    if (!self->result->columns || event->address == address)
+        return;
+    if (self->result->addresses_different++ == 0)
+        snprintf(self->result->address_difference, sizeof self->result->address_difference,
+                 "event %" PRIu64 " (%" PRIu64 " bytes): recorded 0x%" PRIx64
+                 ", pymalloc gives 0x%" PRIx64,
+                 self->event, event->size, event->address, address);
+}
+
+/* What a call of the recording returns in our heap. */
+static void *
+play_birth(verifier *self, const rh_event *event)
+{
+    const PyMemAllocatorEx *allocator = &self->heap->domain[event->domain];
+    if (event->operation == RH_CALLOC)
+        return allocator->calloc(allocator->ctx, event->count, event->element);
+    if (event->operation == RH_REALLOC && event->flags & RH_EVENT_NULL)
+        return allocator->realloc(allocator->ctx, NULL, event->size);
+    return allocator->malloc(allocator->ctx, event->size);
+}
+
+/* A failed call changes nothing, except for arenas it asked for in vain. */
+static void
+play_failed(verifier *self, const rh_event *event)
+{
+    if (self->queued == 0 || event->operation == RH_FREE)
+        return;
+    const PyMemAllocatorEx *allocator = &self->heap->domain[event->domain];
+    allocator->free(allocator->ctx, allocator->malloc(allocator->ctx, event->size));
+}
+
+static void
+play_free(verifier *self, const rh_event *event)
+{
+    const PyMemAllocatorEx *allocator = &self->heap->domain[event->domain];
+    if (event->slot == RH_NO_SLOT || !self->slots[event->slot])
+        return;
+    allocator->free(allocator->ctx, self->slots[event->slot]);
+    self->slots[event->slot] = NULL;
+}
+
+static void *
+play_realloc(verifier *self, const rh_event *event)
+{
+    const PyMemAllocatorEx *allocator = &self->heap->domain[event->domain];
+    void *old = self->slots[event->slot];
+    if (!old) /* born before the recording: ours from now on only if a pool has it now */
+        return event->flags & RH_EVENT_POOLED ? play_birth(self, event) : NULL;
+    return allocator->realloc(allocator->ctx, old, event->size);
+}
+
+static void
+play(verifier *self, const rh_event *event)
+{
+    self->result->replayed++;
+    if (event->flags & RH_EVENT_FAILED) {
+        play_failed(self, event);
+    } else if (event->operation == RH_FREE) {
+        play_free(self, event);
+    } else if (event->slot != RH_NO_SLOT) {
+        bool foreign = event->flags & RH_EVENT_FOREIGN;
+        if (foreign)
+            self->slots[event->slot] = NULL;
+        void *block = event->operation == RH_REALLOC && (foreign || !(event->flags & RH_EVENT_NULL))
+                          ? play_realloc(self, event)
+                          : play_birth(self, event);
+        self->slots[event->slot] = block;
+        if (event->flags & RH_EVENT_POOLED)
+            compare_address(self, event, block);
+    }
+    end_call(self);
+}
+
+/* ------------------------------------------------------------------ checkpoints */
+
+static size_t
+line_length(const char *text)
+{
+    return strcspn(text, "\n");
+}
+
+static void
+describe_checkpoint(verifier *self, const char *recorded, const char *ours)
+{
+    unsigned line = 1;
+    for (;;) {
+        size_t left = line_length(recorded), right = line_length(ours);
+        if (left != right || memcmp(recorded, ours, left) != 0 || !recorded[left] || !ours[right]) {
+            snprintf(self->result->checkpoint_difference,
+                     sizeof self->result->checkpoint_difference,
+                     "event %" PRIu64 ", line %u: recorded \"%.*s\", pymalloc prints \"%.*s\"",
+                     self->event, line, (int)(left < 400 ? left : 400), recorded,
+                     (int)(right < 400 ? right : 400), ours);
+            return;
+        }
+        recorded += left + 1;
+        ours += right + 1;
+        line++;
+    }
+}
+
+static rh_status
+compare_checkpoint(verifier *self, const rh_event *event, rh_error *error)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    if (!stream)
+        return rh_fail(error, RH_SYSTEM, "there is no memory");
+    bool printed = rh_heap_print_stats(self->heap, stream);
+    fclose(stream);
+    self->result->checkpoints_compared++;
+    if (!printed || strcmp(text, event->text) != 0) {
+        if (self->result->checkpoints_different++ == 0)
+            describe_checkpoint(self, event->text, text);
+    }
+    free(text);
+    return RH_OK;
+}
+
+/* ------------------------------------------------------------------ the trace */
+
+static bool
+is_pymallocs(const rh_event *event)
+{
+    return event->operation <= RH_ALIGNED && event->domain != PYMEM_DOMAIN_RAW &&
+           event->domain <= PYMEM_DOMAIN_OBJ && !(event->flags & RH_EVENT_NESTED);
+}
+
+static rh_status
+verify_event(verifier *self, const rh_event *event, rh_error *error)
+{
+    if (is_pymallocs(event)) {
+        play(self, event);
+        return RH_OK;
+    }
+    switch (event->operation) {
+    case RH_ARENA_ALLOC:
+    case RH_ARENA_FREE:
+        return queue_arena(self, event, error);
+    case RH_CHECKPOINT:
+        return compare_checkpoint(self, event, error);
+    default:
+        return RH_OK;
+    }
+}
+
+/* The sums of a block of the file. */
+static void
+end_block(verifier *self, const rh_batch *batch)
+{
+    rh_verification *result = self->result;
+    bool equal = batch->address_hash == self->hash && batch->hashed == self->hashed;
+    if (!result->columns && batch->hashed + self->hashed > 0 && !equal) {
+        if (result->addresses_different == 0)
+            snprintf(result->address_difference, sizeof result->address_difference,
+                     "among the %" PRIu64 " addresses before event %" PRIu64
+                     "; a recording made with --addresses would say which",
+                     self->hashed, batch->first_event + batch->count);
+        result->addresses_different += self->hashed > batch->hashed ? self->hashed : batch->hashed;
+    }
+    self->hash = self->hashed = 0;
+}
+
+static void
+make_room(verifier *self, uint32_t slots)
+{
+    if (slots <= self->slot_count)
+        return;
+    uint32_t count = slots < UINT32_MAX / 2 ? slots * 2 : slots;
+    self->slots = realloc(self->slots, count * sizeof *self->slots);
+    if (!self->slots)
+        abort();
+    memset(self->slots + self->slot_count, 0, (count - self->slot_count) * sizeof *self->slots);
+    self->slot_count = count;
+}
+
+static rh_status
+verify_batch(verifier *self, const rh_batch *batch, rh_error *error)
+{
+    make_room(self, batch->slots);
+    rh_status status = RH_OK;
+    for (size_t i = 0; i < batch->count && status == RH_OK; i++) {
+        self->event = batch->first_event + i;
+        status = verify_event(self, &batch->events[i], error);
+    }
+    self->result->events += batch->count;
+    if (batch->block_ends)
+        end_block(self, batch);
+    return status;
+}
+
+static rh_status
+check_recording(const rh_trace_info *info, rh_error *error)
+{
+    const char *again = "record a program that runs on pymalloc (`reheap record --python`)";
+    if (!info->python_version || !info->domains)
+        return rh_fail(error, RH_USAGE, "is no recording of a Python program: %s", again);
+    if (!info->allocator)
+        return rh_fail(error, RH_USAGE, "does not say which allocator was recorded: %s", again);
+    if (strstr(info->allocator, "_debug"))
+        return rh_fail(error, RH_USAGE,
+                       "was recorded with the debug hooks (%s), which are not verified: %s",
+                       info->allocator, again);
+    if (strcmp(info->allocator, "pymalloc") != 0)
+        return rh_fail(error, RH_USAGE, "is a recording of %s, not of pymalloc: %s",
+                       info->allocator, again);
+    return RH_OK;
+}
+
+/* "pymalloc@3.11,…" for a recording of 3.11.2. */
+static void
+make_spec(const rh_trace_info *info, char *spec, size_t capacity)
+{
+    int version = (int)strcspn(info->python_version, ".");
+    if (info->python_version[version])
+        version += 1 + (int)strspn(info->python_version + version + 1, "0123456789");
+    int used = snprintf(spec, capacity, "pymalloc@%.*s", version > 16 ? 16 : version,
+                        info->python_version);
+    if (info->arena_bytes && info->pool_bytes)
+        used += snprintf(spec + used, capacity - (size_t)used, ",arena=%" PRIu64 ",pool=%" PRIu64,
+                         info->arena_bytes, info->pool_bytes);
+    snprintf(spec + used, capacity - (size_t)used, ",source=virtual,metadata=side,large=space");
+}
+
+static rh_status
+open_heap(verifier *self, const rh_trace_info *info, rh_error *error)
+{
+    make_spec(info, self->result->spec, sizeof self->result->spec);
+    rh_status status = rh_heap_open(self->result->spec, &self->heap, error);
+    if (status != RH_OK)
+        return status;
+    const PyObjectArenaAllocator arenas = {self, give_arena, take_arena};
+    return rh_heap_set_arenas(self->heap, &arenas, error);
+}
+
+static rh_status
+verify_all(verifier *self, const rh_source *source, void (*progress)(void *, uint64_t),
+           void *progress_ctx, rh_error *error)
+{
+    rh_batch batch;
+    rh_status status;
+    while ((status = source->next(source->ctx, &batch, error)) == RH_OK && batch.count) {
+        status = verify_batch(self, &batch, error);
+        if (status == RH_OK && rh_interrupted())
+            status = rh_fail(error, RH_INTERRUPTED, "interrupted");
+        if (status != RH_OK)
+            return status;
+        if (progress)
+            progress(progress_ctx, self->result->events);
+    }
+    return status;
+}
+
+static rh_status
+judge(const rh_verification *result, rh_error *error)
+{
+    if (result->addresses_different || result->checkpoints_different || result->arenas_different)
+        return rh_fail(error, RH_DIFFERENT, "differs from %s", result->spec);
+    return RH_OK;
+}
+
+rh_status
+rh_verify(const rh_source *source, const rh_trace_info *info,
+          void (*progress)(void *ctx, uint64_t events), void *progress_ctx,
+          rh_verification *verification, rh_error *error)
+{
+    *verification = (rh_verification){.columns = info->addresses};
+    rh_status status = check_recording(info, error);
+    if (status != RH_OK)
+        return status;
+    verifier *self = calloc(1, sizeof *self);
+    if (!self)
+        abort();
+    self->result = verification;
+    status = open_heap(self, info, error);
+    if (status == RH_OK)
+        status = verify_all(self, source, progress, progress_ctx, error);
+    if (status == RH_OK)
+        status = judge(verification, error);
+    /* What the close gives back is no longer part of the recording. */
+    rh_verification kept = *verification;
+    rh_heap_close(self->heap);
+    *verification = kept;
+    free(self->slots);
+    free(self);
+    return status;
+}

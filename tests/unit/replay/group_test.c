@@ -1,0 +1,223 @@
+/* Runs in child processes: what comes back, alone and in company, and what a failing child leaves.
+ */
+#include "replay/group.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "replay/child.h"
+#include "replay/metrics.h"
+#include "tests/unit/replay/events.h"
+
+enum { CALLS = 60000, SLOTS = 3000 };
+
+static rh_test_events events;
+static rh_scan scan;
+
+static int
+make_events(void **state)
+{
+    (void)state;
+    rh_test_events_random(&events, 11, CALLS, SLOTS);
+    rh_source source = rh_test_events_source(&events);
+    rh_compiler options = {.has_domains = 1};
+    rh_error error;
+    return rh_scan_source(&source, &options, &scan, &error);
+}
+
+static int
+release_events(void **state)
+{
+    (void)state;
+    rh_test_events_release(&events);
+    return 0;
+}
+
+static rh_group_plan
+plan_for(rh_pass pass, const char *const *specs, uint32_t members)
+{
+    static const char *const none[] = {"", "", "", ""};
+    rh_group_plan plan = {.pass = pass,
+                          .compiler = {.has_domains = 1},
+                          .slots = scan.slots,
+                          .specs = specs,
+                          .libraries = none,
+                          .members = members};
+    if (pass == RH_PASS_MEMORY) {
+        plan.compiler.sample_every = plan.compiler.next_sample = 100;
+        plan.sample_capacity = CALLS / 100 + 10;
+    }
+    return plan;
+}
+
+static rh_group *
+run(const rh_group_plan *plan)
+{
+    rh_source source = rh_test_events_source(&events);
+    rh_group *group;
+    rh_error error = {0};
+    rh_status status = rh_group_run(plan, &source, &group, &error);
+    if (status != RH_OK)
+        fail_msg("%s", error.message);
+    return group;
+}
+
+static void
+test_throughput(void **state)
+{
+    (void)state;
+    const char *specs[] = {"bump"};
+    rh_group_plan plan = plan_for(RH_PASS_THROUGHPUT, specs, 1);
+    rh_group *group = run(&plan);
+    const rh_member *member = rh_group_member(group, 0);
+    assert_string_equal(member->message, "");
+    assert_int_equal(member->status, RH_OK);
+    assert_string_equal(member->name, "bump");
+    assert_int_equal(member->calls, scan.counts.calls);
+    assert_int_equal(member->failed_allocations, 0);
+    assert_true(member->loop_ticks > 0);
+    rh_group_close(group);
+}
+
+static void
+test_latency_times_every_call(void **state)
+{
+    (void)state;
+    const char *specs[] = {"malloc"};
+    rh_group_plan plan = plan_for(RH_PASS_LATENCY, specs, 1);
+    rh_group *group = run(&plan);
+    const rh_member *member = rh_group_member(group, 0);
+    assert_int_equal(member->status, RH_OK);
+    uint64_t timed = 0;
+    for (int i = 0; i < RH_TIMED_OPERATIONS; i++)
+        timed += member->histograms[i].total;
+    assert_int_equal(timed, scan.counts.calls - scan.counts.null_frees);
+    assert_int_equal(member->histograms[RH_TIMED_FREE].total, scan.counts.frees);
+    assert_true(member->probe_ticks > 0);
+    rh_group_close(group);
+}
+
+static void
+expect_same_memory(const rh_group *left, uint32_t l, const rh_group *right, uint32_t r)
+{
+    const rh_member *a = rh_group_member(left, l), *b = rh_group_member(right, r);
+    assert_int_equal(a->status, RH_OK);
+    assert_int_equal(b->status, RH_OK);
+    assert_int_equal(a->memory.sample_count, b->memory.sample_count);
+    rh_metrics ma, mb;
+    rh_metrics_fill(&ma, a, &scan, 1);
+    rh_metrics_fill(&mb, b, &scan, 1);
+    assert_int_equal(ma.count, mb.count);
+    for (size_t i = 0; i < ma.count; i++) {
+        /* What the kernel had resident may differ; nothing else. */
+        if (strstr(ma.metric[i].name, "resident"))
+            continue;
+        if (memcmp(&ma.metric[i].value, &mb.metric[i].value, sizeof(double)) != 0 &&
+            !(isnan(ma.metric[i].value) && isnan(mb.metric[i].value)))
+            fail_msg("%s differs: %.17g and %.17g", ma.metric[i].name, ma.metric[i].value,
+                     mb.metric[i].value);
+    }
+    const rh_sample *sa = rh_group_samples(left, l), *sb = rh_group_samples(right, r);
+    for (uint64_t i = 0; i < a->memory.sample_count; i++) {
+        assert_int_equal(sa[i].event, sb[i].event);
+        assert_memory_equal(&sa[i].counters, &sb[i].counters, sizeof sa[i].counters);
+    }
+}
+
+static void
+test_memory_alone_and_in_company(void **state)
+{
+    (void)state;
+    const char *specs[] = {"bump", "bump,window=256M", "malloc"};
+    rh_group_plan plan = plan_for(RH_PASS_MEMORY, specs, 3);
+    rh_group *together = run(&plan), *again = run(&plan);
+    plan.members = 1;
+    rh_group *alone = run(&plan);
+    expect_same_memory(together, 0, again, 0);
+    expect_same_memory(together, 0, alone, 0);
+    expect_same_memory(together, 1, again, 1);
+    assert_int_equal(rh_group_member(together, 2)->status, RH_OK);
+    rh_group_close(together);
+    rh_group_close(again);
+    rh_group_close(alone);
+}
+
+/* What the replay itself knows is the same for every heap, and is what the scan found. */
+static void
+test_requests_are_the_traces(void **state)
+{
+    (void)state;
+    const char *specs[] = {"bump", "malloc"};
+    rh_group_plan plan = plan_for(RH_PASS_MEMORY, specs, 2);
+    rh_group *group = run(&plan);
+    for (uint32_t i = 0; i < 2; i++) {
+        const rh_memory_totals *totals = &rh_group_member(group, i)->memory;
+        assert_int_equal(totals->calls, scan.counts.calls);
+        assert_int_equal(totals->peak_requested_bytes, scan.peak_requested_bytes);
+        assert_int_equal(totals->peak_live_blocks, scan.peak_live_blocks);
+        assert_int_equal(totals->end.requested_bytes, scan.end_requested_bytes);
+        assert_int_equal(totals->end.event, scan.counts.calls);
+        assert_true(totals->peak_usable_bytes == RH_UNKNOWN ||
+                    totals->peak_usable_bytes >= totals->peak_requested_bytes);
+        assert_int_equal(totals->sample_count, scan.counts.calls / 100 + 2);
+    }
+    rh_group_close(group);
+}
+
+static void
+test_a_child_that_cannot_open(void **state)
+{
+    (void)state;
+    const char *specs[] = {"nosuch", "bump"};
+    rh_group_plan plan = plan_for(RH_PASS_MEMORY, specs, 2);
+    rh_group *group = run(&plan);
+    assert_int_equal(rh_group_member(group, 0)->status, RH_USAGE);
+    assert_non_null(strstr(rh_group_member(group, 0)->message, "nosuch"));
+    assert_int_equal(rh_group_member(group, 1)->status, RH_OK);
+    assert_int_equal(rh_group_member(group, 1)->calls, scan.counts.calls);
+    rh_group_close(group);
+}
+
+static rh_status
+broken(void *ctx, rh_batch *batch, rh_error *error)
+{
+    rh_source source = rh_test_events_source(ctx);
+    events.at = events.count / 2;
+    source.next(source.ctx, batch, error);
+    return batch->count ? rh_fail(error, RH_BAD_INPUT, "damaged") : RH_OK;
+}
+
+static void
+test_a_source_that_breaks(void **state)
+{
+    (void)state;
+    const char *specs[] = {"bump"};
+    rh_group_plan plan = plan_for(RH_PASS_THROUGHPUT, specs, 1);
+    rh_source source = {&events, broken};
+    rh_group *group;
+    rh_error error;
+    assert_int_equal(rh_group_run(&plan, &source, &group, &error), RH_BAD_INPUT);
+    assert_null(group);
+    assert_string_equal(error.message, "damaged");
+}
+
+int
+main(int argc, char **argv)
+{
+    rh_child_asked(argc, argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_throughput),
+        cmocka_unit_test(test_latency_times_every_call),
+        cmocka_unit_test(test_memory_alone_and_in_company),
+        cmocka_unit_test(test_requests_are_the_traces),
+        cmocka_unit_test(test_a_child_that_cannot_open),
+        cmocka_unit_test(test_a_source_that_breaks),
+    };
+    return cmocka_run_group_tests(tests, make_events, release_events);
+}
