@@ -272,13 +272,36 @@ zeroes_what_was_used(void **state)
     end(both);
 }
 
+/* Fresh memory before a used block is no longer fresh once they are joined. */
+static void
+zeroes_what_was_used_in_part(void **state)
+{
+    (void)state;
+    struct both *both = begin(false, 1);
+    /* The first one takes the memory that begin() has used, the second begins a fresh step. */
+    void *pins[] = {rh_bestfit_malloc(both->space, 16, 65536, false),
+                    rh_bestfit_malloc(both->space, 16, 16, false)};
+    unsigned char *block = rh_bestfit_malloc(both->space, 4096, 4096, false);
+    assert_int_equal((uintptr_t)block - both->base, 65536 + 4096);
+    memset(block, 0xAA, 4096);
+    rh_bestfit_free(both->space, block);
+    block = rh_bestfit_malloc(both->space, 16, 8000, true);
+    assert_int_equal((uintptr_t)block - both->base, 65536 + 16);
+    for (size_t i = 0; i < 8000; i++)
+        assert_int_equal(block[i], 0);
+    rh_bestfit_free(both->space, block);
+    rh_bestfit_free(both->space, pins[0]);
+    rh_bestfit_free(both->space, pins[1]);
+    end(both);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_memory),     cmocka_unit_test(agrees_without_memory),
         cmocka_unit_test(refuses_what_cannot_be), cmocka_unit_test(sizes_of_nothing_differ),
-        cmocka_unit_test(zeroes_what_was_used),
+        cmocka_unit_test(zeroes_what_was_used),   cmocka_unit_test(zeroes_what_was_used_in_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
