@@ -1,0 +1,3 @@
+#!/bin/sh
+# Runs the contract suite: PROGRAM SPEC [TRAIT...]
+exec "$@"

@@ -1,0 +1,282 @@
+/* What a heap says of itself: counters, walks, texts; and where its arenas come from. */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <string.h>
+
+#include "alloc/counters.h"
+#include "tests/contract/contract.h"
+
+static void
+verify_counters(rh_heap *heap)
+{
+    rh_counters counters;
+    rh_heap_snapshot(heap, &counters);
+    if (heap->mapped_bytes)
+        assert_int_equal(counters.mapped_bytes, *heap->mapped_bytes);
+    if (counters.mapped_bytes != RH_UNKNOWN)
+        assert_int_equal(rh_counters_parts(&counters), counters.mapped_bytes);
+    if (counters.arenas_current != RH_UNKNOWN) {
+        assert_int_equal(counters.arenas_allocated - counters.arenas_released,
+                         counters.arenas_current);
+        assert_true(counters.arenas_highwater >= counters.arenas_current);
+    }
+}
+
+static void
+counters_add_up(void **state)
+{
+    (void)state;
+    rh_heap *heap = open_subject();
+    verify_counters(heap);
+    struct workload *workload = workload_new(heap, 7);
+    for (int round = 0; round < 100; round++) {
+        workload_run(workload, 100);
+        verify_counters(heap);
+    }
+    workload_free_all(workload);
+    verify_counters(heap);
+    rh_heap_trim(heap);
+    verify_counters(heap);
+    workload_delete(workload);
+    rh_heap_close(heap);
+}
+
+static void
+live_blocks_are_counted(void **state)
+{
+    (void)state;
+    rh_heap *heap = open_subject();
+    struct workload *workload = workload_new(heap, 8);
+    rh_counters counters;
+    for (int round = 0; round < 10; round++) {
+        workload_run(workload, 500);
+        rh_heap_snapshot(heap, &counters);
+        if (counters.live_blocks != RH_UNKNOWN)
+            assert_int_equal(counters.live_blocks, workload->live);
+    }
+    workload_free_all(workload);
+    rh_heap_snapshot(heap, &counters);
+    if (counters.live_blocks != RH_UNKNOWN) {
+        assert_int_equal(counters.live_blocks, 0);
+        assert_int_equal(counters.block_bytes, 0);
+    }
+    workload_delete(workload);
+    rh_heap_close(heap);
+}
+
+static void
+the_same_calls_give_the_same_counters(void **state)
+{
+    (void)state;
+    if (!the_subject()->allocator->deterministic)
+        skip();
+    rh_counters counters[2];
+    for (int i = 0; i < 2; i++) {
+        rh_heap *heap = open_subject();
+        struct workload *workload = workload_new(heap, 9);
+        workload_run(workload, 8000);
+        rh_heap_snapshot(heap, &counters[i]);
+        workload_delete(workload);
+        rh_heap_close(heap);
+    }
+#define ASSERT_SAME(name, what) assert_int_equal(counters[0].name, counters[1].name);
+    RH_COUNTERS(ASSERT_SAME)
+#undef ASSERT_SAME
+}
+
+/* A walk: what was last seen of each kind. */
+struct seen {
+    rh_region arena, page;
+    uintptr_t last_end;
+    uint64_t arenas, pages, used_blocks, limit;
+};
+
+static void
+assert_inside(const rh_region *region, const rh_region *parent)
+{
+    assert_true(region->address >= parent->address);
+    assert_true(region->address + region->size_bytes <= parent->address + parent->size_bytes);
+}
+
+static bool
+visit(void *ctx, const rh_region *region)
+{
+    struct seen *seen = ctx;
+    if (region->kind == RH_REGION_ARENA) {
+        seen->arena = *region;
+        seen->page = (rh_region){.size_bytes = 0};
+        seen->last_end = region->address;
+        seen->arenas++;
+    } else if (region->kind == RH_REGION_PAGE) {
+        assert_inside(region, &seen->arena);
+        assert_true(region->used <= region->capacity);
+        seen->page = *region;
+        seen->last_end = region->address;
+        seen->pages++;
+    } else {
+        assert_inside(region, seen->page.size_bytes ? &seen->page : &seen->arena);
+        assert_true(region->address >= seen->last_end);
+        assert_true(region->used <= 1);
+        seen->last_end = region->address + region->size_bytes;
+        seen->used_blocks += region->used;
+    }
+    return --seen->limit > 0;
+}
+
+static void
+walks_are_orderly(void **state)
+{
+    (void)state;
+    rh_heap *heap = open_subject();
+    struct workload *workload = workload_new(heap, 10);
+    workload_run(workload, 5000);
+    struct seen whole = {.limit = UINT64_MAX}, cut = {.limit = 5};
+    if (rh_heap_walk(heap, visit, &whole)) {
+        rh_counters counters;
+        rh_heap_snapshot(heap, &counters);
+        assert_true(whole.arenas > 0);
+        assert_true(whole.used_blocks <= counters.live_blocks);
+        assert_true(whole.used_blocks > 0);
+        assert_false(rh_heap_walk(heap, visit, &cut)); /* the visitor ended it */
+        assert_int_equal(cut.limit, 0);
+    }
+    workload_delete(workload);
+    rh_heap_close(heap);
+}
+
+static void
+statistics_are_printed(void **state)
+{
+    (void)state;
+    rh_heap *heap = open_subject();
+    void *block = heap_malloc(heap, PYMEM_DOMAIN_OBJ, 100);
+    static char text[65536];
+    memset(text, 0, sizeof text);
+    FILE *out = fmemopen(text, sizeof text - 1, "w");
+    bool printed = rh_heap_print_stats(heap, out);
+    fclose(out);
+    assert_int_equal(printed, text[0] != '\0');
+    heap_free(heap, PYMEM_DOMAIN_OBJ, block);
+    rh_heap_close(heap);
+}
+
+/* A source of arenas that counts what it gives and fails at one request. */
+struct source {
+    PyObjectArenaAllocator under;
+    uint64_t requests, failing, held, held_bytes;
+};
+
+static void *
+source_alloc(void *ctx, size_t size)
+{
+    struct source *source = ctx;
+    if (++source->requests == source->failing)
+        return NULL;
+    void *arena = source->under.alloc(source->under.ctx, size);
+    if (arena) {
+        source->held++;
+        source->held_bytes += size;
+    }
+    return arena;
+}
+
+static void
+source_free(void *ctx, void *arena, size_t size)
+{
+    struct source *source = ctx;
+    source->under.free(source->under.ctx, arena, size);
+    source->held--;
+    source->held_bytes -= size;
+}
+
+/* With the Nth arena refused, blocks are either served otherwise or refused, and nothing breaks. */
+static void
+run_without_arena(uint64_t failing)
+{
+    rh_heap *heap = open_subject();
+    struct source source = {.failing = failing};
+    assert_true(rh_heap_get_arenas(heap, &source.under));
+    PyObjectArenaAllocator counting = {&source, source_alloc, source_free};
+    rh_error error = {0};
+    if (rh_heap_set_arenas(heap, &counting, &error) != RH_OK)
+        fail_msg("%s", error.message);
+    static unsigned char *block[30000];
+    enum { BLOCKS = sizeof block / sizeof *block, SIZE = 200 };
+    for (size_t i = 0; i < BLOCKS; i++) {
+        block[i] = heap_malloc(heap, PYMEM_DOMAIN_OBJ, SIZE);
+        if (block[i] && has_contents())
+            memset(block[i], (int)i, SIZE);
+    }
+    assert_true(source.requests >= failing);
+    check_heap(heap);
+    assert_int_equal(rh_heap_set_arenas(heap, &counting, &error), RH_USAGE); /* too late */
+    for (size_t i = 0; i < BLOCKS; i++) {
+        for (size_t at = 0; block[i] && has_contents() && at < SIZE; at++)
+            assert_int_equal(block[i][at], (unsigned char)i);
+        heap_free(heap, PYMEM_DOMAIN_OBJ, block[i]);
+    }
+    check_heap(heap);
+    rh_heap_close(heap);
+    assert_int_equal(source.held, 0);
+    assert_int_equal(source.held_bytes, 0);
+}
+
+static void
+arenas_may_be_refused(void **state)
+{
+    (void)state;
+    rh_heap *heap = open_subject();
+    PyObjectArenaAllocator arenas;
+    bool has = rh_heap_get_arenas(heap, &arenas);
+    if (!has)
+        assert_int_equal(rh_heap_set_arenas(heap, &arenas, NULL), RH_USAGE);
+    rh_heap_close(heap);
+    for (uint64_t failing = 1; has && failing <= 3; failing++)
+        run_without_arena(failing);
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+static uint64_t
+address_space_pages(void)
+{
+    uint64_t pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%lu", &pages), 1);
+    fclose(file);
+    return pages;
+}
+
+static void
+closing_gives_everything_back(void **state)
+{
+    (void)state;
+    if (!the_subject()->allocator->many)
+        skip();
+    uint64_t before = 0;
+    for (int round = 0; round < 5; round++) {
+        rh_heap *heap = open_subject();
+        struct workload *workload = workload_new(heap, 11);
+        workload_run(workload, 5000);
+        workload_delete(workload);
+        rh_heap_close(heap); /* with its blocks */
+        if (round == 1)
+            before = address_space_pages();
+    }
+    assert_int_equal(address_space_pages(), before);
+}
+#endif
+
+const struct CMUnitTest statistics_contract[] = {
+    cmocka_unit_test(counters_add_up),
+    cmocka_unit_test(live_blocks_are_counted),
+    cmocka_unit_test(the_same_calls_give_the_same_counters),
+    cmocka_unit_test(walks_are_orderly),
+    cmocka_unit_test(statistics_are_printed),
+    cmocka_unit_test(arenas_may_be_refused),
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    cmocka_unit_test(closing_gives_everything_back),
+#endif
+};
+
+const size_t statistics_contract_count = sizeof statistics_contract / sizeof *statistics_contract;
