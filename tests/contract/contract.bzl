@@ -14,7 +14,8 @@ def contract_tests(specs):
     Args:
       specs: from a spec to what the suite must know of it: "virtual" (addresses are numbers),
         "forgetful" (contents may be lost and blocks may overlap), "unguarded" (sizes that overflow
-        are the caller's to refuse, as in CPython).
+        are the caller's to refuse, as in CPython), "shared" (blocks may lie with the C library, where
+        neither counters nor close reach them).
     """
     for spec, traits in specs.items():
         name = spec.split(",")[0].split("@")[0].split("+")[0]

@@ -120,6 +120,7 @@ read_traits(int argc, char **argv)
         subject_under_test.is_virtual |= strcmp(argv[i], "virtual") == 0;
         subject_under_test.forgetful |= strcmp(argv[i], "forgetful") == 0;
         subject_under_test.unguarded |= strcmp(argv[i], "unguarded") == 0;
+        subject_under_test.shared |= strcmp(argv[i], "shared") == 0;
     }
 }
 
@@ -127,7 +128,7 @@ int
 main(int argc, char **argv)
 {
     if (argc < 2) {
-        fprintf(stderr, "usage: %s SPEC [virtual] [forgetful] [unguarded]\n", argv[0]);
+        fprintf(stderr, "usage: %s SPEC [virtual] [forgetful] [unguarded] [shared]\n", argv[0]);
         return 2;
     }
     rh_spec spec;

@@ -23,6 +23,7 @@ struct subject {
     bool is_virtual; /* addresses are numbers: nothing may be read or written there */
     bool forgetful;  /* contents may be lost, blocks may overlap */
     bool unguarded;  /* sizes that overflow are the caller's to refuse */
+    bool shared;     /* blocks may lie with the C library: not counted, not closed */
 };
 
 const struct subject *the_subject(void);
