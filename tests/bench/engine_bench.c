@@ -4,14 +4,17 @@
  *
  *     ./dev bench engine [FILE.rht]
  *
- * Without a file: a made-up trace of a program that repeats itself, as programs do. The three
- * alternate in every round; the medians of the rounds are printed.
+ * Without a file: a made-up trace of a program that repeats itself, as programs do, written to a
+ * temporary file and read back. All alternate in every round; the medians of the rounds are
+ * printed.
  */
+#define _GNU_SOURCE
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "alloc/heap.h"
 #include "base/host.h"
@@ -20,6 +23,9 @@
 #include "replay/program.h"
 #include "traces/event.h"
 #include "traces/reader.h"
+#include "traces/writer.h"
+
+#define HEAP "bump,window=64M"
 
 enum { ROUNDS = 15, BATCH = 8192, EVENTS_MOST = 20000000, MADE_UP = 4000000 };
 
@@ -28,7 +34,6 @@ typedef struct compiled {
     size_t count;
     uint32_t slots;
     uint64_t calls;
-    double compile_ns; /* an event, decoding excluded */
 } compiled;
 
 typedef struct event_list {
@@ -112,19 +117,15 @@ compile(const event_list *list)
     size_t most = list->count / (BATCH - 2) + 2;
     result.batches = get(most * 2 * sizeof *result.batches);
     rh_compiler compiler = {.has_domains = list->domains, .domain = PYMEM_DOMAIN_OBJ};
-    uint64_t ticks = 0;
     for (size_t done = 0; done < list->count;) {
         rh_program *program = &result.batches[result.count++];
         *program = (rh_program){.codes = get(BATCH * sizeof(rh_code)),
                                 .wides = get(BATCH * sizeof(rh_wide)),
                                 .code_capacity = BATCH,
                                 .wide_capacity = BATCH};
-        uint64_t start = rh_host_ticks();
         done += rh_compile(&compiler, list->events + done, list->count - done, program);
-        ticks += rh_host_ticks() - start;
     }
     result.calls = compiler.calls;
-    result.compile_ns = (double)ticks / rh_host_ticks_per_ns() / (double)list->count;
     return result;
 }
 
@@ -138,34 +139,77 @@ walk(const rh_program *program, void **slots)
     }
 }
 
-static double
-floor_ns(const compiled *work, void **slots)
+/* Times of one kind of work: whole rounds, and the fastest of each batch. */
+typedef struct timing_record {
+    const char *what;
+    uint64_t *fastest; /* ticks, by batch */
+    size_t batches, room;
+    uint64_t events;
+    double round_ns[ROUNDS];
+    int rounds;
+    uint64_t round_ticks;
+} timing_record;
+
+static void
+note(timing_record *timing, size_t batch, uint64_t ticks)
 {
-    uint64_t start = rh_host_ticks();
-    for (size_t i = 0; i < work->count; i++)
-        walk(&work->batches[i], slots);
-    return (double)(rh_host_ticks() - start) / rh_host_ticks_per_ns() / (double)work->calls;
+    while (batch >= timing->room) {
+        size_t room = timing->room ? timing->room * 2 : 1024;
+        timing->fastest = realloc(timing->fastest, room * sizeof *timing->fastest);
+        if (!timing->fastest)
+            die("no memory");
+        memset(timing->fastest + timing->room, 0xFF,
+               (room - timing->room) * sizeof *timing->fastest);
+        timing->room = room;
+    }
+    if (ticks < timing->fastest[batch])
+        timing->fastest[batch] = ticks;
+    timing->batches = batch >= timing->batches ? batch + 1 : timing->batches;
+    timing->round_ticks += ticks;
 }
 
-static double
-loop_ns(const compiled *work, void **slots, const char *spec)
+static void
+end_round(timing_record *timing, uint64_t events)
+{
+    timing->events = events;
+    timing->round_ns[timing->rounds++] =
+        (double)timing->round_ticks / rh_host_ticks_per_ns() / (double)events;
+    timing->round_ticks = 0;
+}
+
+static void
+time_floor(timing_record *timing, const compiled *work, void **slots)
+{
+    for (size_t i = 0; i < work->count; i++) {
+        uint64_t start = rh_host_ticks();
+        walk(&work->batches[i], slots);
+        note(timing, i, rh_host_ticks() - start);
+    }
+    end_round(timing, work->calls);
+}
+
+static rh_heap *
+open_heap(const char *spec)
 {
     rh_heap *heap;
     rh_error error;
     if (rh_heap_open(spec, &heap, &error) != RH_OK)
         die(error.message);
+    return heap;
+}
+
+static void
+time_loop(timing_record *timing, const compiled *work, void **slots, rh_heap *heap)
+{
     rh_target target = {.heap = heap, .slots = slots};
-    uint64_t ticks = 0;
-    for (int lap = 0; lap < 2; lap++) { /* the first makes the window's memory */
+    for (size_t i = 0; i < work->count; i++) {
         uint64_t start = rh_host_ticks();
-        for (size_t i = 0; i < work->count; i++)
-            rh_loop_run(&target, &work->batches[i]);
-        ticks = rh_host_ticks() - start;
+        rh_loop_run(&target, &work->batches[i]);
+        note(timing, i, rh_host_ticks() - start);
     }
-    rh_heap_close(heap);
+    end_round(timing, work->calls);
     if (target.failed_allocations)
         die("an allocation failed");
-    return (double)ticks / rh_host_ticks_per_ns() / (double)work->calls;
 }
 
 static int
@@ -175,30 +219,161 @@ compare(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static double
-median(double *values)
+static void
+print_timing(timing_record *timing)
 {
-    qsort(values, ROUNDS, sizeof *values, compare);
-    return values[ROUNDS / 2];
+    qsort(timing->round_ns, ROUNDS, sizeof *timing->round_ns, compare);
+    double undisturbed = 0;
+    for (size_t i = 0; i < timing->batches; i++)
+        undisturbed += (double)timing->fastest[i];
+    undisturbed /= rh_host_ticks_per_ns() * (double)timing->events;
+    printf("%-44s %6.2f ns an event, median %.2f\n", timing->what, undisturbed,
+           timing->round_ns[ROUNDS / 2]);
+    free(timing->fastest);
+}
+
+/* ------------------------------------------------------------------ with decoding */
+
+static rh_reader *
+open_trace(const char *path)
+{
+    rh_reader *reader;
+    rh_error error;
+    if (rh_reader_open(path, NULL, &reader, &error) != RH_OK)
+        die(error.message);
+    return reader;
+}
+
+static rh_batch
+next_batch(rh_reader *reader)
+{
+    rh_batch batch;
+    rh_error error;
+    if (rh_reader_next(reader, &batch, &error) != RH_OK)
+        die(error.message);
+    return batch;
+}
+
+/* All events of a file in memory, as far as they fit. */
+static event_list
+load(const char *path)
+{
+    rh_reader *reader = open_trace(path);
+    event_list list = {.domains = rh_reader_info(reader)->domains};
+    list.events = get(sizeof(rh_event) * EVENTS_MOST);
+    for (rh_batch batch; (batch = next_batch(reader)).count;) {
+        if (list.count + batch.count > EVENTS_MOST)
+            break;
+        memcpy(list.events + list.count, batch.events, batch.count * sizeof(rh_event));
+        list.count += batch.count;
+        list.slots = batch.slots;
+    }
+    rh_reader_close(reader);
+    return list;
+}
+
+static void
+play_batch(rh_compiler *compiler, rh_program *program, rh_target *target, const rh_batch *batch)
+{
+    for (size_t done = 0; done < batch->count;) {
+        program->code_count = program->wide_count = 0;
+        done += rh_compile(compiler, batch->events + done, batch->count - done, program);
+        rh_loop_run(target, program);
+    }
+}
+
+/* A whole replay in this one thread; without a heap, decoding alone. */
+static void
+time_streaming(timing_record *timing, const char *path, void **slots, rh_heap *heap)
+{
+    static rh_code codes[BATCH];
+    static rh_wide wides[BATCH];
+    rh_program program = {
+        .codes = codes, .wides = wides, .code_capacity = BATCH, .wide_capacity = BATCH};
+    rh_target target = {.heap = heap, .slots = slots};
+    uint64_t start = rh_host_ticks(), events = 0;
+    rh_reader *reader = open_trace(path);
+    rh_compiler compiler = {.has_domains = rh_reader_info(reader)->domains,
+                            .domain = PYMEM_DOMAIN_OBJ};
+    size_t count = 0;
+    for (rh_batch batch; (batch = next_batch(reader)).count; events += batch.count) {
+        if (heap)
+            play_batch(&compiler, &program, &target, &batch);
+        uint64_t now = rh_host_ticks();
+        note(timing, count++, now - start);
+        start = now;
+    }
+    rh_reader_close(reader);
+    end_round(timing, events);
+}
+
+/* The made-up events as a file. */
+static void
+write_trace(const event_list *list, const char *path)
+{
+    rh_trace_info info;
+    rh_writer *writer;
+    rh_error error;
+    rh_trace_info_init(&info);
+    info.domains = true;
+    uint32_t *handles = get(sizeof *handles * list->slots);
+    rh_status status = rh_writer_open(path, &info, NULL, &writer, &error);
+    for (size_t i = 0; i < list->count && status == RH_OK; i++)
+        status = rh_writer_event(writer, &list->events[i], &handles[list->events[i].slot], &error);
+    if (status != RH_OK || rh_writer_finish(writer, 0, 0, &error) != RH_OK)
+        die(error.message);
+    rh_trace_info_release(&info);
+    free(handles);
+}
+
+enum { FLOOR, LOOP, DECODE, STREAMING, KINDS };
+
+static void
+measure(const compiled *work, const char *path, timing_record timings[KINDS])
+{
+    void **slots = get(sizeof *slots * (work->slots + 1));
+    rh_heap *heap = open_heap(HEAP);
+    for (int round = 0; round < ROUNDS; round++) {
+        time_floor(&timings[FLOOR], work, slots);
+        time_loop(&timings[LOOP], work, slots, heap);
+        time_streaming(&timings[DECODE], path, slots, NULL);
+        time_streaming(&timings[STREAMING], path, slots, heap);
+    }
+    rh_heap_close(heap);
+    free(slots);
 }
 
 int
 main(int argc, char **argv)
 {
-    (void)argc, (void)argv;
-    event_list list = make_up();
-    compiled work = compile(&list);
-    void **slots = get(sizeof *slots * (work.slots + 1));
-    double floors[ROUNDS], loops[ROUNDS];
-    rh_host_pin(rh_host_processors() - 1);
-    for (int round = 0; round < ROUNDS; round++) {
-        floors[round] = floor_ns(&work, slots);
-        loops[round] = loop_ns(&work, slots, "bump,window=64M");
+    char made_up[] = "/tmp/engine-bench-XXXXXX";
+    const char *path = argc > 1 ? argv[1] : made_up;
+    event_list list;
+    if (argc > 1) {
+        list = load(path);
+    } else {
+        if (!mkdtemp(made_up))
+            die("cannot make a temporary folder");
+        char *file = get(sizeof made_up + 16);
+        sprintf(file, "%s/trace.rht", made_up);
+        path = file;
+        list = make_up();
+        write_trace(&list, path);
     }
-    printf("%" PRIu64 " events, medians of %d rounds\n", work.calls, ROUNDS);
-    printf("floor (walk and store)        %6.2f ns an event\n", median(floors));
-    printf("timed loop with bump          %6.2f ns an event (best %.2f)\n", median(loops),
-           loops[0]);
-    printf("compiling                     %6.2f ns an event\n", work.compile_ns);
+    compiled work = compile(&list);
+    timing_record timings[KINDS] = {{.what = "floor: operations walked, slots written"},
+                                    {.what = "timed loop with " HEAP},
+                                    {.what = "decoding alone"},
+                                    {.what = "streaming: decode, compile, " HEAP}};
+    rh_host_pin(rh_host_processors() - 1);
+    measure(&work, path, timings);
+    printf("%s: %" PRIu64 " events, %d rounds\n", argc > 1 ? path : "a made-up trace", work.calls,
+           ROUNDS);
+    for (int kind = 0; kind < KINDS; kind++)
+        print_timing(&timings[kind]);
+    if (argc <= 1) {
+        unlink(path);
+        rmdir(made_up);
+    }
     return 0;
 }
