@@ -118,12 +118,26 @@ set_aside(rh_compiler *compiler, const rh_event *event)
     return false;
 }
 
-static void
-compile_event(rh_compiler *compiler, const rh_event *event, rh_program *program)
+static unsigned
+domain_of(const rh_compiler *compiler, const rh_event *event)
 {
-    unsigned domain = compiler->has_domains && event->domain <= PYMEM_DOMAIN_OBJ
-                          ? event->domain
-                          : (unsigned)compiler->domain;
+    return compiler->has_domains && event->domain <= PYMEM_DOMAIN_OBJ ? event->domain
+                                                                      : (unsigned)compiler->domain;
+}
+
+static void
+sum_calls(rh_compiler *compiler)
+{
+    compiler->calls =
+        compiler->allocations + compiler->reallocations + compiler->frees + compiler->null_frees;
+}
+
+static __attribute__((noinline)) void
+compile_rare(rh_compiler *compiler, const rh_event *event, rh_program *program)
+{
+    if (set_aside(compiler, event))
+        return;
+    unsigned domain = domain_of(compiler, event);
     switch (event->operation) {
     case RH_FREE:
         compile_free(compiler, event, domain, program);
@@ -135,17 +149,24 @@ compile_event(rh_compiler *compiler, const rh_event *event, rh_program *program)
         compile_birth(compiler, event, domain, program);
         break;
     }
-    compiler->calls =
-        compiler->allocations + compiler->reallocations + compiler->frees + compiler->null_frees;
+    sum_calls(compiler);
+}
+
+/* The calls that nearly all events are, told apart without a branch between them. */
+static inline bool
+is_common(const rh_event *event)
+{
+    unsigned operation = event->operation;
+    unsigned odd = (operation > RH_FREE) | ((event->flags & ~RH_EVENT_POOLED) != 0);
+    odd |= (operation == RH_CALLOC) & (event->count != 1);
+    odd |= (operation == RH_REALLOC) & (event->size == 0);
+    odd |= (event->slot >= RH_CODE_SLOTS) | (event->size > UINT32_MAX);
+    return odd == 0;
 }
 
 static void
-sample_if_due(rh_compiler *compiler, const rh_event *event, rh_program *program)
+take_sample(rh_compiler *compiler, rh_program *program)
 {
-    if (event->time_ns)
-        compiler->last_time_ns = event->time_ns;
-    if (compiler->calls < compiler->next_sample)
-        return;
     compiler->next_sample = compiler->calls + compiler->sample_every;
     emit_wide(program,
               (rh_wide){.kind = RH_WIDE_SAMPLE,
@@ -153,18 +174,58 @@ sample_if_due(rh_compiler *compiler, const rh_event *event, rh_program *program)
                         .count = compiler->has_times ? compiler->last_time_ns : UINT64_MAX});
 }
 
+/* Compiles common events from the start of `events`, at most `count`, and not beyond the next
+ * sample; returns how many. */
+static size_t
+compile_common(rh_compiler *compiler, const rh_event *events, size_t count, rh_program *program)
+{
+    static const uint8_t base[] = {[RH_MALLOC] = RH_CODE_MALLOC,
+                                   [RH_CALLOC] = RH_CODE_CALLOC,
+                                   [RH_REALLOC] = RH_CODE_REALLOC,
+                                   [RH_FREE] = RH_CODE_FREE};
+    uint64_t issued[RH_FREE + 1] = {0};
+    rh_code *codes = program->codes + program->code_count;
+    size_t done = 0;
+    for (; done < count && is_common(&events[done]); done++) {
+        const rh_event *event = &events[done];
+        codes[done] = event->size << 32 | (uint64_t)event->slot << RH_CODE_BITS |
+                      (uint64_t)(base[event->operation] + domain_of(compiler, event));
+        issued[event->operation]++;
+    }
+    program->code_count += (uint32_t)done;
+    compiler->allocations += issued[RH_MALLOC] + issued[RH_CALLOC];
+    compiler->reallocations += issued[RH_REALLOC];
+    compiler->frees += issued[RH_FREE];
+    compiler->calls += done;
+    return done;
+}
+
+static size_t
+room_for_common(const rh_compiler *compiler, const rh_program *program)
+{
+    size_t room = program->code_capacity - program->code_count - 2;
+    uint64_t until = compiler->next_sample - compiler->calls;
+    return compiler->sample_every && until < room ? (size_t)until : room;
+}
+
 size_t
 rh_compile(rh_compiler *compiler, const rh_event *events, size_t count, rh_program *program)
 {
-    for (size_t i = 0; i < count; i++) {
+    size_t done = 0;
+    while (done < count) {
         if (program->code_count + 2 > program->code_capacity ||
             program->wide_count + 2 > program->wide_capacity)
-            return i;
-        if (set_aside(compiler, &events[i]))
-            continue;
-        compile_event(compiler, &events[i], program);
-        if (compiler->sample_every)
-            sample_if_due(compiler, &events[i], program);
+            break;
+        size_t room = room_for_common(compiler, program);
+        room = room < count - done ? room : count - done;
+        size_t common = compile_common(compiler, events + done, room, program);
+        if (common == 0)
+            compile_rare(compiler, &events[done++], program);
+        done += common;
+        if (events[done - 1].time_ns)
+            compiler->last_time_ns = events[done - 1].time_ns;
+        if (compiler->sample_every && compiler->calls >= compiler->next_sample)
+            take_sample(compiler, program);
     }
-    return count;
+    return done;
 }
