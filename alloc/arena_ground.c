@@ -73,23 +73,41 @@ open_window(rh_arena_ground *ground, rh_ground_window *window)
     return false;
 }
 
+static bool
+add_window(rh_arena_ground *ground)
+{
+    void *windows = ground->windows;
+    if (!grow(&windows, ground->window_count, &ground->window_capacity, sizeof *ground->windows))
+        return false;
+    ground->windows = windows;
+    if (!open_window(ground, &ground->windows[ground->window_count]))
+        return false;
+    ground->window_count++;
+    return true;
+}
+
+uintptr_t
+rh_arena_ground_first_window(rh_arena_ground *ground, size_t *bytes)
+{
+    *bytes = 0;
+    if (ground->window_count == 0 && !add_window(ground))
+        return 0;
+    *bytes = ground->windows[0].bytes;
+    return ground->windows[0].base;
+}
+
 /* The next address that was never an arena; 0 when there is none. */
 static uintptr_t
 fresh_place(rh_arena_ground *ground)
 {
-    rh_ground_window *last =
-        ground->window_count ? &ground->windows[ground->window_count - 1] : NULL;
-    if (!last || last->bytes - last->used < ground->arena_bytes) {
-        void *windows = ground->windows;
-        if (!grow(&windows, ground->window_count, &ground->window_capacity, sizeof *last))
+    size_t count = ground->window_count;
+    if (count == 0 ||
+        ground->windows[count - 1].bytes - ground->windows[count - 1].used < ground->arena_bytes) {
+        if (!add_window(ground))
             return 0;
-        ground->windows = windows;
-        last = &ground->windows[ground->window_count];
-        if (!open_window(ground, last))
-            return 0;
-        ground->window_count++;
+        count = ground->window_count;
     }
-    return last->base + last->used;
+    return ground->windows[count - 1].base + ground->windows[count - 1].used;
 }
 
 static bool

@@ -41,6 +41,10 @@ void rh_arena_ground_release(rh_arena_ground *ground);
 /* The ground as an arena source. It serves only requests of arena_bytes. */
 PyObjectArenaAllocator rh_arena_ground_source(rh_arena_ground *ground);
 
+/* Reserves the first window now, so that it can be told where arenas will lie: its base, and its
+ * size in *bytes. 0, with *bytes 0, when that cannot be had. */
+uintptr_t rh_arena_ground_first_window(rh_arena_ground *ground, size_t *bytes);
+
 /* Bytes of its own tables. */
 uint64_t rh_arena_ground_bytes(const rh_arena_ground *ground);
 

@@ -17,7 +17,7 @@
 static rh_pymalloc *
 of(rh_heap *heap)
 {
-    return (rh_pymalloc *)heap;
+    return (rh_pymalloc *)((char *)heap - offsetof(rh_pymalloc, heap));
 }
 
 static void *
@@ -45,6 +45,7 @@ heap_set_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas, rh_error *e
         return rh_fail(error, RH_USAGE,
                        "the source of arenas must be set before the first allocation");
     of(heap)->arenas.source = *arenas;
+    of(heap)->window_bytes = 0;
     return RH_OK;
 }
 
@@ -167,6 +168,8 @@ open_parts(rh_pymalloc *pymalloc, const rh_pymalloc_config *config,
                         config->metadata == RH_METADATA_SIDE, config->map_address_bits))
         return rh_fail(error, RH_SYSTEM, "no memory for the tables of a pymalloc heap");
     pymalloc->arenas.source = rh_arena_ground_source(&pymalloc->ground);
+    pymalloc->window_base =
+        rh_arena_ground_first_window(&pymalloc->ground, &pymalloc->window_bytes);
     if (config->large == RH_LARGE_LIBC)
         return RH_OK;
     rh_status status = rh_bestfit_open(pymalloc->is_virtual, &pymalloc->space, error);
@@ -175,6 +178,7 @@ open_parts(rh_pymalloc *pymalloc, const rh_pymalloc_config *config,
         pymalloc->space_bytes = *pymalloc->space_mapped;
     } else {
         rh_arenas_release(&pymalloc->arenas);
+        rh_arena_ground_release(&pymalloc->ground);
     }
     return status;
 }

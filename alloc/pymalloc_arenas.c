@@ -186,7 +186,7 @@ cut_pool(rh_arenas *arenas, uint32_t slot)
     assert(arena->cut < arena->pools);
     uint32_t index = arena->cut++;
     rh_pool *pool = rh_arena_pool(arenas, arena, index);
-    *pool = (rh_pool){.arena = slot, .size_class = RH_NO_CLASS};
+    *pool = (rh_pool){.arena = slot};
     if (arenas->side) {
         const rh_pymalloc_geometry *geometry = &arenas->geometry;
         size_t units = geometry->pool_bytes >> geometry->class_shift;

@@ -30,19 +30,15 @@
 #include "alloc/pymalloc_geometry.h"
 #include "alloc/pymem.h"
 
-#define RH_NO_CLASS UINT32_MAX /* of a pool that was never used */
-
 /* A pool's header. In the pool when in-band: then its address is the pool's own. */
 typedef struct rh_pool {
     uint32_t used;  /* blocks in use */
     uint32_t arena; /* slot */
     uintptr_t free; /* first free block: its address in-band, its unit beside; 0 when none */
-    struct rh_pool *next, *previous; /* in its class's ring; NULL when in none. A pool given back
-                                        uses next for its arena's list */
-    uint32_t size_class;
-    uint32_t virgin; /* offset of the next block that was never used */
-    uint32_t last;   /* greatest offset at which a block begins; virgin > last when none is left */
-    uint32_t reserved;
+    struct rh_pool *next, *previous; /* in its class's ring; meaningless when in none. A pool given
+                                        back uses next for its arena's list */
+    struct rh_pool *ring;            /* of its class, or its last one; NULL when it never had one */
+    uint64_t fresh;                  /* blocks that were never used: the last ones */
 } rh_pool;
 
 _Static_assert(sizeof(rh_pool) == RH_POOL_HEADER_BYTES, "a pool's header has CPython's size");
@@ -85,8 +81,8 @@ bool rh_arenas_init(rh_arenas *arenas, const rh_pymalloc_geometry *geometry, rh_
 /* Gives every arena back to the source. */
 void rh_arenas_release(rh_arenas *arenas);
 
-/* A pool without a block in use: its size_class is the one it had, or RH_NO_CLASS. NULL when the
- * source has no arena to give. */
+/* A pool without a block in use: its ring is the one it was in, or NULL. NULL when the source has
+ * no arena to give. */
 rh_pool *rh_arenas_take_pool(rh_arenas *arenas);
 /* Takes a pool back; it has no block in use and is in no ring. */
 void rh_arenas_give_pool(rh_arenas *arenas, rh_pool *pool);

@@ -17,19 +17,23 @@ typedef struct pool_view {
     const rh_arenas *arenas;
     const rh_pool *pool;
     uintptr_t address;
+    size_t size_class; /* SIZE_MAX when its header names none that there is */
     size_t block_bytes;
     uint32_t capacity, handed_out; /* blocks that fit, and that were ever used */
 } pool_view;
 
 static pool_view
-view_of(const rh_arenas *arenas, const rh_pool *pool, uintptr_t address)
+view_of(const rh_pymalloc *pymalloc, const rh_pool *pool, uintptr_t address)
 {
-    const rh_pymalloc_geometry *geometry = &arenas->geometry;
-    pool_view view = {.arenas = arenas, .pool = pool, .address = address};
-    if (pool->size_class < geometry->classes) {
-        view.block_bytes = rh_class_bytes(geometry, pool->size_class);
-        view.capacity = rh_class_capacity(geometry, pool->size_class);
-        view.handed_out = (uint32_t)((pool->virgin - geometry->header_bytes) / view.block_bytes);
+    pool_view view = {
+        .arenas = &pymalloc->arenas, .pool = pool, .address = address, .size_class = SIZE_MAX};
+    size_t distance = (size_t)((uintptr_t)pool->ring - (uintptr_t)pymalloc->bins);
+    size_t size_class = distance / sizeof(rh_bin);
+    if (distance % sizeof(rh_bin) == 0 && size_class < view.arenas->geometry.classes) {
+        view.size_class = size_class;
+        view.block_bytes = pymalloc->bins[size_class].block_bytes;
+        view.capacity = pymalloc->bins[size_class].capacity;
+        view.handed_out = view.capacity - (uint32_t)pool->fresh;
     }
     return view;
 }
@@ -43,7 +47,8 @@ block_number(const pool_view *view, uintptr_t entry)
     uintptr_t block =
         rh_pool_entry_address(view->pool, entry, geometry->class_shift, view->arenas->side);
     uintptr_t offset = block - view->address;
-    if (offset < geometry->header_bytes || offset >= view->pool->virgin ||
+    if (offset < geometry->header_bytes ||
+        offset >= geometry->header_bytes + view->handed_out * view->block_bytes ||
         (offset - geometry->header_bytes) % view->block_bytes != 0)
         return UINT32_MAX;
     return (uint32_t)((offset - geometry->header_bytes) / view->block_bytes);
@@ -79,16 +84,12 @@ static const char *
 check_header(const pool_view *view, uint32_t slot)
 {
     const rh_pool *pool = view->pool;
-    const rh_pymalloc_geometry *geometry = &view->arenas->geometry;
     if (pool->arena != slot)
         return "its header names another arena";
-    if (pool->size_class >= geometry->classes)
+    if (view->size_class == SIZE_MAX)
         return "its size class does not exist";
-    if (pool->last != geometry->pool_bytes - view->block_bytes)
-        return "its greatest offset is not the one of its class";
-    if (pool->virgin < geometry->header_bytes || view->handed_out > view->capacity ||
-        (pool->virgin - geometry->header_bytes) % view->block_bytes != 0)
-        return "its first never-used block is at no block's place";
+    if (pool->fresh > view->capacity)
+        return "it has more never-used blocks than blocks";
     return NULL;
 }
 
@@ -114,8 +115,9 @@ walk_blocks(const pool_view *view, rh_region_visitor *visit, void *ctx)
 }
 
 static bool
-walk_arena(const rh_arenas *arenas, uint32_t slot, rh_region_visitor *visit, void *ctx)
+walk_arena(const rh_pymalloc *pymalloc, uint32_t slot, rh_region_visitor *visit, void *ctx)
 {
+    const rh_arenas *arenas = &pymalloc->arenas;
     const rh_arena *arena = &arenas->slots[slot];
     const rh_pymalloc_geometry *geometry = &arenas->geometry;
     rh_region region = {.kind = RH_REGION_ARENA,
@@ -127,7 +129,7 @@ walk_arena(const rh_arenas *arenas, uint32_t slot, rh_region_visitor *visit, voi
         return false;
     for (uint32_t i = 0; i < arena->cut; i++) {
         const rh_pool *pool = rh_arena_pool(arenas, arena, i);
-        pool_view view = view_of(arenas, pool, rh_arenas_pool_address(arenas, pool));
+        pool_view view = view_of(pymalloc, pool, rh_arenas_pool_address(arenas, pool));
         if (check_header(&view, slot))
             return false;
         region = (rh_region){.kind = RH_REGION_PAGE,
@@ -151,7 +153,7 @@ rh_pymalloc_walk(rh_pymalloc *pymalloc, rh_region_visitor *visit, void *ctx)
         return false;
     bool going = true;
     for (uint64_t i = 0; going && i < arenas->current; i++)
-        going = walk_arena(arenas, slots[i], visit, ctx);
+        going = walk_arena(pymalloc, slots[i], visit, ctx);
     free(slots);
     return going && (!pymalloc->space || rh_bestfit_walk(pymalloc->space, visit, ctx));
 }
@@ -167,8 +169,8 @@ typedef struct sums {
 static rh_status
 bad_pool(const pool_view *view, const char *what, rh_error *error)
 {
-    return rh_fail(error, RH_DIFFERENT, "pool at 0x%" PRIxPTR " (size class %" PRIu32 "): %s",
-                   view->address, view->pool->size_class, what);
+    return rh_fail(error, RH_DIFFERENT, "pool at 0x%" PRIxPTR " (blocks of %zu bytes): %s",
+                   view->address, view->block_bytes, what);
 }
 
 /* In a ring, the pools on both sides point back. They may only be looked at when they lie where a
@@ -183,7 +185,7 @@ check_pool(const rh_pymalloc *pymalloc, uint32_t slot, uint32_t index, free_bloc
     const rh_arena *arena = &arenas->slots[slot];
     const rh_pool *pool = rh_arena_pool(arenas, arena, index);
     uintptr_t address = arena->first_pool + ((uintptr_t)index << arenas->geometry.pool_shift);
-    pool_view view = view_of(arenas, pool, address);
+    pool_view view = view_of(pymalloc, pool, address);
     if (arenas->side && rh_arenas_pool_address(arenas, pool) != address)
         return bad_pool(&view, "its header beside names another address", error);
     const char *wrong = check_header(&view, slot);
@@ -197,8 +199,8 @@ check_pool(const rh_pymalloc *pymalloc, uint32_t slot, uint32_t index, free_bloc
         return bad_pool(&view, wrong, error);
     if (pool->used) {
         sum->pools_in_use++;
-        sum->in_use[pool->size_class]++;
-        sum->partly[pool->size_class] += pool->used < view.capacity;
+        sum->in_use[view.size_class]++;
+        sum->partly[view.size_class] += pool->used < view.capacity;
     }
     return RH_OK;
 }
@@ -229,18 +231,16 @@ is_pool(const rh_arenas *arenas, const rh_pool *pool)
 static const char *
 check_links(const rh_pymalloc *pymalloc, const rh_pool *pool)
 {
-    const rh_pool *ring = &pymalloc->bins[pool->size_class].ring;
-    if (!pool->next)
-        return rh_pool_is_exhausted(pool) ? NULL : "it has a free block but is in no ring";
+    const rh_pool *ring = pool->ring;
+    if (rh_pool_is_full(pool))
+        return NULL;
     if ((pool->next != ring && !is_pool(&pymalloc->arenas, pool->next)) ||
         (pool->previous != ring && !is_pool(&pymalloc->arenas, pool->previous)))
         return "its neighbours in the ring are no pools";
     if (pool->next->previous != pool || pool->previous->next != pool)
         return "its neighbours in the ring do not point back";
-    if (pool->next != ring && pool->next->size_class != pool->size_class)
+    if (pool->next != ring && pool->next->ring != ring)
         return "its neighbour in the ring is of another class";
-    if (rh_pool_is_exhausted(pool) && ring->next != pool)
-        return "it is full and in a ring, but not first";
     return NULL;
 }
 
@@ -334,10 +334,11 @@ check_ring(const rh_pymalloc *pymalloc, uint32_t size_class, const sums *sum, rh
     const rh_bin *bin = &pymalloc->bins[size_class];
     uint64_t partly = 0, steps = 0;
     for (const rh_pool *pool = bin->ring.next; pool != &bin->ring; pool = pool->next) {
-        if (++steps > bin->pools_in_use || !is_pool(&pymalloc->arenas, pool))
+        if (++steps > bin->pools_in_use || !is_pool(&pymalloc->arenas, pool) ||
+            rh_pool_is_full(pool))
             return rh_fail(error, RH_DIFFERENT, "size class %" PRIu32 ": its ring is broken",
                            size_class);
-        partly += !rh_pool_is_exhausted(pool);
+        partly += !rh_pool_is_full(pool);
     }
     rh_status status =
         compare("partly used pools of a class in its ring", partly, sum->partly[size_class], error);

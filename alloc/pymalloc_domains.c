@@ -131,7 +131,7 @@ any_malloc(rh_pymalloc *pymalloc, size_t size, const rh_pymalloc_geometry *geome
 {
     if (RH_UNLIKELY(!rh_path_is_small(geometry, size)))
         return raw_malloc(pymalloc, size);
-    void *block = rh_path_take(pymalloc, rh_class_of(geometry, size), geometry, side);
+    void *block = rh_path_take(pymalloc, (size - 1) >> geometry->class_shift, geometry, side);
     return RH_LIKELY(block) ? block : refill_or_raw(pymalloc, size);
 }
 
@@ -154,9 +154,28 @@ any_calloc(rh_pymalloc *pymalloc, size_t nelem, size_t elsize, const rh_pymalloc
     return block;
 }
 
+/* Free of what is not in the window: in an arena elsewhere, or no pool's, or NULL. */
+static __attribute__((noinline)) void
+free_elsewhere(rh_pymalloc *pymalloc, void *block)
+{
+    const rh_pymalloc_geometry *geometry = &pymalloc->arenas.geometry;
+    rh_pool *pool = rh_path_pool_of(pymalloc, block, geometry, false);
+    if (pool)
+        rh_path_give(pymalloc, pool, block, geometry, false);
+    else
+        raw_free(pymalloc, block);
+}
+
 RH_PATH void
 any_free(rh_pymalloc *pymalloc, void *block, const rh_pymalloc_geometry *geometry, bool side)
 {
+    if (!side) {
+        if (RH_LIKELY(rh_path_in_window(pymalloc, block)))
+            rh_path_give(pymalloc, rh_path_inband_pool(block, geometry), block, geometry, false);
+        else
+            free_elsewhere(pymalloc, block);
+        return;
+    }
     rh_pool *pool = rh_path_pool_of(pymalloc, block, geometry, side);
     if (RH_UNLIKELY(!pool)) {
         raw_free(pymalloc, block); /* NULL too */
@@ -176,7 +195,7 @@ any_realloc(rh_pymalloc *pymalloc, void *block, size_t size, const rh_pymalloc_g
     rh_pool *pool = rh_path_pool_of(pymalloc, block, geometry, side);
     if (!pool)
         return raw_realloc(pymalloc, block, size);
-    size_t held = rh_class_bytes(geometry, pool->size_class);
+    size_t held = rh_pool_bin(pool)->block_bytes;
     if (size <= held && 4 * size > 3 * held)
         return block;
     void *moved = any_malloc(pymalloc, size, geometry, side);
@@ -284,7 +303,7 @@ rh_pymalloc_usable_size(rh_pymalloc *pymalloc, PyMemAllocatorDomain domain, cons
     if (domain != PYMEM_DOMAIN_RAW)
         pool = rh_path_pool_of(pymalloc, block, &arenas->geometry, arenas->side);
     if (pool)
-        return rh_class_bytes(&arenas->geometry, pool->size_class);
+        return rh_pool_bin(pool)->block_bytes;
     if (pymalloc->space)
         return rh_bestfit_usable_size(pymalloc->space, block);
     return malloc_usable_size((void *)(uintptr_t)block);

@@ -14,6 +14,33 @@
 #define RH_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define RH_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* When both numbers are 0, each of the pointers becomes its second: by conditional moves, for a
+ * compiler would make the branch of it that these paths are there to avoid. */
+RH_PATH void
+rh_path_choose2(uintptr_t one, uintptr_t two, rh_pool **a, rh_pool *a_if, rh_pool **b,
+                rh_pool *b_if)
+{
+    __asm__("or %[two], %[one]\n\t"
+            "cmovz %[a_if], %[a]\n\t"
+            "cmovz %[b_if], %[b]"
+            : [one] "+&r"(one), [a] "+&r"(*a), [b] "+&r"(*b)
+            : [two] "rm"(two), [a_if] "rm"(a_if), [b_if] "rm"(b_if)
+            : "cc");
+}
+
+RH_PATH void
+rh_path_choose3(uintptr_t one, uintptr_t two, rh_pool **a, rh_pool *a_if, rh_pool **b,
+                rh_pool *b_if, rh_pool **c, rh_pool *c_if)
+{
+    __asm__("or %[two], %[one]\n\t"
+            "cmovz %[a_if], %[a]\n\t"
+            "cmovz %[b_if], %[b]\n\t"
+            "cmovz %[c_if], %[c]"
+            : [one] "+&r"(one), [a] "+&r"(*a), [b] "+&r"(*b), [c] "+&r"(*c)
+            : [two] "rm"(two), [a_if] "rm"(a_if), [b_if] "rm"(b_if), [c_if] "rm"(c_if)
+            : "cc");
+}
+
 RH_PATH bool
 rh_path_is_small(const rh_pymalloc_geometry *geometry, size_t bytes)
 {
@@ -22,16 +49,35 @@ rh_path_is_small(const rh_pymalloc_geometry *geometry, size_t bytes)
 
 /* A block of the class; NULL when its first pool's list is empty. */
 RH_PATH void *
-rh_path_take(rh_pymalloc *pymalloc, uint32_t size_class, const rh_pymalloc_geometry *geometry,
+rh_path_take(rh_pymalloc *pymalloc, size_t size_class, const rh_pymalloc_geometry *geometry,
              bool side)
 {
-    rh_pool *pool = pymalloc->bins[size_class].ring.next;
+    rh_pool *ring = &pymalloc->bins[size_class].ring, *pool = ring->next;
     uintptr_t entry = pool->free;
     if (RH_UNLIKELY(!entry))
         return NULL;
+    uintptr_t link = rh_pool_link(pool, entry, side);
     pool->used++;
-    pool->free = rh_pool_link(pool, entry, side);
+    pool->free = link;
+    /* Full now: out of the ring. */
+    rh_pool *next = pool->next, *before = &pymalloc->scrap, *after = &pymalloc->scrap;
+    rh_path_choose2(link, pool->fresh, &before, ring, &after, next);
+    before->next = next;
+    after->previous = ring;
     return (void *)rh_pool_entry_address(pool, entry, geometry->class_shift, side);
+}
+
+/* Whether a block lies in the first window of the heap's own ground: then it is in an arena. */
+RH_PATH bool
+rh_path_in_window(const rh_pymalloc *pymalloc, const void *block)
+{
+    return (uintptr_t)block - pymalloc->window_base < pymalloc->window_bytes;
+}
+
+RH_PATH rh_pool *
+rh_path_inband_pool(const void *block, const rh_pymalloc_geometry *geometry)
+{
+    return (rh_pool *)((uintptr_t)block & ~(uintptr_t)(geometry->pool_bytes - 1));
 }
 
 /* The pool of a block that lies in an arena, else NULL. */
@@ -44,7 +90,7 @@ rh_path_pool_of(const rh_pymalloc *pymalloc, const void *block,
     if (!side) {
         if (RH_UNLIKELY(!rh_address_map_has(&arenas->map, address, geometry->arena_shift)))
             return NULL;
-        return (rh_pool *)(address & ~(uintptr_t)(geometry->pool_bytes - 1));
+        return rh_path_inband_pool(block, geometry);
     }
     uint32_t slot;
     if (!rh_address_map_find(&arenas->map, address, geometry->arena_shift, &slot))
@@ -67,10 +113,15 @@ rh_path_give(rh_pymalloc *pymalloc, rh_pool *pool, void *block,
         *(uintptr_t *)block = listed;
         pool->free = (uintptr_t)block;
     }
-    uint32_t used = --pool->used;
-    if (RH_UNLIKELY(!listed))
-        rh_pools_relink(pymalloc, pool);
-    else if (RH_UNLIKELY(!used))
+    /* It was full: into the ring, first. */
+    rh_pool *ring = pool->ring, *first = ring->next;
+    rh_pool *mine = &pymalloc->scrap, *before = &pymalloc->scrap, *after = &pymalloc->scrap;
+    rh_path_choose3(listed, pool->fresh, &mine, pool, &before, ring, &after, first);
+    mine->next = first;
+    mine->previous = ring;
+    before->next = pool;
+    after->previous = pool;
+    if (RH_UNLIKELY(--pool->used == 0))
         rh_pools_retire(pymalloc, pool);
 }
 

@@ -5,9 +5,12 @@
 void
 rh_pools_init(rh_pymalloc *pymalloc)
 {
-    for (uint32_t i = 0; i < pymalloc->arenas.geometry.classes; i++) {
-        rh_pool *ring = &pymalloc->bins[i].ring;
-        *ring = (rh_pool){.next = ring, .previous = ring, .size_class = i, .virgin = 1, .last = 0};
+    const rh_pymalloc_geometry *geometry = &pymalloc->arenas.geometry;
+    for (uint32_t i = 0; i < geometry->classes; i++) {
+        rh_bin *bin = &pymalloc->bins[i];
+        *bin = (rh_bin){.ring = {.next = &bin->ring, .previous = &bin->ring},
+                        .block_bytes = (uint32_t)rh_class_bytes(geometry, i),
+                        .capacity = rh_class_capacity(geometry, i)};
     }
 }
 
@@ -44,93 +47,61 @@ unlink_pool(rh_pool *pool)
 {
     pool->previous->next = pool->next;
     pool->next->previous = pool->previous;
-    pool->next = pool->previous = NULL;
-}
-
-static void
-link_first(rh_pool *ring, rh_pool *pool)
-{
-    pool->previous = ring;
-    pool->next = ring->next;
-    ring->next->previous = pool;
-    ring->next = pool;
-}
-
-/* A block of a pool that is not exhausted. */
-static void *
-take_block(const rh_pymalloc *pymalloc, rh_pool *pool)
-{
-    const rh_arenas *arenas = &pymalloc->arenas;
-    const rh_pymalloc_geometry *geometry = &arenas->geometry;
-    pool->used++;
-    uintptr_t entry = pool->free;
-    if (entry) {
-        pool->free = rh_pool_link(pool, entry, arenas->side);
-        return (void *)rh_pool_entry_address(pool, entry, geometry->class_shift, arenas->side);
-    }
-    assert(pool->virgin <= pool->last);
-    uintptr_t block = rh_arenas_pool_address(arenas, pool) + pool->virgin;
-    pool->virgin += (uint32_t)rh_class_bytes(geometry, pool->size_class);
-    return (void *)block;
 }
 
 /* Takes a free pool into the class's empty ring; NULL when there is no arena. */
 static rh_pool *
-new_pool(rh_pymalloc *pymalloc, uint32_t size_class)
+new_pool(rh_pymalloc *pymalloc, rh_bin *bin)
 {
-    const rh_pymalloc_geometry *geometry = &pymalloc->arenas.geometry;
-    rh_bin *bin = &pymalloc->bins[size_class];
     rh_pool *pool = rh_arenas_take_pool(&pymalloc->arenas);
     settle_if_changed(pymalloc);
     if (!pool)
         return NULL;
-    if (pool->size_class != size_class) {
-        pymalloc->pools_reclassed += pool->size_class != RH_NO_CLASS;
-        pool->size_class = size_class;
+    if (pool->ring != &bin->ring) {
+        pymalloc->pools_reclassed += pool->ring != NULL;
+        pool->ring = &bin->ring;
         pool->free = 0;
-        pool->virgin = geometry->header_bytes;
-        pool->last = (uint32_t)(geometry->pool_bytes - rh_class_bytes(geometry, size_class));
+        pool->fresh = bin->capacity;
     }
     bin->pools_in_use++;
-    link_first(&bin->ring, pool);
+    pool->next = pool->previous = &bin->ring;
+    bin->ring.next = bin->ring.previous = pool;
     return pool;
 }
 
 void *
 rh_pools_refill(rh_pymalloc *pymalloc, uint32_t size_class)
 {
-    rh_pool *ring = &pymalloc->bins[size_class].ring;
-    rh_pool *pool = ring->next;
-    if (pool != ring && rh_pool_is_exhausted(pool)) {
+    const rh_arenas *arenas = &pymalloc->arenas;
+    const rh_pymalloc_geometry *geometry = &arenas->geometry;
+    rh_bin *bin = &pymalloc->bins[size_class];
+    rh_pool *pool = bin->ring.next;
+    if (pool == &bin->ring) {
+        pool = new_pool(pymalloc, bin);
+        if (!pool)
+            return NULL;
+    }
+    uintptr_t entry = pool->free, block;
+    if (entry) {
+        block = rh_pool_entry_address(pool, entry, geometry->class_shift, arenas->side);
+        pool->free = rh_pool_link(pool, entry, arenas->side);
+    } else {
+        assert(pool->fresh > 0);
+        block = rh_arenas_pool_address(arenas, pool) + geometry->header_bytes +
+                (bin->capacity - pool->fresh) * bin->block_bytes;
+        pool->fresh--;
+    }
+    pool->used++;
+    if (rh_pool_is_full(pool))
         unlink_pool(pool);
-        pool = ring->next;
-    }
-    if (pool == ring)
-        pool = new_pool(pymalloc, size_class);
-    return pool ? take_block(pymalloc, pool) : NULL;
-}
-
-void
-rh_pools_relink(rh_pymalloc *pymalloc, rh_pool *pool)
-{
-    if (pool->used == 0) {
-        rh_pools_retire(pymalloc, pool);
-        return;
-    }
-    if (pool->next)
-        return; /* it never left the ring */
-    rh_pool *ring = &pymalloc->bins[pool->size_class].ring;
-    rh_pool *first = ring->next;
-    if (first != ring && rh_pool_is_exhausted(first))
-        unlink_pool(first);
-    link_first(ring, pool);
+    return (void *)block;
 }
 
 void
 rh_pools_retire(rh_pymalloc *pymalloc, rh_pool *pool)
 {
     unlink_pool(pool);
-    pymalloc->bins[pool->size_class].pools_in_use--;
+    rh_pool_bin(pool)->pools_in_use--;
     rh_arenas_give_pool(&pymalloc->arenas, pool);
     settle_if_changed(pymalloc);
 }

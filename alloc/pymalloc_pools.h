@@ -13,15 +13,16 @@
  * it is freed it comes first. A pool that becomes free goes back to its arena and keeps its list,
  * so that it continues where it stopped if its next class is the same.
  *
- * Two steps are put off, for speed, where CPython does them at once, and no address differs for it:
- * a never-used block is taken when it is needed, not put on the list one malloc before; and a pool
- * that became full stays first in its ring until the next malloc finds nothing in it (or another
- * pool comes first). So the fast path of malloc asks one question: is the first pool's list empty?
+ * A block that was never used is taken when it is needed; CPython puts it on the list one malloc
+ * before. No address differs for it.
  *
- * Invariants: a pool in a ring has a block in use, and a free one unless it is the first; a full
- * pool that is not first has next == NULL; used blocks plus listed blocks are those below `virgin`;
- * the ring's own entry has an empty list and no block left, so that an empty class takes the slow
- * path.
+ * Speed. Whether a free finds its pool full, and whether a malloc leaves it full, is as good as
+ * random in a program with many blocks of many sizes, and a wrongly predicted branch costs more
+ * than the rest of the path. So the fast paths do not branch on it: they always write the links of
+ * the ring, either where they belong or into `scrap`, which nobody reads.
+ *
+ * Invariants: exactly the partly used pools are in rings; used + listed + fresh blocks are the
+ * pool's capacity; a ring's own entry has no block, so that an empty class takes the slow path.
  */
 #ifndef REHEAP_ALLOC_PYMALLOC_POOLS_H
 #define REHEAP_ALLOC_PYMALLOC_POOLS_H
@@ -37,11 +38,17 @@
 
 typedef struct rh_bin {
     rh_pool ring; /* next: the first pool; itself when there is none */
+    uint32_t block_bytes, capacity;
     uint64_t pools_in_use;
-    uint64_t reserved; /* a bin is a cache line */
 } rh_bin;
 
+_Static_assert(sizeof(rh_bin) == 64, "a bin is a cache line");
+
 typedef struct rh_pymalloc {
+    rh_pool scrap; /* where links go that are not needed */
+    uintptr_t
+        window_base; /* what lies in this window lies in an arena; window_bytes 0: no window */
+    size_t window_bytes;
     rh_heap heap;
     bool is_virtual;
     rh_bestfit *space; /* the large space; NULL: the C library */
@@ -59,10 +66,8 @@ typedef struct rh_pymalloc {
 void rh_pools_init(rh_pymalloc *pymalloc);
 
 /* The slow paths. refill gives a block of the class when its first pool's list is empty; NULL when
- * there is no arena. relink and retire follow a free into a pool whose list was empty, or that has
- * no block in use any more. */
+ * there is no arena. retire gives up a pool that has no block in use any more. */
 void *rh_pools_refill(rh_pymalloc *pymalloc, uint32_t size_class);
-void rh_pools_relink(rh_pymalloc *pymalloc, rh_pool *pool);
 void rh_pools_retire(rh_pymalloc *pymalloc, rh_pool *pool);
 
 /* Brings mapped_bytes up to date after arenas changed. */
@@ -79,11 +84,17 @@ rh_pymalloc_settle_space(rh_pymalloc *pymalloc)
     pymalloc->space_bytes = space_bytes;
 }
 
-/* Free and never-used blocks of a pool are both gone. */
-static inline bool
-rh_pool_is_exhausted(const rh_pool *pool)
+/* The bin of a pool that has or had a class. */
+static inline rh_bin *
+rh_pool_bin(const rh_pool *pool)
 {
-    return pool->free == 0 && pool->virgin > pool->last;
+    return (rh_bin *)pool->ring; /* its first member */
+}
+
+static inline bool
+rh_pool_is_full(const rh_pool *pool)
+{
+    return (pool->free | pool->fresh) == 0;
 }
 
 /* The address of the block that follows `free` (a pool's list entry) in the list, and conversions

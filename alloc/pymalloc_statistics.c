@@ -9,16 +9,15 @@
 
 /* Blocks in use of a class. */
 static uint64_t
-count_blocks(const rh_pymalloc *pymalloc, uint32_t size_class)
+count_blocks(const rh_bin *bin)
 {
-    const rh_bin *bin = &pymalloc->bins[size_class];
     uint64_t in_ring = 0, blocks = 0;
     for (const rh_pool *pool = bin->ring.next; pool != &bin->ring; pool = pool->next) {
         blocks += pool->used;
         in_ring++;
     }
     uint64_t full = bin->pools_in_use - in_ring;
-    return blocks + full * rh_class_capacity(&pymalloc->arenas.geometry, size_class);
+    return blocks + full * bin->capacity;
 }
 
 static void
@@ -26,13 +25,14 @@ add_classes(const rh_pymalloc *pymalloc, rh_counters *counters)
 {
     const rh_pymalloc_geometry *geometry = &pymalloc->arenas.geometry;
     for (uint32_t i = 0; i < geometry->classes; i++) {
-        uint64_t pools = pymalloc->bins[i].pools_in_use;
+        const rh_bin *bin = &pymalloc->bins[i];
+        uint64_t pools = bin->pools_in_use, size = bin->block_bytes;
         if (pools == 0)
             continue;
-        uint64_t blocks = count_blocks(pymalloc, i), size = rh_class_bytes(geometry, i);
+        uint64_t blocks = count_blocks(bin);
         counters->live_blocks += blocks;
         counters->block_bytes += blocks * size;
-        counters->free_block_bytes += (pools * rh_class_capacity(geometry, i) - blocks) * size;
+        counters->free_block_bytes += (pools * bin->capacity - blocks) * size;
         counters->page_header_bytes += pools * geometry->header_bytes;
         counters->page_tail_bytes += pools * rh_class_tail(geometry, i);
     }
@@ -85,14 +85,16 @@ typedef struct census {
 } census;
 
 static void
-count_arena(const rh_arenas *arenas, const rh_arena *arena, census *sums)
+count_arena(const rh_pymalloc *pymalloc, const rh_arena *arena, census *sums)
 {
+    const rh_arenas *arenas = &pymalloc->arenas;
     for (uint32_t i = 0; i < arena->cut; i++) {
         const rh_pool *pool = rh_arena_pool(arenas, arena, i);
         if (pool->used == 0)
             continue;
-        sums->pools[pool->size_class]++;
-        sums->blocks[pool->size_class] += pool->used;
+        size_t size_class = (size_t)(rh_pool_bin(pool) - pymalloc->bins);
+        sums->pools[size_class]++;
+        sums->blocks[size_class] += pool->used;
     }
     sums->free_pools += arena->free_pools;
 }
@@ -190,7 +192,7 @@ rh_pymalloc_print_stats(const rh_pymalloc *pymalloc, FILE *out)
         return false;
     census sums = {.pools = numbers, .blocks = numbers + classes};
     for (uint32_t i = 0; i < arenas->count; i++)
-        count_arena(arenas, &arenas->slots[i], &sums);
+        count_arena(pymalloc, &arenas->slots[i], &sums);
     print_classes(&arenas->geometry, &sums, out);
     print_arenas(arenas, out);
     print_bytes(arenas, &sums, out);
