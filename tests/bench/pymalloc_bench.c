@@ -1,0 +1,254 @@
+/* How fast is pymalloc beside the real one? Prints, for each load, the time of CPython's object
+ * domain (out of libpython3.11, which works without an interpreter), of ours, and their ratio.
+ *
+ * Both are called through their PyMemAllocatorEx by the same loop with the same operations, drawn
+ * beforehand. The two take turns in one process, the first of each round alternating; the ratio of
+ * a load is the median of its rounds' ratios, for the machine's speed changes from one second to
+ * the next, and much less from one round's half to the other.
+ *
+ *   fixed    blocks of one size, all but one kept from the fastest path: 100 given, 100 taken back
+ *   random   a working set of 16 to 512 bytes: a block drawn at random is freed and another of
+ *            random size takes its place
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc/heap.h"
+#include "alloc/pymalloc.h"
+#include "base/host.h"
+#include "base/random.h"
+
+#define LIBRARY        "libpython3.11.so.1.0"
+#define FIXED_BATCH    100
+#define ROUND_NS       20e6   /* how long one allocator runs at a stretch */
+#define WARM_UP        100000 /* operations */
+#define ROUNDS_DEFAULT 31
+#define ROUNDS_MAX     1001
+#define SCRIPT                                                                                     \
+    (1u << 20) /* operations drawn for a random load; a round goes on where the last ended */
+
+enum { CPYTHON, OURS, SIDES };
+
+typedef struct step {
+    uint32_t slot;
+    uint32_t size;
+} step;
+
+typedef struct load {
+    char name[32];
+    uint32_t size; /* fixed */
+    uint32_t live; /* random */
+} load;
+
+typedef struct side {
+    PyMemAllocatorEx allocator;
+    void **blocks;
+    uint32_t at;
+} side;
+
+/* ---- the loops: one operation is a malloc and a free ---- */
+
+static __attribute__((noinline)) void
+run_fixed(side *on, size_t size, uint64_t operations)
+{
+    PyMemAllocatorEx allocator = on->allocator;
+    void *blocks[FIXED_BATCH];
+    for (uint64_t done = 0; done < operations; done += FIXED_BATCH) {
+        for (unsigned i = 0; i < FIXED_BATCH; i++)
+            blocks[i] = allocator.malloc(allocator.ctx, size);
+        for (unsigned i = 0; i < FIXED_BATCH; i++)
+            allocator.free(allocator.ctx, blocks[i]);
+    }
+}
+
+static __attribute__((noinline)) void
+run_random(side *on, const step *script, uint64_t operations)
+{
+    PyMemAllocatorEx allocator = on->allocator;
+    void **blocks = on->blocks;
+    uint32_t at = on->at;
+    for (uint64_t done = 0; done < operations; done++) {
+        step next = script[at];
+        at = (at + 1) & (SCRIPT - 1);
+        allocator.free(allocator.ctx, blocks[next.slot]);
+        blocks[next.slot] = allocator.malloc(allocator.ctx, next.size);
+    }
+    on->at = at;
+}
+
+static double
+time_run(const load *what, side *on, const step *script, uint64_t operations)
+{
+    uint64_t start = rh_host_now_ns();
+    if (what->live)
+        run_random(on, script, operations);
+    else
+        run_fixed(on, what->size, operations);
+    return (double)(rh_host_now_ns() - start) / (double)operations;
+}
+
+/* ---- one load ---- */
+
+static uint32_t
+random_size(rh_random *random)
+{
+    return 16 + (uint32_t)rh_random_below(random, 497);
+}
+
+static void
+draw(const load *what, step *script, rh_random *random)
+{
+    for (uint32_t i = 0; i < SCRIPT; i++)
+        script[i] = (step){(uint32_t)rh_random_below(random, what->live), random_size(random)};
+}
+
+/* Fills the working set; freed in part and filled again, so that it is not fresh. */
+static void
+fill(const load *what, side *on)
+{
+    PyMemAllocatorEx allocator = on->allocator;
+    rh_random random = {5};
+    on->at = 0;
+    for (int pass = 0; pass < 3; pass++)
+        for (uint32_t i = 0; i < what->live; i++) {
+            if (pass) {
+                if (rh_random_below(&random, 2))
+                    continue;
+                allocator.free(allocator.ctx, on->blocks[i]);
+            }
+            on->blocks[i] = allocator.malloc(allocator.ctx, random_size(&random));
+        }
+}
+
+static void
+empty(const load *what, side *on)
+{
+    for (uint32_t i = 0; i < what->live; i++)
+        on->allocator.free(on->allocator.ctx, on->blocks[i]);
+}
+
+static int
+ascending(const void *first, const void *second)
+{
+    double a = *(const double *)first, b = *(const double *)second;
+    return (a > b) - (a < b);
+}
+
+static double
+quantile(double *values, unsigned count, double of)
+{
+    qsort(values, count, sizeof *values, ascending);
+    return values[(unsigned)((count - 1) * of + .5)];
+}
+
+static void
+measure(const load *what, side sides[SIDES], step *script, unsigned rounds)
+{
+    static double times[SIDES][ROUNDS_MAX], ratios[ROUNDS_MAX];
+    rh_random random = {9};
+    for (int i = 0; what->live && i < SIDES; i++)
+        fill(what, &sides[i]);
+    if (what->live)
+        draw(what, script, &random);
+    double slowest = 0;
+    for (int i = 0; i < SIDES; i++) { /* warm up, and find out how many make a round */
+        double ns = time_run(what, &sides[i], script, WARM_UP);
+        slowest = ns > slowest ? ns : slowest;
+    }
+    uint64_t operations = (uint64_t)(ROUND_NS / slowest) + 1;
+    for (unsigned round = 0; round < rounds; round++) {
+        for (unsigned i = 0; i < SIDES; i++) {
+            unsigned who = (i + round) % SIDES;
+            times[who][round] = time_run(what, &sides[who], script, operations);
+        }
+        ratios[round] = times[OURS][round] / times[CPYTHON][round];
+    }
+    double low = quantile(ratios, rounds, .25), high = quantile(ratios, rounds, .75);
+    printf("%-18s %9.2f %9.2f %9.3f   %.3f to %.3f\n", what->name,
+           quantile(times[CPYTHON], rounds, .5), quantile(times[OURS], rounds, .5),
+           quantile(ratios, rounds, .5), low, high);
+    fflush(stdout);
+    for (int i = 0; what->live && i < SIDES; i++)
+        empty(what, &sides[i]);
+}
+
+/* ---- */
+
+static bool
+load_cpython(PyMemAllocatorEx *allocator)
+{
+    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    void (*get)(PyMemAllocatorDomain, PyMemAllocatorEx *) = NULL;
+    if (library)
+        *(void **)&get = dlsym(library, "PyMem_GetAllocator");
+    if (!get)
+        return false;
+    get(PYMEM_DOMAIN_OBJ, allocator);
+    return true;
+}
+
+static void
+measure_all(side sides[SIDES], unsigned rounds, const char *only)
+{
+    static const uint32_t sizes[] = {16, 48, 64, 128, 256, 512};
+    static const uint32_t lives[] = {1000, 10000, 100000, 1000000};
+    step *script = malloc(SCRIPT * sizeof *script);
+    for (int i = 0; i < SIDES; i++)
+        sides[i].blocks = calloc(lives[3], sizeof(void *));
+    printf("%-18s %9s %9s %9s   quartiles\n", "load", "CPython", "ours", "ratio");
+    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        load what = {.size = sizes[i]};
+        snprintf(what.name, sizeof what.name, "fixed %" PRIu32 " B", sizes[i]);
+        if (!only || strcmp(what.name, only) == 0)
+            measure(&what, sides, script, rounds);
+    }
+    for (unsigned i = 0; i < sizeof lives / sizeof lives[0]; i++) {
+        load what = {.live = lives[i]};
+        snprintf(what.name, sizeof what.name, "random %" PRIu32, lives[i]);
+        if (!only || strcmp(what.name, only) == 0)
+            measure(&what, sides, script, rounds);
+    }
+    for (int i = 0; i < SIDES; i++)
+        free(sides[i].blocks);
+    free(script);
+}
+
+int
+main(int argc, char **argv)
+{
+    unsigned rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : ROUNDS_DEFAULT;
+    if (rounds == 0 || rounds > ROUNDS_MAX || argc > 3) {
+        fprintf(stderr,
+                "usage: pymalloc_bench [ROUNDS [LOAD]]\n"
+                "ROUNDS: 1 to %d; LOAD: only the one of this name\n",
+                ROUNDS_MAX);
+        return 2;
+    }
+    side sides[SIDES] = {0};
+    rh_heap *heap;
+    rh_pymalloc_config config;
+    rh_error error = {0};
+    if (!load_cpython(&sides[CPYTHON].allocator)) {
+        fprintf(stderr, "%s cannot be opened: install the package libpython3.11\n", LIBRARY);
+        return 4;
+    }
+    if (rh_pymalloc_config_init(&config, "3.11", &error) != RH_OK ||
+        rh_pymalloc_open(&config, &heap, &error) != RH_OK) {
+        fprintf(stderr, "%s\n", error.message);
+        return error.status;
+    }
+    sides[OURS].allocator = heap->domain[PYMEM_DOMAIN_OBJ];
+    printf("ns for a malloc and a free through PyMemAllocatorEx; object domain of %s and of\n"
+           "pymalloc@3.11; medians of %u rounds of %.0f ms each, taking turns in one process;\n"
+           "the ratio is the median of the rounds' ratios\n\n",
+           LIBRARY, rounds, ROUND_NS / 1e6);
+    rh_host_pin(0);
+    measure_all(sides, rounds, argc > 2 ? argv[2] : NULL);
+    rh_heap_close(heap);
+    return 0;
+}
