@@ -12,6 +12,9 @@
 /* In the order of the help, which leaves out what has no summary. */
 static const rh_command *const commands[] = {
     &rh_cmd_record,
+    &rh_cmd_info,
+    &rh_cmd_dump,
+    &rh_cmd_check,
     &rh_cmd_replay,
     &rh_cmd_verify,
     &rh_cmd_compare,

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "traces/format.h"
+#include "traces/reader.h"
 #include "traces/trace_info.h"
 
 typedef struct rh_block_entry {
@@ -21,12 +22,6 @@ typedef struct rh_block_entry {
     uint32_t events;
     bool key;
 } rh_block_entry;
-
-typedef enum rh_index_state {
-    RH_INDEX_SOUND,
-    RH_INDEX_MISSING, /* the file ends, at the latest, before the index does */
-    RH_INDEX_DAMAGED
-} rh_index_state;
 
 typedef struct rh_block_table {
     char *path;

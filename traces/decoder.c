@@ -6,6 +6,7 @@ rh_decoder_init(rh_decoder *decoder, const rh_trace_info *info)
     static const uint64_t units[] = {
         [RH_TIMES_NONE] = 0, [RH_TIMES_COARSE] = RH_COARSE_NS, [RH_TIMES_EXACT] = 1};
     memset(decoder, 0, sizeof *decoder);
+    decoder->threads = 1;
     decoder->time_unit = units[info->timestamps];
     decoder->has_addresses = info->addresses;
     bool list = rh_live_list_init(&decoder->live);

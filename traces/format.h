@@ -88,7 +88,7 @@ typedef struct rh_block_head {
     uint32_t events, tokens;
     uint64_t first_event, first_birth; /* numbers, from 0 */
     uint64_t time_ns;                  /* at its start */
-    uint32_t thread, threads;          /* current at its start; seen before it */
+    uint32_t thread, threads;          /* current at its start; known there, 1 at least */
     uint64_t live_blocks, live_bytes;  /* at its start, those born nested included */
     uint64_t address_hash, hashed;
     uint64_t raw[RH_STREAMS], packed[RH_STREAMS]; /* bytes of each stream */

@@ -51,7 +51,9 @@ struct rh_reader {
     rh_error failure; /* the last */
     bool failed;      /* it sticks */
     bool refused;     /* too much memory is asked for: a lenient reader gives up too */
-    uint64_t lost_places, lost_events;
+    rh_damage place;  /* the last damage, while it is being dealt with */
+    rh_damage *damage;
+    size_t damages;
     char contradiction[CONTRADICTION_BYTES];
     rh_event events[BATCH_EVENTS];
 };
@@ -99,6 +101,7 @@ rh_reader_close(rh_reader *reader)
     for (unsigned i = 0; i < RH_STREAMS; i++)
         rh_bytes_release(&reader->raw[i]);
     release_bridge(&reader->bridge);
+    free(reader->damage);
     rh_block_table_close(&reader->table);
     free(reader);
 }
@@ -123,11 +126,17 @@ rh_reader_progress(const rh_reader *reader)
     return done / (double)table->file_bytes;
 }
 
-void
-rh_reader_losses(const rh_reader *reader, uint64_t *places, uint64_t *events)
+const rh_damage *
+rh_reader_damages(const rh_reader *reader, size_t *count)
 {
-    *places = reader->lost_places;
-    *events = reader->lost_events;
+    *count = reader->damages;
+    return reader->damage;
+}
+
+rh_index_state
+rh_reader_index(const rh_reader *reader)
+{
+    return reader->table.index;
 }
 
 const char *
@@ -430,33 +439,41 @@ enter_block(rh_reader *reader, bool anew)
     return RH_OK;
 }
 
-/* After damage: the next key block that can be read. What no sound block accounts for is lost. */
+static rh_status
+keep_place(rh_reader *reader, const rh_damage *place, uint64_t next_event)
+{
+    rh_damage *damage = realloc(reader->damage, (reader->damages + 1) * sizeof *damage);
+    if (!damage)
+        return no_memory(reader);
+    reader->damage = damage;
+    damage[reader->damages] = *place;
+    if (next_event > place->event)
+        damage[reader->damages].lost_events = next_event - place->event;
+    reader->damages++;
+    return RH_OK;
+}
+
+/* After damage: the next key block that can be read. What lies before it is lost. */
 static rh_status
 skip_damage(rh_reader *reader)
 {
     const rh_block_table *table = &reader->table;
-    uint64_t position = reader->next_event;
-    reader->lost_places++;
+    rh_damage place = reader->place;
     reader->inside = false;
     for (reader->block = reader->resume; reader->block < table->blocks; reader->block++) {
         if (!table->block[reader->block].key)
             continue;
         rh_status status = enter_block(reader, true);
-        if (status == RH_OK) {
-            if (reader->next_event > position)
-                reader->lost_events += reader->next_event - position;
-            return RH_OK;
-        }
-        if (status != RH_BAD_INPUT)
+        if (status == RH_OK)
+            return keep_place(reader, &place, reader->next_event);
+        if (status != RH_BAD_INPUT || reader->refused)
             return status;
-        reader->next_event = position;
+        reader->next_event = place.event;
     }
+    reader->tail_told = true;
     const rh_block_entry *last = table->blocks ? &table->block[table->blocks - 1] : NULL;
     uint64_t end = last ? last->first_event + last->events : 0;
-    if (end + table->tail_events > position)
-        reader->lost_events += end + table->tail_events - position;
-    reader->tail_told = true;
-    return RH_OK;
+    return keep_place(reader, &place, end + table->tail_events);
 }
 
 static rh_status

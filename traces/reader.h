@@ -60,9 +60,25 @@ rh_status rh_reader_live(rh_reader *reader, rh_batch *batch, rh_error *error);
  * first of it, NULL when there is none. Sums are compared always, snapshots with `audit`. */
 const char *rh_reader_contradiction(const rh_reader *reader);
 
-/* With `lenient`: events known or believed lost to damage so far, and how many places were damaged.
- */
-void rh_reader_losses(const rh_reader *reader, uint64_t *places, uint64_t *events);
+/* A place where events were lost, as a lenient reader met it. */
+typedef struct rh_damage {
+    const char *what;     /* a phrase; static */
+    uint64_t offset;      /* byte in the file */
+    uint64_t event;       /* the first that could not be read */
+    uint64_t lost_events; /* known or believed lost; 0: unknown */
+} rh_damage;
+
+/* With `lenient`: the places met so far; belongs to the reader, valid until the next call on it. */
+const rh_damage *rh_reader_damages(const rh_reader *reader, size_t *count);
+
+typedef enum rh_index_state {
+    RH_INDEX_SOUND,
+    RH_INDEX_MISSING, /* the file ends, at the latest, before the index does: a recording cut short
+                       */
+    RH_INDEX_DAMAGED
+} rh_index_state;
+
+rh_index_state rh_reader_index(const rh_reader *reader);
 
 /* 0 to 1 of the file consumed, for progress. */
 double rh_reader_progress(const rh_reader *reader);

@@ -1,7 +1,6 @@
 #define _GNU_SOURCE /* strdup */
 #include "traces/trace_json.h"
 
-#include <jansson.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,8 +72,8 @@ character_bytes(const unsigned char *text)
     return bytes;
 }
 
-static json_t *
-string_of(const char *text)
+json_t *
+rh_trace_json_string(const char *text)
 {
     static const char replacement[] = "\xEF\xBF\xBD";
     char *clean = malloc(strlen(text) * (sizeof replacement - 1) + 1);
@@ -101,7 +100,7 @@ value_of(const void *field, member_kind kind)
     switch (kind) {
     case TEXT: {
         char *text = *(char *const *)field;
-        return text ? string_of(text) : json_null();
+        return text ? rh_trace_json_string(text) : json_null();
     }
     case COUNT: {
         uint64_t count = *(const uint64_t *)field;

@@ -6,12 +6,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <jansson.h>
+
 #include "traces/trace_info.h"
 
 /* JSON text of the header's or the totals' part of `info`, NUL-terminated, from malloc; NULL when
  * there is no memory. Bytes of a string that are not UTF-8 are replaced by U+FFFD. */
 char *rh_trace_json_header(const rh_trace_info *info);
 char *rh_trace_json_totals(const rh_trace_info *info);
+
+/* A JSON string of any bytes, likewise; NULL when there is no memory. */
+json_t *rh_trace_json_string(const char *text);
 
 /* Reads it back into `info`, which is initialised, over what it held. False, with a phrase in `why`
  * (at least 128 bytes), when it is no JSON object or a member has the wrong type. */

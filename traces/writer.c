@@ -220,6 +220,7 @@ rh_writer_open(const char *path, const rh_trace_info *info, const rh_writer_opti
     writer->descriptor = -1;
     writer->block_events = block_events;
     writer->snapshot_rate = SNAPSHOT_GUESS;
+    writer->threads = 1;
     rh_trace_info_init(&writer->info);
     rh_status status = open_file(writer, path, error);
     if (status != RH_OK) {
@@ -662,7 +663,7 @@ write_end(rh_writer *writer)
 {
     rh_trace_info *info = &writer->info;
     const rh_live_list *live = &writer->live;
-    info->threads = writer->threads;
+    info->threads = writer->events ? writer->threads : 0;
     info->end_requested_bytes = live->bytes - writer->nested_bytes;
     info->end_live_blocks = live->blocks - writer->nested_blocks;
     info->elapsed_ns = writer->last_time_ns;

@@ -115,7 +115,6 @@ static uint64_t
 compare_rest(rh_reader *reader, const story *told, holder *held)
 {
     uint64_t at = UINT64_MAX, hash = 0, hashed = 0;
-    bool block_known = false; /* since its start */
     for (;;) {
         rh_batch batch;
         rh_error error = {0};
@@ -124,7 +123,6 @@ compare_rest(rh_reader *reader, const story *told, holder *held)
         if (batch.count == 0)
             return batch.first_event;
         assert_true(at == UINT64_MAX || at == batch.first_event);
-        block_known |= at == UINT64_MAX;
         at = batch.first_event;
         grow(held, batch.slots);
         for (size_t i = 0; i < batch.count; i++, at++) {

@@ -1,0 +1,167 @@
+/* reheap check: whether a trace is sound. */
+#include <argp.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/output.h"
+#include "base/size.h"
+#include "traces/check.h"
+#include "traces/commands.h"
+#include "traces/trace_json.h"
+
+typedef struct check_options {
+    const char *path;
+    uint64_t max_live;
+    bool json;
+} check_options;
+
+enum { KEY_MAX_LIVE = 256 };
+
+static const struct argp_option known[] = {
+    {"json", 'j', NULL, 0, "print one JSON object", 0},
+    {"max-live", KEY_MAX_LIVE, "BLOCKS", 0,
+     "refuse a trace with more blocks alive at once; default: what half of the memory holds", 0},
+    {0},
+};
+
+static error_t
+parse(int key, char *argument, struct argp_state *state)
+{
+    check_options *options = state->input;
+    switch (key) {
+    case 'j':
+        options->json = true;
+        return 0;
+    case KEY_MAX_LIVE:
+        if (!rh_size_parse(argument, &options->max_live) || options->max_live == 0)
+            argp_error(state, "--max-live takes a number of blocks, not '%s'", argument);
+        return 0;
+    case ARGP_KEY_ARG:
+        if (options->path)
+            argp_error(state, "one trace at a time; '%s' is the second", argument);
+        options->path = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (!options->path)
+            argp_error(state, "name a trace");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp parser = {
+    known,
+    parse,
+    "FILE",
+    "Checks a trace: every checksum, every rule of the format, and whether its events and sums can "
+    "be "
+    "true together.\v"
+    "Exit code: 0 sound (a missing index is told, and is no fault); 1 something in it contradicts "
+    "itself; 3 damaged, and which events are lost is told, or not a trace.\n\n"
+    "Example:\n"
+    "  reheap check program.rht",
+    NULL,
+    NULL,
+    NULL,
+};
+
+static const char *const index_names[] = {
+    [RH_INDEX_SOUND] = "sound", [RH_INDEX_MISSING] = "missing", [RH_INDEX_DAMAGED] = "damaged"};
+
+static json_t *
+json_notes(const rh_check_report *report, bool damage)
+{
+    json_t *notes = json_array();
+    for (size_t i = 0; i < report->notes; i++)
+        if (report->note[i].damage == damage)
+            json_array_append_new(notes, rh_trace_json_string(report->note[i].text));
+    return notes;
+}
+
+static void
+print_json(const check_options *options, const rh_check_report *report, rh_status status)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "schema", json_string("reheap.check/1"));
+    json_object_set_new(object, "file", rh_trace_json_string(options->path));
+    json_object_set_new(object, "sound", json_boolean(status == RH_OK));
+    json_object_set_new(object, "index", json_string(index_names[report->index]));
+    json_object_set_new(object, "events", json_integer((json_int_t)report->events));
+    json_object_set_new(object, "lost_events", json_integer((json_int_t)report->lost_events));
+    json_object_set_new(object, "damaged_places", json_integer((json_int_t)report->damages));
+    json_object_set_new(object, "breaches", json_integer((json_int_t)report->breaches));
+    json_object_set_new(object, "damage", json_notes(report, true));
+    json_object_set_new(object, "contradictions", json_notes(report, false));
+    json_dumpf(object, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(object);
+}
+
+static void
+print_human(const check_options *options, const rh_check_report *report, rh_status status)
+{
+    char events[RH_SIZE_TEXT], lost[RH_SIZE_TEXT];
+    for (size_t i = 0; i < report->notes; i++)
+        printf("%s: %s: %s\n", options->path, report->note[i].damage ? "damaged" : "contradiction",
+               report->note[i].text);
+    size_t more = report->damages + report->breaches - report->notes;
+    if (more)
+        printf("%s: and %zu more\n", options->path, more);
+    if (report->index == RH_INDEX_MISSING)
+        printf("%s: there is no index: the recording ended early, after its last whole block\n",
+               options->path);
+    rh_count_grouped(report->events, events, sizeof events);
+    rh_count_grouped(report->lost_events, lost, sizeof lost);
+    if (status == RH_BAD_INPUT)
+        printf("%s: damaged in %zu places; %s events can be read, at least %s are lost\n",
+               options->path, report->damages, events, lost);
+    else if (status == RH_DIFFERENT)
+        printf("%s: undamaged, %s events, but %zu contradictions\n", options->path, events,
+               report->breaches);
+    else
+        printf("%s: sound, %s events\n", options->path, events);
+}
+
+static bool
+watch(void *ctx, double done)
+{
+    rh_progress_update(ctx, (uint64_t)(done * 1000));
+    return !rh_interrupted();
+}
+
+static rh_status
+check(const check_options *options, rh_error *error)
+{
+    rh_progress progress;
+    rh_progress_begin(&progress, "checking", "permille", 1000);
+    rh_check_report report;
+    rh_status status =
+        rh_check_trace(options->path, options->max_live, watch, &progress, &report, error);
+    rh_progress_end(&progress);
+    if (error->status != RH_OK)
+        return error->status;
+    if (options->json)
+        print_json(options, &report, status);
+    else
+        print_human(options, &report, status);
+    return status;
+}
+
+static int
+run(int argc, char **argv)
+{
+    check_options options = {.path = NULL};
+    argp_err_exit_status = RH_USAGE;
+    argp_parse(&parser, argc, argv, 0, NULL, &options);
+    rh_interrupt_watch();
+    rh_error error = {.status = RH_OK};
+    rh_status status = check(&options, &error);
+    if (error.status != RH_OK)
+        fprintf(stderr, "reheap check: %s\n", error.message);
+    return (int)status;
+}
+
+const rh_command rh_cmd_check = {"check", "say whether a trace is sound", run};
