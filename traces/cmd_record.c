@@ -121,6 +121,19 @@ print_recording(const rh_recording *recording)
     fprintf(stderr, ", 0 dropped\n");
 }
 
+/* What recording cost beside the program. */
+static void
+print_cost(const rh_recordings *recordings)
+{
+    uint64_t events = 0;
+    for (unsigned i = 0; i < recordings->count; i++)
+        events += recordings->list[i].events;
+    if (events)
+        fprintf(stderr,
+                "reheap record: collecting took %.2f s of another processor, %.1f ns an event\n",
+                (double)recordings->drain_ns / 1e9, (double)recordings->drain_ns / (double)events);
+}
+
 static void
 print_status(const char *program, int status)
 {
@@ -174,6 +187,7 @@ run_record(int argc, char **argv)
         fprintf(stderr, "reheap record: %s\n", error.message);
     for (unsigned i = 0; i < recordings.count; i++)
         print_recording(&recordings.list[i]);
+    print_cost(&recordings);
     if (recordings.exit_status >= 0)
         print_status(given.command[0], recordings.exit_status);
     free(recordings.list);

@@ -8,7 +8,7 @@
 
 enum {
     DEPTHS = RH_AMOUNT_DEPTH_MASK + 1,
-    AHEAD_BYTES = 16 * sizeof(rh_record), /* how early a table line is asked for */
+    AHEAD_BYTES = 12 * sizeof(rh_record), /* how early memory is asked for, in two steps */
     GIVE_BACK_BYTES = 64 << 10,           /* how often the writer of a ring is given room */
     MAIN = 0,                             /* among the streams */
     STREAMS = 1 + RH_THREAD_RINGS
@@ -52,6 +52,7 @@ struct rh_drain {
     uint32_t last_thread, last_thread_dense; /* the one before, mostly the same */
     char *text;
     rh_error error;
+    rh_event common; /* what malloc and free do not say stays 0 */
     uint32_t stream_count;
     stream streams[STREAMS];
 };
@@ -71,6 +72,7 @@ rh_drain_new(rh_channel *channel, rh_writer *writer, double ticks_per_ns)
     drain->channel = channel;
     drain->writer = writer;
     drain->ns_per_tick = 1 / ticks_per_ns;
+    drain->common.slot = RH_NO_SLOT;
     drain->text = malloc(RH_CHECKPOINT_BYTES + sizeof(rh_record) + 1);
     const unsigned char *memory = (const unsigned char *)channel + RH_CHANNEL_CONTROL_BYTES;
     begin_stream(&drain->streams[MAIN], &channel->main, memory, RH_MAIN_RING_BYTES,
@@ -449,17 +451,85 @@ take_free(rh_drain *drain, stream *s, bool forced)
     return result;
 }
 
+/* Malloc and free, which are nearly all there is, without detours. TAKEN: done; EMPTY: not a record
+ * of this kind, or one that needs thought. */
+static inline outcome
+take_common(rh_drain *drain, const stream *s, const rh_record *record)
+{
+    const uint64_t kind = record->what >> RH_RECORD_KIND_SHIFT & 0xff;
+    const uint64_t address = record->what & RH_RECORD_ADDRESS_MASK;
+    const bool nested = (record->amount >> RH_AMOUNT_DEPTH_SHIFT & RH_AMOUNT_DEPTH_MASK) != 0;
+    const uint64_t key = address | (nested ? NESTED_KEY : 0);
+    const bool birth = kind == RH_RECORD_MALLOC;
+    if ((!birth && kind != RH_RECORD_FREE) || address == 0)
+        return EMPTY;
+    rh_pointer_entry *entry = rh_pointer_find(&drain->blocks, key);
+    if ((entry->key == 0) != birth)
+        return EMPTY;
+    rh_event *event = &drain->common;
+    event->operation = birth ? RH_MALLOC : RH_FREE;
+    event->domain = (uint8_t)(record->what >> RH_RECORD_DOMAIN_SHIFT);
+    event->flags = nested ? RH_EVENT_NESTED : 0;
+    event->thread = dense_thread(drain, record->amount);
+    event->time_ns = s->ticks ? event_time(drain, s->ticks) : drain->last_time_ns;
+    drain->events++;
+    if (birth) {
+        uint32_t handle;
+        event->size = record->amount & RH_AMOUNT_SIZE_MASK;
+        event->address = address;
+        if (pooled(drain, event))
+            event->flags |= RH_EVENT_POOLED;
+        if (hand_on(drain, event, &handle) != TAKEN)
+            return FAILED;
+        return rh_pointer_add(&drain->blocks, entry, key, handle) ? TAKEN : fail_memory(drain);
+    }
+    uint32_t handle = entry->handle;
+    event->size = 0;
+    event->address = 0;
+    rh_pointer_remove(&drain->blocks, entry);
+    return hand_on(drain, event, &handle);
+}
+
+static inline uint64_t
+kind_at(const stream *s, uint64_t at)
+{
+    return record_at(s, at)->what >> RH_RECORD_KIND_SHIFT & 0xff;
+}
+
+/* Memory that a record further on will need: its line in the table, and of a death that is nearer,
+ * what the writer keeps about the block. */
+static inline void
+look_ahead(rh_drain *drain, const stream *s)
+{
+    const rh_record *far = record_at(s, s->at + 2 * AHEAD_BYTES);
+    rh_pointer_prefetch(&drain->blocks, far->what & RH_RECORD_ADDRESS_MASK);
+    const rh_record *near = record_at(s, s->at + AHEAD_BYTES);
+    if ((near->what >> RH_RECORD_KIND_SHIFT & 0xff) == RH_RECORD_FREE) {
+        uint64_t key = near->what & RH_RECORD_ADDRESS_MASK;
+        const rh_pointer_entry *entry =
+            &drain->blocks.entries[rh_pointer_home(&drain->blocks, key)];
+        if (entry->key == key)
+            rh_writer_expect(drain->writer, entry->handle);
+    }
+}
+
 /* The main ring up to `limit`; with `forced`, its next record only. */
 static outcome
 take_main(rh_drain *drain, uint64_t limit, bool forced)
 {
     stream *s = &drain->streams[MAIN];
     while (s->at < limit) {
-        const rh_record *ahead = record_at(s, s->at + AHEAD_BYTES);
-        rh_pointer_prefetch(&drain->blocks, ahead->what & RH_RECORD_ADDRESS_MASK);
-        uint64_t kind = record_at(s, s->at)->what >> RH_RECORD_KIND_SHIFT & 0xff;
-        outcome result =
-            kind == RH_RECORD_FREE ? take_free(drain, s, forced) : take(drain, s, forced);
+        const uint64_t next = s->at + sizeof(rh_record);
+        outcome result = EMPTY;
+        look_ahead(drain, s);
+        if (next < s->end && kind_at(s, next) != RH_RECORD_ARENA_FREE && s->wide_count == 0)
+            result = take_common(drain, s, record_at(s, s->at));
+        if (result == TAKEN)
+            s->at = next;
+        else if (result == EMPTY && kind_at(s, s->at) == RH_RECORD_FREE)
+            result = take_free(drain, s, forced);
+        else if (result == EMPTY)
+            result = take(drain, s, forced);
         if (result != TAKEN)
             return result;
         if (s->at - s->given_back >= GIVE_BACK_BYTES)

@@ -649,6 +649,12 @@ rh_writer_event(rh_writer *writer, const rh_event *event, uint32_t *handle, rh_e
     return RH_OK;
 }
 
+void
+rh_writer_expect(const rh_writer *writer, uint32_t handle)
+{
+    __builtin_prefetch(&writer->live.node[handle], 1);
+}
+
 rh_status
 rh_writer_flush(rh_writer *writer, rh_error *error)
 {

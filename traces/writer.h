@@ -37,6 +37,10 @@ rh_status rh_writer_open(const char *path, const rh_trace_info *info,
 rh_status rh_writer_event(rh_writer *writer, const rh_event *event, uint32_t *handle,
                           rh_error *error);
 
+/* Says that `handle` dies soon, so that its memory can be on its way: a few nanoseconds now for a
+ * wait later. */
+void rh_writer_expect(const rh_writer *writer, uint32_t handle);
+
 /* Ends the current block early, so that everything so far is in the file. */
 rh_status rh_writer_flush(rh_writer *writer, rh_error *error);
 

@@ -149,7 +149,7 @@ configure_37(const settings *found)
         return true; /* an unknown name: the interpreter ends with its own words */
     recorder.hidden_name = strdup(found->allocator);
     unsetenv("PYTHONMALLOC");
-    rh_hooks_first_arena = show_name_again;
+    rh_recorder_at_first = show_name_again;
     return true;
 }
 

@@ -25,6 +25,7 @@ unsigned char rh_recorder_main_ring[RH_MAIN_RING_BYTES] __attribute__((aligned(4
 rh_gate rh_recorder_gate __attribute__((aligned(4096)));
 _Thread_local uint64_t rh_recorder_place;
 _Thread_local rh_thread_end rh_recorder_thread;
+void (*rh_recorder_at_first)(void);
 
 static struct {
     unsigned char *thread_rings;
@@ -156,6 +157,10 @@ rh_put_main_slow(rh_timing timing, uint64_t what, uint64_t amount, const uint64_
                  unsigned wide_count)
 {
     int saved = errno;
+    if (rh_recorder_at_first) {
+        rh_recorder_at_first();
+        rh_recorder_at_first = NULL;
+    }
     if (gate_open() && main_room(ROOM_RECORDS)) {
         number_thread();
         if (timing != RH_TIMING_NONE) {

@@ -72,6 +72,8 @@ void rh_put_mark(const char *text, size_t length) RH_HIDDEN;
 bool rh_producer_open(const rh_session *session) RH_HIDDEN;
 /* Stops recording in this process for good; `reason` (may be NULL) tells the collector why. */
 void rh_producer_close(const char *reason) RH_HIDDEN;
+/* Run once, with the first record of the main ring, if set. */
+extern void (*rh_recorder_at_first)(void) RH_HIDDEN;
 /* Called by the slow way in a forked child, once, with the gate shut. */
 void rh_recorder_in_child(void) RH_HIDDEN;
 /* One line on the program's stderr. */

@@ -29,8 +29,6 @@ static struct {
     char buffer[4096];
 } hooks = {.next_checkpoint = 1};
 
-void (*rh_hooks_first_arena)(void);
-
 RH_INLINE void *
 leave_with(rh_timing timing, uint64_t kind, unsigned domain, void *block, uint64_t size)
 {
@@ -280,10 +278,6 @@ is_arena(size_t size)
 static void
 before_arena(void)
 {
-    if (rh_hooks_first_arena) {
-        rh_hooks_first_arena();
-        rh_hooks_first_arena = NULL;
-    }
     if (own_heap()) {
         rh_producer_close("a second interpreter with a heap and a lock of its own was started; "
                           "that cannot be recorded yet");

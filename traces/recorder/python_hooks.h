@@ -39,7 +39,4 @@ void rh_hooks_remove(void) RH_HIDDEN;
 /* The last checkpoint, when the interpreter has come to its end (up to 3.11). */
 void rh_hooks_at_exit(void) RH_HIDDEN;
 
-/* Run once inside the first arena's birth. */
-extern void (*rh_hooks_first_arena)(void) RH_HIDDEN;
-
 #endif
