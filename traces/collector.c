@@ -315,8 +315,10 @@ give_up(collector *c, source *s, const rh_error *error)
     if (s->writer) {
         /* What could be written is kept, but not where a whole recording is looked for. */
         char partial[sizeof s->recording.path + 16];
+        struct stat status;
         snprintf(partial, sizeof partial, "%s.partial", s->recording.path);
-        bool kept = error->status == RH_SYSTEM && rename(s->recording.path, partial) == 0;
+        bool kept = error->status == RH_SYSTEM && lstat(s->recording.path, &status) == 0 &&
+                    S_ISREG(status.st_mode) && rename(s->recording.path, partial) == 0;
         rh_writer_discard(s->writer);
         s->writer = NULL;
         if (kept && c->error.status == RH_SYSTEM) {

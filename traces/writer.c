@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -191,8 +192,11 @@ remove_file(rh_writer *writer)
     if (!writer->in_place) {
         rh_output_abandon(&writer->file);
     } else if (writer->descriptor >= 0) {
+        struct stat status;
+        /* A device that was written to is not ours to remove. */
+        if (fstat(writer->descriptor, &status) == 0 && S_ISREG(status.st_mode))
+            unlink(writer->file.path);
         close(writer->descriptor);
-        unlink(writer->file.path);
     }
     writer->descriptor = -1;
 }

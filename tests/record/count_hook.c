@@ -1,5 +1,5 @@
-/* An independent witness for the tests of the recorder: preloaded beside it, counts the calls of the
- * three domains with hooks of its own, and writes the counts at exit to the file that COUNT_OUT
+/* An independent witness for the tests of the recorder: preloaded beside it, counts the calls of
+ * the three domains with hooks of its own, and writes the counts at exit to the file that COUNT_OUT
  * names. Which of the two lies over the other makes no difference to the counts. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
