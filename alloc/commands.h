@@ -4,4 +4,6 @@
 
 #include "base/command.h"
 
+extern const rh_command rh_cmd_allocators;
+
 #endif

@@ -117,6 +117,65 @@ backslashes_are_checked(void **state)
 }
 
 static void
+presets_are_checked(void **state)
+{
+    (void)state;
+    rh_spec spec;
+    accepts("pymalloc@3.9,arena=4M,policy=lowest-address", &spec);
+    assert_string_equal(spec.base.preset, "3.9");
+    uint64_t policy = 0;
+    assert_true(rh_spec_number(&spec.base, "policy", &policy));
+    assert_int_equal(policy, 1);
+    rh_spec_release(&spec);
+    refuses("pymalloc@", "no preset ''|3.7, 3.8");
+    refuses("pymalloc@3.99", "no preset '3.99'|did you mean '3.9'?");
+    refuses("pymalloc@2.7", "no preset '2.7'|3.15");
+}
+
+static void
+choices_are_checked(void **state)
+{
+    (void)state;
+    refuses("pymalloc,policy=lowest", "'policy=lowest' is not allowed|most-full, lowest-address");
+    refuses("pymalloc,metadata=inband", "did you mean 'in-band'?");
+    refuses("pymalloc,arena=100K", "a power of two from 4K to 1G");
+    refuses("pymalloc,keep=1K", "'keep=1K' is not allowed|a number from 0");
+}
+
+static void
+layers_are_read(void **state)
+{
+    (void)state;
+    rh_spec spec;
+    accepts("pymalloc,arena=1M+count+fault,nth=7", &spec);
+    assert_int_equal(spec.layers, 2);
+    assert_string_equal(spec.layer[0]->name, "count");
+    assert_string_equal(spec.layer[1]->name, "fault");
+    uint64_t nth = 0;
+    assert_true(rh_spec_number(&spec.layer_part[1], "nth", &nth));
+    assert_int_equal(nth, 7);
+    rh_spec_release(&spec);
+    refuses("malloc+cuont", "no layer 'cuont'|did you mean 'count'?");
+    refuses("malloc+count,x=1", "count has no key 'x', nor any other");
+    refuses("malloc+fault,nth=0", "'nth=0' is not allowed|from 1");
+    refuses("malloc+count@3.9", "no layer 'count@3.9'");
+    refuses("malloc+count+count+count+count+count+count+count+count+count", "at most 8 layers");
+}
+
+static void
+text_is_unescaped(void **state)
+{
+    (void)state;
+    rh_spec spec;
+    const char *so = NULL;
+    accepts("preload,so=/a\\,b\\+c\\\\d=e", &spec);
+    assert_true(rh_spec_text(&spec.base, "so", &so));
+    assert_string_equal(so, "/a,b+c\\d=e");
+    rh_spec_release(&spec);
+    refuses("preload,so=", "'so=' lacks its value");
+}
+
+static void
 length_is_bounded(void **state)
 {
     (void)state;
@@ -178,6 +237,10 @@ main(void)
         cmocka_unit_test(keys_are_checked),
         cmocka_unit_test(values_are_checked),
         cmocka_unit_test(backslashes_are_checked),
+        cmocka_unit_test(presets_are_checked),
+        cmocka_unit_test(choices_are_checked),
+        cmocka_unit_test(layers_are_read),
+        cmocka_unit_test(text_is_unescaped),
         cmocka_unit_test(length_is_bounded),
         cmocka_unit_test(every_row_is_complete),
         cmocka_unit_test(every_default_is_allowed),

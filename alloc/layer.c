@@ -1,0 +1,97 @@
+#include "alloc/layer.h"
+
+#include <stdlib.h>
+
+static rh_heap *
+inner(rh_heap *heap)
+{
+    return ((rh_layer_heap *)heap)->inner;
+}
+
+static void *
+pass_aligned_alloc(rh_heap *heap, PyMemAllocatorDomain domain, size_t alignment, size_t size)
+{
+    return rh_heap_aligned_alloc(inner(heap), domain, alignment, size);
+}
+
+static size_t
+pass_usable_size(rh_heap *heap, PyMemAllocatorDomain domain, const void *block)
+{
+    return rh_heap_usable_size(inner(heap), domain, block);
+}
+
+static void
+pass_get_arenas(rh_heap *heap, PyObjectArenaAllocator *arenas)
+{
+    rh_heap_get_arenas(inner(heap), arenas);
+}
+
+static rh_status
+pass_set_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas, rh_error *error)
+{
+    return rh_heap_set_arenas(inner(heap), arenas, error);
+}
+
+static void
+pass_snapshot(rh_heap *heap, rh_counters *counters)
+{
+    rh_heap_snapshot(inner(heap), counters);
+}
+
+static bool
+pass_print_stats(rh_heap *heap, FILE *out)
+{
+    return rh_heap_print_stats(inner(heap), out);
+}
+
+static bool
+pass_walk(rh_heap *heap, rh_region_visitor *visit, void *ctx)
+{
+    return rh_heap_walk(inner(heap), visit, ctx);
+}
+
+static rh_status
+pass_check(rh_heap *heap, rh_error *error)
+{
+    return rh_heap_check(inner(heap), error);
+}
+
+static void
+pass_trim(rh_heap *heap)
+{
+    rh_heap_trim(inner(heap));
+}
+
+static void
+close_layer(rh_heap *heap)
+{
+    rh_heap_close(inner(heap));
+    free(heap);
+}
+
+void
+rh_layer_init(rh_layer_heap *layer, rh_heap *under, const PyMemAllocatorEx *functions)
+{
+    layer->inner = under;
+    layer->operations = (rh_heap_operations){
+        .aligned_alloc = pass_aligned_alloc,
+        .usable_size = pass_usable_size,
+        .set_arenas = pass_set_arenas,
+        .snapshot = pass_snapshot,
+        .print_stats = pass_print_stats,
+        .walk = pass_walk,
+        .check = pass_check,
+        .trim = pass_trim,
+        .close = close_layer,
+    };
+    if (under->operations->get_arenas) /* what is there tells callers whether there are arenas */
+        layer->operations.get_arenas = pass_get_arenas;
+    layer->heap.operations = &layer->operations;
+    layer->heap.mapped_bytes = under->mapped_bytes;
+    layer->heap.natural_alignment = under->natural_alignment;
+    for (int i = 0; i < RH_DOMAINS; i++) {
+        layer->domain[i] = (rh_layer_domain){layer, (PyMemAllocatorDomain)i, under->domain[i]};
+        layer->heap.domain[i] = *functions;
+        layer->heap.domain[i].ctx = &layer->domain[i];
+    }
+}

@@ -1,0 +1,29 @@
+/* What layers have in common: a heap around a heap that passes on whatever it does not change, the
+ * way CPython's own hooks wrap an allocator by value. */
+#ifndef REHEAP_ALLOC_LAYER_H
+#define REHEAP_ALLOC_LAYER_H
+
+#include "alloc/heap.h"
+
+typedef struct rh_layer_heap rh_layer_heap;
+
+/* The context of a wrapped domain. */
+typedef struct rh_layer_domain {
+    rh_layer_heap *layer;
+    PyMemAllocatorDomain domain;
+    PyMemAllocatorEx inner;
+} rh_layer_domain;
+
+/* The start of every layer's own struct. */
+struct rh_layer_heap {
+    rh_heap heap;
+    rh_heap *inner;
+    rh_layer_domain domain[RH_DOMAINS];
+    rh_heap_operations operations; /* all pass on; replace those that differ */
+};
+
+/* Fills `layer` so that everything passes on to `inner`; the four functions get an rh_layer_domain
+ * as their context. Closing the heap closes `inner` and frees `layer`, which came from malloc. */
+void rh_layer_init(rh_layer_heap *layer, rh_heap *inner, const PyMemAllocatorEx *functions);
+
+#endif
