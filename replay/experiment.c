@@ -246,9 +246,11 @@ plan(run_state *state)
 static void
 note_failure(run_state *state, const allocator_entry *candidate, const char *reason)
 {
-    if (state->failed++ == 0)
-        snprintf(state->first_failure, sizeof state->first_failure, "%.150s: %s", candidate->text,
-                 reason);
+    if (state->failed++ > 0)
+        return;
+    bool named = strstr(reason, candidate->text) != NULL;
+    snprintf(state->first_failure, sizeof state->first_failure, "%.150s%s%s",
+             named ? "" : candidate->text, named ? "" : ": ", reason);
 }
 
 static rh_status

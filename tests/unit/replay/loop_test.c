@@ -1,0 +1,205 @@
+/* The loops issue the calls of the trace, and only those. */
+#include "replay/loop.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/replay/ledger_heap.h"
+
+enum { ROOM = 64 };
+static rh_code codes[ROOM];
+static rh_wide wides[ROOM];
+static rh_program program;
+static rh_compiler compiler;
+static ledger_heap ledger;
+static void *slots[ROOM];
+static rh_target target;
+
+static int
+fresh(void **state)
+{
+    (void)state;
+    program =
+        (rh_program){.codes = codes, .wides = wides, .code_capacity = ROOM, .wide_capacity = ROOM};
+    compiler = (rh_compiler){.has_domains = 1};
+    memset(slots, 0, sizeof slots);
+    ledger_open(&ledger);
+    target = (rh_target){.heap = &ledger.heap, .slots = slots};
+    return 0;
+}
+
+static void
+add(rh_event event)
+{
+    assert_int_equal(rh_compile(&compiler, &event, 1, &program), 1);
+}
+
+static void
+expect_call(size_t at, char operation, int domain, size_t size)
+{
+    assert_true(at < ledger.calls);
+    assert_int_equal(ledger.call[at].operation, operation);
+    assert_int_equal(ledger.call[at].domain, domain);
+    assert_int_equal(ledger.call[at].size, size);
+}
+
+static void
+test_calls_in_order(void **state)
+{
+    (void)state;
+    add((rh_event){.operation = RH_MALLOC, .domain = 2, .slot = 1, .size = 10});
+    add((rh_event){
+        .operation = RH_CALLOC, .domain = 1, .slot = 2, .size = 20, .count = 1, .element = 20});
+    add((rh_event){
+        .operation = RH_CALLOC, .domain = 0, .slot = 3, .size = 24, .count = 3, .element = 8});
+    add((rh_event){.operation = RH_REALLOC, .domain = 2, .slot = 1, .size = 30});
+    add((rh_event){
+        .operation = RH_REALLOC, .flags = RH_EVENT_NULL, .domain = 1, .slot = 4, .size = 5});
+    add((rh_event){.operation = RH_FREE, .flags = RH_EVENT_NULL, .domain = 1, .slot = RH_NO_SLOT});
+    add((rh_event){.operation = RH_FREE, .domain = 2, .slot = 1});
+    rh_loop_run(&target, &program);
+    assert_int_equal(ledger.calls, 7);
+    expect_call(0, 'm', 2, 10);
+    expect_call(1, 'c', 1, 20);
+    assert_int_equal(ledger.call[1].extra, 1);
+    expect_call(2, 'c', 0, 8);
+    assert_int_equal(ledger.call[2].extra, 3);
+    expect_call(3, 'r', 2, 30);
+    assert_ptr_equal(ledger.call[3].in, ledger.call[0].out);
+    expect_call(4, 'r', 1, 5);
+    assert_null(ledger.call[4].in);
+    expect_call(5, 'f', 1, 0);
+    assert_null(ledger.call[5].in);
+    expect_call(6, 'f', 2, 0);
+    assert_ptr_equal(ledger.call[6].in, ledger.call[3].out);
+}
+
+static void
+test_failed_allocation_skips_its_block(void **state)
+{
+    (void)state;
+    add((rh_event){.operation = RH_MALLOC, .domain = 2, .slot = 1, .size = 10});
+    add((rh_event){.operation = RH_REALLOC, .domain = 2, .slot = 1, .size = 20});
+    add((rh_event){.operation = RH_FREE, .domain = 2, .slot = 1});
+    add((rh_event){.operation = RH_MALLOC, .domain = 2, .slot = 1, .size = 30});
+    add((rh_event){.operation = RH_FREE, .domain = 2, .slot = 1});
+    ledger.fail_at = 1;
+    rh_loop_run(&target, &program);
+    assert_int_equal(target.failed_allocations, 1);
+    assert_int_equal(target.skipped_events, 2);
+    assert_int_equal(ledger.calls, 3);
+    expect_call(1, 'm', 2, 30);
+    expect_call(2, 'f', 2, 0);
+    assert_int_equal(ledger.block_bytes, 0);
+}
+
+static void
+test_failed_realloc_gives_up_the_block(void **state)
+{
+    (void)state;
+    add((rh_event){.operation = RH_MALLOC, .domain = 2, .slot = 1, .size = 10});
+    add((rh_event){.operation = RH_REALLOC, .domain = 2, .slot = 1, .size = 20});
+    add((rh_event){.operation = RH_FREE, .domain = 2, .slot = 1});
+    ledger.fail_at = 2;
+    rh_loop_run(&target, &program);
+    assert_int_equal(target.failed_allocations, 1);
+    assert_int_equal(target.skipped_events, 1);
+    assert_int_equal(ledger.block_bytes, 0);
+}
+
+static void
+test_realloc_to_nothing(void **state)
+{
+    (void)state;
+    add((rh_event){.operation = RH_MALLOC, .domain = 2, .slot = 1, .size = 10});
+    add((rh_event){.operation = RH_REALLOC, .domain = 2, .slot = 1, .size = 0});
+    rh_loop_run(&target, &program);
+    expect_call(1, 'r', 2, 1);
+    target.zero_fits = true;
+    rh_loop_run(&target, &program);
+    expect_call(3, 'r', 2, 0);
+}
+
+static void
+test_alignment(void **state)
+{
+    (void)state;
+    add((rh_event){
+        .operation = RH_ALIGNED, .domain = 0, .slot = 1, .size = 9, .alignment_log2 = 4});
+    add((rh_event){
+        .operation = RH_ALIGNED, .domain = 0, .slot = 2, .size = 9, .alignment_log2 = 5});
+    rh_loop_run(&target, &program);
+    expect_call(0, 'm', 0, 9);
+    expect_call(1, 'a', 0, 9);
+    assert_int_equal(ledger.call[1].extra, 32);
+    assert_int_equal((uintptr_t)ledger.call[1].out % 32, 0);
+}
+
+/* The bytes that a mode writes into a fresh block of `size`. */
+static void
+expect_touched(rh_touch touch, size_t size, size_t stride)
+{
+    fresh(NULL);
+    target.touch = touch;
+    add((rh_event){.operation = RH_MALLOC, .domain = 2, .slot = 1, .size = size});
+    rh_loop_run(&target, &program);
+    const char *block = ledger.call[0].out;
+    for (size_t i = 0; i < size; i++)
+        assert_int_equal(block[i], stride && i % stride == 0);
+}
+
+static void
+test_touch_modes(void **state)
+{
+    (void)state;
+    expect_touched(RH_TOUCH_NONE, 10000, 0);
+    expect_touched(RH_TOUCH_FIRST, 10000, 10000);
+    expect_touched(RH_TOUCH_PAGES, 10000, 4096);
+    expect_touched(RH_TOUCH_LINES, 10000, 64);
+    expect_touched(RH_TOUCH_LINES, 64, 64);
+    expect_touched(RH_TOUCH_LINES, 0, 0);
+    expect_touched(RH_TOUCH_PAGES, 8192, 4096);
+}
+
+static void
+test_probed_loop_does_the_same(void **state)
+{
+    (void)state;
+    static rh_histogram histograms[RH_TIMED_OPERATIONS];
+    memset(histograms, 0, sizeof histograms);
+    add((rh_event){.operation = RH_MALLOC, .domain = 2, .slot = 1, .size = 100});
+    add((rh_event){
+        .operation = RH_CALLOC, .domain = 2, .slot = 2, .size = 6, .count = 2, .element = 3});
+    add((rh_event){.operation = RH_REALLOC, .domain = 2, .slot = 1, .size = 200});
+    add((rh_event){.operation = RH_FREE, .flags = RH_EVENT_NULL, .domain = 2, .slot = RH_NO_SLOT});
+    add((rh_event){.operation = RH_FREE, .domain = 2, .slot = 1});
+    add((rh_event){.operation = RH_FREE, .domain = 2, .slot = 2});
+    target.touch = RH_TOUCH_LINES;
+    rh_loop_probe(&target, &program, histograms);
+    assert_int_equal(ledger.calls, 6);
+    assert_int_equal(histograms[RH_TIMED_MALLOC].total, 1);
+    assert_int_equal(histograms[RH_TIMED_CALLOC].total, 1);
+    assert_int_equal(histograms[RH_TIMED_REALLOC].total, 1);
+    assert_int_equal(histograms[RH_TIMED_FREE].total, 2);
+    assert_true(rh_loop_probe_ticks() > 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_calls_in_order, fresh),
+        cmocka_unit_test_setup(test_failed_allocation_skips_its_block, fresh),
+        cmocka_unit_test_setup(test_failed_realloc_gives_up_the_block, fresh),
+        cmocka_unit_test_setup(test_realloc_to_nothing, fresh),
+        cmocka_unit_test_setup(test_alignment, fresh),
+        cmocka_unit_test_setup(test_touch_modes, fresh),
+        cmocka_unit_test_setup(test_probed_loop_does_the_same, fresh),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
