@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/output.h"
@@ -177,7 +176,20 @@ command_line(int argc, char **argv)
     return line;
 }
 
-/* Shows what there is, also after an interruption or failed runs. */
+/* How many runs are stored, and whether any of them ran to its end. */
+static size_t
+stored_runs(rh_results *results, bool *any_good)
+{
+    const rh_run *runs;
+    size_t count = 0;
+    *any_good = false;
+    if (rh_results_runs(results, &runs, &count, NULL) != RH_OK)
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        *any_good |= strcmp(runs[i].status, "failed") != 0;
+    return count;
+}
+
 static rh_status
 show(const replay_options *options, rh_results *results, rh_error *error)
 {
@@ -187,10 +199,20 @@ show(const replay_options *options, rh_results *results, rh_error *error)
                                 error);
 }
 
-static bool
-shows_after(rh_status status)
+/* Shows what there is, also after failed runs or an interruption, and says where it is kept. */
+static rh_status
+conclude(const replay_options *options, rh_results *results, rh_status status, rh_error *error)
 {
-    return status == RH_OK || status == RH_CANNOT_RUN || status == RH_INTERRUPTED;
+    bool any_good;
+    size_t count = stored_runs(results, &any_good);
+    rh_error problem = {.status = RH_OK};
+    if (any_good && show(options, results, &problem) != RH_OK && status == RH_OK)
+        status = rh_fail(error, problem.status, "%s", problem.message);
+    if (status == RH_INTERRUPTED && options->output)
+        rh_fail(error, RH_INTERRUPTED, "%s: interrupted; %s", options->output,
+                count ? "the runs that were complete are in it"
+                      : "no run was complete, so it was not written");
+    return status;
 }
 
 static rh_status
@@ -201,16 +223,8 @@ replay(const replay_options *options, rh_error *error)
     if (status != RH_OK)
         return status;
     status = rh_experiment_run(&options->experiment, results, error);
-    if (shows_after(status)) {
-        rh_error show_error = {.status = RH_OK};
-        if (show(options, results, &show_error) != RH_OK && status == RH_OK)
-            status = rh_fail(error, show_error.status, "%s", show_error.message);
-    }
+    status = conclude(options, results, status, error);
     rh_results_close(results);
-    if (status == RH_INTERRUPTED && options->output)
-        rh_fail(error, RH_INTERRUPTED, "%s: interrupted; %s", options->output,
-                access(options->output, F_OK) == 0 ? "the runs that were complete are in it"
-                                                   : "no run was complete, so it was not written");
     return status;
 }
 

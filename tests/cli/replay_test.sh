@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# replay and verify from the command line: exit codes, messages, the shape of the JSON, what is left behind.
+. "${BASH_SOURCE[0]%/*}/lib.sh"
+
+[ -x /usr/bin/python3 ] || skip "there is no /usr/bin/python3 to record"
+cat >program.py <<'END'
+import ast, json
+text = "\n".join("def f%d(a, b=%d):\n    return [a, b, {'k': a * %d}]" % (i, i, i) for i in range(300))
+for _ in range(3):
+    compile(ast.parse(text), "made", "exec")
+table = {str(i): [i, i / 7, "x" * (i % 50)] for i in range(5000)}
+for _ in range(3):
+    table = json.loads(json.dumps(table))
+END
+"$REHEAP" record --python -o program.rht -- /usr/bin/python3 program.py 2>record.err ||
+    problem "cannot record: $(cat record.err)"
+
+# json EXPRESSION: of the last command's output, called `it`; prints its value
+json() {
+    /usr/bin/python3 -c 'import json, sys; it = json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' "$TMP/out" "$1"
+}
+
+# What succeeds.
+expect 0 'all equal' "$REHEAP" verify program.rht
+expect 0 '' "$REHEAP" verify --json program.rht
+same "schema of verify" reheap.verify/1 "$(json 'it["schema"]')"
+same "nothing differs" "0 0 0" "$(json '" ".join(str(it[k + "_different"]) for k in ("addresses", "checkpoints", "arenas"))')"
+same "much is compared" True "$(json 'it["addresses_compared"] > 100000 and it["checkpoints_compared"] > 1')"
+
+expect 0 'ns/event' "$REHEAP" replay program.rht --reps 1
+expect 0 'malloc.*complete' "$REHEAP" replay program.rht -a malloc -a bestfit --reps 1 --measure memory -o runs.db
+[ -s runs.db ] || problem "no results were written"
+expect 0 '' "$REHEAP" replay program.rht -a pymalloc -a malloc --reps 2 --touch pages --json
+same "schema of replay" reheap.replay/1 "$(json 'it["schema"]')"
+same "runs are allocators by repetitions" "[('malloc', 0), ('malloc', 1), ('pymalloc', 0), ('pymalloc', 1)]" \
+    "$(json 'sorted((r["allocator"]["spec"], r["rep"]) for r in it["runs"])')"
+same "each has every measure" True "$(json 'all(r["metrics"][m] is not None for r in it["runs"] for m in
+    ("events", "ns_per_event", "wall_ns", "peak_mapped_bytes", "peak_resident_bytes", "fragmentation_mean",
+     "malloc_p50_ns", "free_max_ns", "probe_ns", "peak_requested_bytes"))')"
+same "the parts add up" True "$(json 'all(sum(r["metrics"][p + "_bytes"] for p in
+    ("requested", "rounding", "header", "page_header", "page_tail", "free_block", "free_page", "free_arena", "metadata",
+     "other")) == r["metrics"]["mapped_bytes"] == r["metrics"]["peak_mapped_bytes"]
+    for r in it["runs"] if r["allocator"]["name"] == "pymalloc")')"
+same "failures are told" "{0}" "$(json '{r["metrics"]["failed_allocations"] for r in it["runs"]}')"
+same "the trace is described" True "$(json '(it["runs"][0]["trace"]["path"] == "program.rht" and
+    it["runs"][0]["trace"]["events"] > 100000 and len(it["runs"][0]["trace"]["hash"]) == 32)')"
+expect 0 'for reap|Example' "$REHEAP" replay --help
+expect 0 'Example' "$REHEAP" verify --help
+
+# What the call's words get wrong.
+refuses 2 'recording' "$REHEAP" replay
+refuses 2 'recording' "$REHEAP" verify
+refuses 2 'nosuch' "$REHEAP" replay program.rht -a nosuch -o none.db
+refuses 2 'arena' "$REHEAP" replay program.rht -a pymalloc,arena=3 -o none.db
+refuses 2 'reps' "$REHEAP" replay program.rht --reps 0
+refuses 2 'touch mode' "$REHEAP" replay program.rht --touch all
+refuses 2 'domain' "$REHEAP" replay program.rht --domain heap
+refuses 2 'measure' "$REHEAP" replay program.rht --measure speed
+refuses 2 'virtual' "$REHEAP" replay program.rht -a pymalloc,source=virtual --touch first -o none.db
+refuses 2 'own use' "$REHEAP" replay-child 0 0
+
+# What the input gets wrong.
+printf 'not a trace at all, but long enough to be looked at for a while\n' >other.rht
+: >empty.rht
+head -c "$(($(stat -c %s program.rht) / 2))" program.rht >half.rht
+cp program.rht flipped.rht
+size=$(stat -c %s program.rht)
+printf '\377\377\377\377' | dd of=flipped.rht bs=1 seek=$((size / 2)) conv=notrunc status=none
+for file in other empty flipped half; do
+    refuses 3 "$file.rht" "$REHEAP" replay $file.rht -a bump -o none.db
+    refuses 3 "$file.rht" "$REHEAP" verify $file.rht
+done
+refuses '3|5' 'missing.rht' "$REHEAP" replay missing.rht -o none.db
+refuses '3|5' 'missing.rht' "$REHEAP" verify missing.rht
+
+# What cannot run, or be written.
+refuses 4 'nowhere/lib.so' "$REHEAP" replay program.rht -a preload,so=/nowhere/lib.so --measure throughput --reps 1
+expect 4 'bump.*complete' "$REHEAP" replay program.rht -a preload,so=/nowhere/lib.so -a bump --measure throughput --reps 1
+printf 'no library\n' >text.so
+refuses 4 'text.so' "$REHEAP" replay program.rht -a "preload,so=$PWD/text.so" --measure throughput --reps 1
+refuses 5 'nowhere/none.db' "$REHEAP" replay program.rht -o nowhere/none.db
+absent none.db nowhere
+
+# Interrupted: complete runs or nothing, and never a part under the final name.
+"$REHEAP" replay program.rht -a bump -a malloc --reps 300 -o cut.db >/dev/null 2>cut.err &
+child=$!
+for _ in $(seq 300); do [ -s cut.db ] && break; sleep 0.1; done
+kill -INT $child
+wait $child
+same "exit code of an interruption" 130 $?
+grep -q 'complete are in it' cut.err || problem "nothing is said of complete runs: $(cat cut.err)"
+[ -z "$(compgen -G 'cut.db?*')" ] || problem "left behind: $(compgen -G 'cut.db?*')"
+expect 0 '' "$REHEAP" compare cut.db
+finish
