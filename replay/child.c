@@ -208,7 +208,7 @@ run(int argc, char **argv)
     rh_status status = attach(&self, argc, argv, &error);
     if (status != RH_OK) {
         fprintf(stderr, "reheap " RH_CHILD_COMMAND ": %s\n", error.message);
-        return status;
+        return (int)status;
     }
     status = prepare(&self, &error);
     if (status == RH_OK)

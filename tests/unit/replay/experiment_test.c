@@ -48,7 +48,7 @@ make_trace(void **state)
         status = rh_writer_finish(writer, 0, 0, &error);
     rh_test_events_release(&events);
     rh_trace_info_release(&info);
-    return status;
+    return (int)status;
 }
 
 static int

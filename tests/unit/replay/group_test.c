@@ -28,7 +28,7 @@ make_events(void **state)
     rh_source source = rh_test_events_source(&events);
     rh_compiler options = {.has_domains = 1};
     rh_error error;
-    return rh_scan_source(&source, &options, &scan, &error);
+    return (int)rh_scan_source(&source, &options, &scan, &error);
 }
 
 static int

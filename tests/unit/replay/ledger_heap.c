@@ -11,18 +11,31 @@ rounded(size_t size)
     return (size + 15) & ~(size_t)15;
 }
 
+static void
+replace_live(ledger_heap *ledger, const void *from, void *to)
+{
+    for (int i = 0; i < LEDGER_CALLS; i++) {
+        if (ledger->live[i] == from) {
+            ledger->live[i] = to;
+            return;
+        }
+    }
+    abort();
+}
+
 /* A block with its size in front. */
 static void *
 make(ledger_heap *ledger, size_t alignment, size_t size)
 {
-    char *whole = aligned_alloc(alignment < 64 ? 64 : alignment, 4096 + rounded(size) + 4096);
+    size_t front = alignment < 64 ? 64 : alignment;
+    char *whole = aligned_alloc(front, (front + rounded(size) + front) / front * front);
     if (!whole)
         abort();
-    size_t front = alignment < 64 ? 64 : alignment;
     memcpy(whole + front - 16, &size, sizeof size);
     memcpy(whole + front - 8, &front, sizeof front);
     ledger->block_bytes += rounded(size);
     ledger->mapped_bytes += rounded(size);
+    replace_live(ledger, NULL, whole + front);
     return memset(whole + front, 0, size);
 }
 
@@ -39,6 +52,7 @@ destroy(ledger_heap *ledger, void *block)
 {
     size_t front;
     memcpy(&front, (char *)block - 8, sizeof front);
+    replace_live(ledger, block, NULL);
     ledger->block_bytes -= rounded(size_of(block));
     ledger->mapped_bytes -= rounded(size_of(block));
     free((char *)block - front);
@@ -146,4 +160,12 @@ ledger_open(ledger_heap *ledger)
     ledger->heap.operations = &operations;
     ledger->heap.mapped_bytes = &ledger->mapped_bytes;
     ledger->heap.natural_alignment = LEDGER_ALIGNMENT;
+}
+
+void
+ledger_close(ledger_heap *ledger)
+{
+    for (int i = 0; i < LEDGER_CALLS; i++)
+        if (ledger->live[i])
+            destroy(ledger, ledger->live[i]);
 }

@@ -21,6 +21,7 @@ typedef struct ledger_heap {
     size_t calls;
     size_t fail_at; /* this call (from 1) returns NULL; 0: none */
     uint64_t mapped_bytes, block_bytes;
+    void *live[LEDGER_CALLS]; /* NULL: none */
     struct ledger_domain {
         struct ledger_heap *ledger;
         int domain;
@@ -28,5 +29,6 @@ typedef struct ledger_heap {
 } ledger_heap;
 
 void ledger_open(ledger_heap *ledger);
+void ledger_close(ledger_heap *ledger); /* gives back what is live */
 
 #endif

@@ -33,6 +33,14 @@ fresh(void **state)
     return 0;
 }
 
+static int
+done(void **state)
+{
+    (void)state;
+    ledger_close(&ledger);
+    return 0;
+}
+
 static void
 add(rh_event event)
 {
@@ -144,6 +152,7 @@ test_alignment(void **state)
 static void
 expect_touched(rh_touch touch, size_t size, size_t stride)
 {
+    done(NULL);
     fresh(NULL);
     target.touch = touch;
     add((rh_event){.operation = RH_MALLOC, .domain = 2, .slot = 1, .size = size});
@@ -193,13 +202,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_calls_in_order, fresh),
-        cmocka_unit_test_setup(test_failed_allocation_skips_its_block, fresh),
-        cmocka_unit_test_setup(test_failed_realloc_gives_up_the_block, fresh),
-        cmocka_unit_test_setup(test_realloc_to_nothing, fresh),
-        cmocka_unit_test_setup(test_alignment, fresh),
-        cmocka_unit_test_setup(test_touch_modes, fresh),
-        cmocka_unit_test_setup(test_probed_loop_does_the_same, fresh),
+        cmocka_unit_test_setup_teardown(test_calls_in_order, fresh, done),
+        cmocka_unit_test_setup_teardown(test_failed_allocation_skips_its_block, fresh, done),
+        cmocka_unit_test_setup_teardown(test_failed_realloc_gives_up_the_block, fresh, done),
+        cmocka_unit_test_setup_teardown(test_realloc_to_nothing, fresh, done),
+        cmocka_unit_test_setup_teardown(test_alignment, fresh, done),
+        cmocka_unit_test_setup_teardown(test_touch_modes, fresh, done),
+        cmocka_unit_test_setup_teardown(test_probed_loop_does_the_same, fresh, done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

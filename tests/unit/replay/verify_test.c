@@ -19,6 +19,9 @@ enum { CALLS = 30000, SLOTS = 40000, BLOCK = 5000 };
 
 typedef struct recording {
     rh_test_events events;
+    rh_heap *heap;
+    char *text; /* statistics, when the current call asked for an arena */
+    size_t text_size;
     rh_trace_info info;
     size_t at;
     uint64_t next_arena;
@@ -33,6 +36,11 @@ static void *
 give_arena(void *ctx, size_t size)
 {
     recording *self = ctx;
+    if (!self->text) {
+        FILE *stream = open_memstream(&self->text, &self->text_size);
+        rh_heap_print_stats(self->heap, stream);
+        fclose(stream);
+    }
     self->next_arena += size * (1 + self->arenas++ % 3);
     self->pending[self->pending_count++] = (rh_event){
         .operation = RH_ARENA_ALLOC, .slot = RH_NO_SLOT, .size = size, .address = self->next_arena};
@@ -62,11 +70,6 @@ static void
 record_call(recording *self, rh_heap *heap, void **blocks, rh_event event)
 {
     const PyMemAllocatorEx *allocator = &heap->domain[event.domain];
-    char *text = NULL;
-    size_t size;
-    FILE *stream = open_memstream(&text, &size);
-    rh_heap_print_stats(heap, stream);
-    fclose(stream);
     self->pending_count = 0;
     void **block = event.slot == RH_NO_SLOT ? NULL : &blocks[event.slot];
     if (event.operation == RH_FREE)
@@ -78,12 +81,12 @@ record_call(recording *self, rh_heap *heap, void **blocks, rh_event event)
         *block = allocator->calloc(allocator->ctx, event.count, event.element);
     else
         *block = allocator->malloc(allocator->ctx, event.size);
-    if (self->pending_count && self->pending[0].operation == RH_ARENA_ALLOC)
+    if (self->text)
         rh_test_events_add(&self->events, (rh_event){.operation = RH_CHECKPOINT,
                                                      .slot = RH_NO_SLOT,
-                                                     .size = size,
-                                                     .text = strdup(text)});
-    free(text);
+                                                     .size = self->text_size,
+                                                     .text = self->text});
+    self->text = NULL;
     for (size_t i = 0; i < self->pending_count; i++)
         rh_test_events_add(&self->events, self->pending[i]);
     if (block && is_pooled(&event, *block)) {
@@ -108,6 +111,7 @@ record(void **state)
     made.info.domains = made.info.addresses = true;
     if (rh_heap_open("pymalloc@3.8,source=virtual,large=space", &heap, &error) != RH_OK)
         return -1;
+    made.heap = heap;
     const PyObjectArenaAllocator arenas = {&made, give_arena, take_arena};
     if (rh_heap_set_arenas(heap, &arenas, &error) != RH_OK)
         return -1;
