@@ -15,6 +15,15 @@
 #include "alloc/pymalloc.h"
 #include "base/random.h"
 
+/* Asked by the address sanitizer: a size that the C library cannot give is part of these tests. */
+const char *__asan_default_options(void);
+
+const char *
+__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
 static rh_heap *
 open_heap(const char *spec)
 {
