@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc/heap.h"
 #include "alloc/spec.h"
 #include "base/host.h"
 #include "base/output.h"
@@ -75,6 +76,21 @@ rh_experiment_init(rh_experiment *experiment)
 
 /* ------------------------------------------------------------------ before anything runs */
 
+/* Values that are each within their range may not go together, which only opening the heap tells.
+ */
+static rh_status
+check_combination(const allocator_entry *candidate, rh_error *error)
+{
+    rh_heap *heap;
+    if (!candidate->spec.allocator->many)
+        return RH_OK;
+    rh_error problem = {0};
+    rh_status status = rh_heap_open(candidate->text, &heap, &problem);
+    if (status == RH_OK)
+        rh_heap_close(heap);
+    return status == RH_USAGE ? rh_fail(error, RH_USAGE, "%s", problem.message) : RH_OK;
+}
+
 static rh_status
 parse_candidate(const run_state *state, allocator_entry *candidate, rh_error *error)
 {
@@ -94,7 +110,7 @@ parse_candidate(const run_state *state, allocator_entry *candidate, rh_error *er
     snprintf(candidate->reason, sizeof candidate->reason, "%s", library_error.message);
     if (candidate->status == RH_USAGE)
         return rh_fail(error, RH_USAGE, "%s", library_error.message);
-    return RH_OK;
+    return check_combination(candidate, error);
 }
 
 static rh_status
