@@ -8,6 +8,7 @@ expect 0 'Usage: reheap COMMAND' "$REHEAP" --help
 refuses 2 "no command 'frobnicate'.*reheap --help" "$REHEAP" frobnicate
 
 commands=$("$REHEAP" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
+[ -n "$commands" ] || problem "no commands listed"
 for command in $commands; do
     expect 0 "reheap $command" "$REHEAP" "$command" --help
     grep -qiE '^ *(Example|For example)' out || problem "$command --help shows no example"

@@ -12,6 +12,8 @@ packages_to_run=(
 # Testing, checking, measuring.
 packages_to_develop=(
     libcmocka-dev clang libclang-rt-14-dev clang-format valgrind hyperfine
+    # programs that the tests record
+    black pylint scons python3-lib2to3 python3-pyflakes
 )
 
 # install_packages WHO PACKAGE...: names those that are missing and installs them; where this user may not, prints the

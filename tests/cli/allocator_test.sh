@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Spec strings that will not do: the bad part is named with what is allowed, and no results file is left.
+. "${BASH_SOURCE[0]%/*}/lib.sh"
+
+"$REHEAP" record -o a.rht -- /usr/bin/python3 -c pass >/dev/null 2>&1 || problem "cannot record"
+replay() { "$REHEAP" replay a.rht -o runs.db --measure memory -a "$@"; }
+
+refuses 2 'nosuch' replay nosuch
+refuses 2 '3\.6' replay pymalloc@3.6
+refuses 2 'color' replay pymalloc,color=red
+refuses 2 'arena' replay pymalloc,arena=3
+refuses 2 'arena' replay pymalloc,arena=5000
+refuses 2 'pool' replay pymalloc,pool=huge
+refuses 2 'arena|pool' replay pymalloc,arena=64K,pool=1M
+refuses 2 'policy' replay pymalloc,policy=sometimes
+refuses 2 'nosuch' replay pymalloc+nosuch
+refuses 2 '' replay ''
+refuses 2 '' replay ,
+refuses 2 '' replay pymalloc,arena
+refuses 2 'so' replay preload
+absent runs.db
+
+# Libraries that are not there, or are something else.
+echo 'not a library' >lib.so
+for library in ./missing.so ./lib.so; do
+    expect 4 "${library#./}" replay "preload,so=$library"
+    rm -f runs.db
+done
+
+# One bad allocator among good ones: the good runs are kept, the code tells.
+expect 4 'missing' "$REHEAP" replay a.rht -o runs.db --measure memory -a bump -a preload,so=./missing.so
+
+refuses 2 '' "$REHEAP" replay
+refuses 2 'touch' "$REHEAP" replay a.rht -o x.db --touch sometimes -a bump
+refuses 2 'measure' "$REHEAP" replay a.rht -o x.db --measure beauty -a bump
+refuses 2 'reps' "$REHEAP" replay a.rht -o x.db --reps -3 -a bump
+refuses 2 '' "$REHEAP" replay a.rht -o x.db --reps many -a bump
+refuses 5 'no/such' "$REHEAP" replay a.rht -o no/such/x.db --measure memory -a bump
+absent x.db
+finish
