@@ -28,6 +28,8 @@ complete_counters(const rh_memory *memory, rh_counters *counters)
     if (counters->other_bytes != RH_UNKNOWN)
         return;
     uint64_t parts = rh_counters_parts(counters);
+    if (counters->block_bytes == RH_UNKNOWN)
+        parts += memory->requested_bytes;
     counters->other_bytes = counters->mapped_bytes > parts ? counters->mapped_bytes - parts : 0;
 }
 
