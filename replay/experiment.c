@@ -149,6 +149,24 @@ set_number(run_state *state, const char *key, uint64_t value, rh_error *error)
     return rh_results_set(state->results, key, text, error);
 }
 
+/* The allocators as they were named, a line each; of an experiment that goes on, the first. */
+static rh_status
+store_allocators(run_state *state, rh_error *error)
+{
+    if (rh_results_get(state->results, "allocators"))
+        return RH_OK;
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+    for (size_t i = 0; out && i < state->experiment->spec_count; i++)
+        fprintf(out, "%s%s", i ? "\n" : "", state->experiment->specs[i]);
+    if (!out || fclose(out) != 0)
+        abort();
+    rh_status status = rh_results_set(state->results, "allocators", text, error);
+    free(text);
+    return status;
+}
+
 static rh_status
 store_settings(run_state *state, rh_error *error)
 {
@@ -160,6 +178,8 @@ store_settings(run_state *state, rh_error *error)
         status = rh_results_set(state->results, "touch", rh_touch_names[experiment->touch], error);
     if (status == RH_OK && experiment->command)
         status = rh_results_set(state->results, "command", experiment->command, error);
+    if (status == RH_OK)
+        status = store_allocators(state, error);
     return status;
 }
 
@@ -292,7 +312,7 @@ store_run(run_state *state, const group_order *order, size_t which, const rh_mem
         .name = candidate->spec.allocator->name,
         .version = member ? member->version : "",
         .pass = rh_pass_names[order->pass],
-        .rep = order->rep,
+        .rep = state->experiment->first_repetition + order->rep,
         .status = failed                       ? "failed"
                   : member->failed_allocations ? "flagged"
                                                : "complete",

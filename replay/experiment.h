@@ -19,7 +19,8 @@ typedef struct rh_experiment {
     size_t trace_count;
     const char *const *specs;
     size_t spec_count;
-    unsigned measures;    /* RH_MEASURE_… */
+    unsigned measures;         /* RH_MEASURE_… */
+    unsigned first_repetition; /* the number of the first one: an experiment may go on later */
     unsigned repetitions; /* of the throughput and latency passes; memory of a deterministic heap
                              runs once */
     uint64_t seed;        /* order of the runs, and whatever a run draws */
