@@ -49,15 +49,17 @@ compare_runs(place a, place b, rh_error *error)
     return status;
 }
 
-/* The first run that did not fail; NULL when all did. */
+/* The first run of a pass that did not fail; NULL when there is none. Passes differ by their nature
+ * (a memory pass of several heaps is not pinned) and are only compared with themselves. */
 static const rh_run *
-example(const rh_workload *workload)
+example(const rh_workload *workload, const char *pass)
 {
     for (size_t i = 0; i < workload->subject_count; i++) {
         const rh_subject *subject = &workload->subjects[i];
         for (size_t j = 0; j < subject->run_count; j++) {
-            if (strcmp(subject->runs[j]->status, "failed") != 0)
-                return subject->runs[j];
+            const rh_run *run = subject->runs[j];
+            if (strcmp(run->status, "failed") != 0 && strcmp(run->pass, pass) == 0)
+                return run;
         }
     }
     return NULL;
@@ -66,14 +68,13 @@ example(const rh_workload *workload)
 rh_status
 rh_alike_within(const rh_summary *summary, const rh_workload *workload, rh_error *error)
 {
-    const rh_run *first = example(workload);
-    for (size_t i = 0; first && i < workload->subject_count; i++) {
+    for (size_t i = 0; i < workload->subject_count; i++) {
         const rh_subject *subject = &workload->subjects[i];
         for (size_t j = 0; j < subject->run_count; j++) {
             const rh_run *run = subject->runs[j];
             if (strcmp(run->status, "failed") == 0)
                 continue;
-            place a = {summary->path, first}, b = {summary->path, run};
+            place a = {summary->path, example(workload, run->pass)}, b = {summary->path, run};
             rh_status status = compare_runs(a, b, error);
             if (status != RH_OK)
                 return status;
@@ -94,8 +95,12 @@ rh_alike_between(const rh_summary *older, const rh_workload *before, const rh_su
                        after->hash ? after->hash : "unknown", older->path,
                        before->path ? before->path : "unknown",
                        before->hash ? before->hash : "unknown");
-    const rh_run *a = example(before), *b = example(after);
-    if (!a || !b)
-        return RH_OK;
-    return compare_runs((place){older->path, a}, (place){newer->path, b}, error);
+    static const char *const passes[] = {"memory", "throughput", "latency"};
+    rh_status status = RH_OK;
+    for (size_t i = 0; status == RH_OK && i < sizeof passes / sizeof passes[0]; i++) {
+        const rh_run *a = example(before, passes[i]), *b = example(after, passes[i]);
+        if (a && b)
+            status = compare_runs((place){older->path, a}, (place){newer->path, b}, error);
+    }
+    return status;
 }

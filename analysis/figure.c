@@ -115,8 +115,8 @@ continues(char byte)
     return ((unsigned char)byte & 0xC0) == 0x80;
 }
 
-void
-rh_figure_quoted(FILE *out, const char *text, size_t longest)
+static void
+write_quoted(FILE *out, const char *text, size_t longest, bool format)
 {
     size_t characters = 0;
     for (const char *c = text; *c; c++)
@@ -129,10 +129,24 @@ rh_figure_quoted(FILE *out, const char *text, size_t longest)
             break;
         if (*c == '\'')
             fputs("''", out);
+        else if (*c == '%' && format)
+            fputs("%%", out);
         else
             fputc((unsigned char)*c < ' ' || *c == 127 ? '?' : *c, out);
     }
     fputs(cut ? "…'" : "'", out);
+}
+
+void
+rh_figure_quoted(FILE *out, const char *text, size_t longest)
+{
+    write_quoted(out, text, longest, false);
+}
+
+void
+rh_figure_quoted_tic(FILE *out, const char *text, size_t longest)
+{
+    write_quoted(out, text, longest, true);
 }
 
 void
@@ -174,4 +188,43 @@ rh_scale_count(double largest)
     if (largest >= 2e4)
         return (rh_scale){1e3, "thousands"};
     return (rh_scale){1, ""};
+}
+
+enum { MARKS_MAX = 64 };
+
+typedef struct marks {
+    double at[MARKS_MAX]; /* 1 + fragmentation */
+    size_t count;
+} marks;
+
+static void
+try_mark(marks *set, double at, double apart)
+{
+    bool clear = set->count < MARKS_MAX;
+    for (size_t i = 0; clear && i < set->count; i++)
+        clear = fabs(log(at / set->at[i])) >= apart;
+    if (clear)
+        set->at[set->count++] = at;
+}
+
+void
+rh_figure_excess_axis(FILE *script, double bottom, double top, double pixels)
+{
+    /* Round numbers first, finer ones where they leave room. */
+    static const double steps[] = {1000, 100, 50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1};
+    enum { APART_PIXELS = 34, ENOUGH = 7 };
+    double apart = log(top / bottom) / pixels * APART_PIXELS;
+    marks set = {.count = 0};
+    if (bottom <= 1 && top >= 1)
+        try_mark(&set, 1, apart);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && set.count < ENOUGH; i++) {
+        double first = ceil((bottom - 1) * 100 / steps[i]);
+        for (double n = first; n < first + 1000 && 1 + n * steps[i] / 100 <= top; n++)
+            try_mark(&set, 1 + n * steps[i] / 100, apart);
+    }
+    fprintf(script, "set logscale y\nset yrange [%.6g:%.6g]\nunset mytics\nset ytics (", bottom,
+            top);
+    for (size_t i = 0; i < set.count; i++)
+        fprintf(script, "%s'%.6g %%%%' %.6g", i ? ", " : "", (set.at[i] - 1) * 100, set.at[i]);
+    fprintf(script, ")\n");
 }

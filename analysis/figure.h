@@ -37,6 +37,9 @@ void rh_figures_release(rh_figures *figures);
  * '?', cut with an ellipsis after `longest` characters (0: never). */
 void rh_figure_quoted(FILE *out, const char *text, size_t longest);
 
+/* The same for the label of a tic, which gnuplot takes for a format. */
+void rh_figure_quoted_tic(FILE *out, const char *text, size_t longest);
+
 /* Writes the title: a heading, and below it what was run. */
 void rh_figure_title(const rh_figure *figure, const char *heading, const char *command);
 
@@ -50,6 +53,11 @@ typedef struct rh_scale {
 } rh_scale;
 rh_scale rh_scale_bytes(double largest); /* KiB, MiB, GiB */
 rh_scale rh_scale_count(double largest); /* "", "thousands", "millions" */
+
+/* A vertical axis for 1 + fragmentation, logarithmic, so that a tenth more and twice as much both
+ * read well; its marks are written as fragmentation in per cent and kept apart on an axis of so
+ * many pixels. `bottom` and `top` are of 1 + fragmentation, above 0. */
+void rh_figure_excess_axis(FILE *script, double bottom, double top, double pixels);
 
 /* Colours of Okabe and Ito, which readers with any kind of colour vision tell apart; the n-th
  * colour of curves and of areas. */

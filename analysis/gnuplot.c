@@ -18,8 +18,8 @@
 
 extern char **environ;
 
-static bool
-gnuplot_installed(void)
+bool
+rh_gnuplot_installed(void)
 {
     const char *path = getenv("PATH");
     char *copy = strdup(path ? path : "/usr/bin:/bin"), *rest = copy, *folder;
@@ -272,7 +272,7 @@ rh_figures_draw(const rh_figures *figures, const char *directory, const char *ti
     rh_status status = make_folder(directory, &made, error);
     if (status != RH_OK)
         return status;
-    bool tool = gnuplot_installed();
+    bool tool = rh_gnuplot_installed();
     status = write_texts(figures, made, title, error);
     if (status == RH_OK && tool)
         status = draw_all(figures, made, error);

@@ -3,8 +3,13 @@
 #ifndef REHEAP_ANALYSIS_GNUPLOT_H
 #define REHEAP_ANALYSIS_GNUPLOT_H
 
+#include <stdbool.h>
+
 #include "analysis/figure.h"
 #include "base/error.h"
+
+/* Whether PATH has a gnuplot. */
+bool rh_gnuplot_installed(void);
 
 /* Writes NAME.gp and NAME.tsv of every figure, and figures.html, a page that shows them, into the
  * folder `directory` and draws NAME.svg and NAME.png.

@@ -36,7 +36,8 @@ fits(const rh_label *labels, size_t count, size_t mine, double width, double hei
     for (size_t i = 0; i < count; i++) {
         box point = {labels[i].x - CLEAR + 2, labels[i].y - CLEAR + 2, labels[i].x + CLEAR - 2,
                      labels[i].y + CLEAR - 2};
-        if (overlap(text, point))
+        box bar = {labels[i].x_low, labels[i].y - 4, labels[i].x_high, labels[i].y + 4};
+        if (overlap(text, point) || overlap(text, bar))
             return false;
         if (i < mine && labels[i].width > 0 && overlap(text, text_box(&labels[i])))
             return false;
@@ -72,6 +73,7 @@ place(rh_label *labels, size_t count, size_t mine, double width, double height)
             }
         }
     }
+    label->far = false;
     move(label, CLEAR, 0);
 }
 

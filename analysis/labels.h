@@ -8,6 +8,7 @@
 /* All in pixels, y upwards, inside a drawing area of `width` by `height`. */
 typedef struct rh_label {
     double x, y;          /* the point */
+    double x_low, x_high; /* its bar, kept clear as well; both x when it has none */
     double width, height; /* of its text; 0: a point without a name, only kept clear */
     double left, bottom;  /* result: the text's lower left corner */
     bool far;             /* result: not next to its point, so that a line should lead there */

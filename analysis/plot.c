@@ -47,22 +47,52 @@ has_runs(const rh_subject *subject)
     return subject->run_count > subject->failed;
 }
 
+/* The one whose memory is furthest from that of any wanted; the count when none is left. */
+static size_t
+furthest(const rh_workload *workload, const bool *wanted, const char *metric)
+{
+    size_t best = workload->subject_count;
+    double best_gap = -1;
+    for (size_t i = 0; i < workload->subject_count; i++) {
+        if (wanted[i] || !has_runs(&workload->subjects[i]))
+            continue;
+        double mine = rh_subject_median(&workload->subjects[i], metric), gap = INFINITY;
+        for (size_t j = 0; j < workload->subject_count; j++) {
+            if (wanted[j])
+                gap = fmin(gap, fabs(mine - rh_subject_median(&workload->subjects[j], metric)));
+        }
+        gap = isnan(mine) ? 0 : gap;
+        if (gap > best_gap) {
+            best = i;
+            best_gap = gap;
+        }
+    }
+    return best;
+}
+
 /* Marks up to RH_PLOT_CURVES subjects, most telling first. */
 static void
 choose(const rh_plot *plot, bool *wanted)
 {
     const rh_workload *workload = plot->workload;
+    const char *metric = rh_plot_memory_quantity(workload)->name;
     const rh_subject *baseline = rh_workload_subject(workload, "pymalloc");
     size_t left = RH_PLOT_CURVES;
-    for (unsigned round = 0; round < 3; round++) {
+    for (unsigned round = 0; round < 2; round++) {
         for (size_t i = 0; i < workload->subject_count && left > 0; i++) {
             const rh_subject *subject = &workload->subjects[i];
-            bool now = round == 0 ? subject == baseline : round == 1 ? plot->front[i] : true;
+            bool now = round == 0 ? subject == baseline : plot->front[i];
             if (wanted[i] || !now || !has_runs(subject))
                 continue;
             wanted[i] = true;
             left--;
         }
+    }
+    for (; left > 0; left--) {
+        size_t next = furthest(workload, wanted, metric);
+        if (next == workload->subject_count)
+            break;
+        wanted[next] = true;
     }
 }
 

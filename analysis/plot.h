@@ -26,8 +26,8 @@ typedef struct rh_plot {
  * fragmentation where it is known, else the peak. */
 const rh_quantity *rh_plot_memory_quantity(const rh_workload *workload);
 
-/* Chooses the curves: all allocators where they are few; else the first pymalloc without keys (or
- * the first of all), then the front, then others in their order. */
+/* Chooses the curves: all allocators where they are few; else pymalloc with nothing changed, then
+ * the front, then whichever lie furthest in memory from those chosen. */
 void rh_plot_init(rh_plot *plot, const rh_summary *summary, const rh_workload *workload);
 void rh_plot_release(rh_plot *plot);
 

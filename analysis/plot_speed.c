@@ -24,7 +24,7 @@ typedef struct dot {
 } dot;
 
 typedef struct area {
-    double left, right, bottom, top; /* in the units of the axes */
+    double left, right, bottom, top; /* time in ns; memory as height_of gives it */
 } area;
 
 static size_t
@@ -36,11 +36,11 @@ characters(const char *text)
     return count;
 }
 
-/* Memory as the axis shows it. */
+/* Where a memory lies on its axis: fragmentation on a logarithmic one of 1 + itself. */
 static double
-shown(double memory, const rh_quantity *quantity, const rh_scale *scale)
+height_of(double memory, const rh_quantity *quantity)
 {
-    return quantity->kind == RH_QUANTITY_EXCESS ? memory * 100 : memory / scale->divisor;
+    return quantity->kind == RH_QUANTITY_EXCESS ? log(1 + memory) : memory;
 }
 
 static size_t
@@ -68,14 +68,14 @@ collect(const rh_plot *plot, const rh_quantity *quantity, dot *dots)
 }
 
 static area
-area_of(const dot *dots, size_t count)
+area_of(const dot *dots, size_t count, const rh_quantity *quantity)
 {
     area a = {INFINITY, -INFINITY, INFINITY, -INFINITY};
     for (size_t i = 0; i < count; i++) {
         a.left = fmin(a.left, dots[i].low_ns);
         a.right = fmax(a.right, dots[i].high_ns);
-        a.bottom = fmin(a.bottom, dots[i].memory);
-        a.top = fmax(a.top, dots[i].memory);
+        a.bottom = fmin(a.bottom, height_of(dots[i].memory, quantity));
+        a.top = fmax(a.top, height_of(dots[i].memory, quantity));
     }
     double wide = fmax(a.right - a.left, a.right * 0.02), high = fmax(a.top - a.bottom, 1e-9);
     high = fmax(high, fabs(a.top) * 0.02);
@@ -85,7 +85,7 @@ area_of(const dot *dots, size_t count)
 }
 
 static void
-write_names(FILE *script, const dot *dots, size_t count, area a)
+write_names(FILE *script, const dot *dots, size_t count, area a, const rh_quantity *quantity)
 {
     double width = (AREA_RIGHT - AREA_LEFT) * WIDTH, height = (AREA_TOP - AREA_BOTTOM) * HEIGHT;
     rh_label *labels = calloc(count, sizeof *labels);
@@ -93,7 +93,10 @@ write_names(FILE *script, const dot *dots, size_t count, area a)
         abort();
     for (size_t i = 0; i < count; i++) {
         labels[i].x = (dots[i].ns - a.left) / (a.right - a.left) * width;
-        labels[i].y = (dots[i].memory - a.bottom) / (a.top - a.bottom) * height;
+        labels[i].y =
+            (height_of(dots[i].memory, quantity) - a.bottom) / (a.top - a.bottom) * height;
+        labels[i].x_low = (dots[i].low_ns - a.left) / (a.right - a.left) * width;
+        labels[i].x_high = (dots[i].high_ns - a.left) / (a.right - a.left) * width;
         if (dots[i].named) {
             labels[i].width = (double)characters(dots[i].subject->spec) * CHAR_WIDTH;
             labels[i].height = TEXT_HEIGHT;
@@ -108,12 +111,16 @@ write_names(FILE *script, const dot *dots, size_t count, area a)
         fprintf(script, "set label ");
         rh_figure_quoted(script, dots[i].subject->spec, 0);
         fprintf(script, " at graph %.4f,%.4f center\n", x, y);
-        if (labels[i].far)
-            fprintf(script,
-                    "set arrow from graph %.4f,%.4f to graph %.4f,%.4f nohead lc rgb '#888888' "
-                    "dt 1 lw 0.8\n",
-                    x, y - TEXT_HEIGHT / 2 / height * (labels[i].y < labels[i].bottom ? 1 : -1),
-                    labels[i].x / width, labels[i].y / height);
+        if (!labels[i].far)
+            continue;
+        /* A line from the nearest edge of the name. */
+        double from_x = fmin(fmax(labels[i].x, labels[i].left), labels[i].left + labels[i].width);
+        double from_y =
+            fmin(fmax(labels[i].y, labels[i].bottom), labels[i].bottom + labels[i].height);
+        fprintf(script,
+                "set arrow from graph %.4f,%.4f to graph %.4f,%.4f nohead lc rgb '#888888' dt 1 "
+                "lw 0.8\n",
+                from_x / width, from_y / height, labels[i].x / width, labels[i].y / height);
     }
     free(labels);
 }
@@ -152,34 +159,38 @@ write_script(const rh_plot *plot, const rh_figure *figure, const dot *dots, size
     FILE *script = figure->script;
     bool excess = quantity->kind == RH_QUANTITY_EXCESS;
     rh_scale scale = rh_scale_bytes(dots[count - 1].memory);
-    area a = area_of(dots, count);
-    double bottom = shown(a.bottom, quantity, &scale), top = shown(a.top, quantity, &scale);
+    area a = area_of(dots, count, quantity);
     rh_figure_title(figure, "Speed against memory (lower left is better)", plot->workload->command);
     fprintf(script,
             "set lmargin at screen %.2f\nset rmargin at screen %.2f\nset bmargin at screen %.2f\n"
             "set tmargin at screen %.2f\n",
             AREA_LEFT, AREA_RIGHT, AREA_BOTTOM, AREA_TOP);
-    fprintf(script, "set xrange [%.6g:%.6g]\nset yrange [%.6g:%.6g]\nunit = %.6g\n", a.left,
-            a.right, bottom, top, excess ? 0.01 : scale.divisor);
+    fprintf(script, "set xrange [%.6g:%.6g]\n", a.left, a.right);
+    if (excess) {
+        rh_figure_excess_axis(script, exp(a.bottom), exp(a.top), (AREA_TOP - AREA_BOTTOM) * HEIGHT);
+        fprintf(script, "height(memory) = 1 + memory\nset ylabel 'mean fragmentation'\n");
+    } else {
+        fprintf(script,
+                "set yrange [%.6g:%.6g]\nheight(memory) = memory / %.0f\n"
+                "set ylabel 'memory held at the peak (%s)'\n",
+                a.bottom / scale.divisor, a.top / scale.divisor, scale.divisor, scale.unit);
+    }
     fprintf(script, "set xlabel 'time of one call (ns, median; bars: lowest to highest run)'\n");
-    if (excess)
-        fprintf(script, "set ylabel 'mean fragmentation (%%)'\n");
-    else
-        fprintf(script, "set ylabel 'memory held at the peak (%s)'\n", scale.unit);
     fprintf(script, "set key inside right top\n");
-    write_names(script, dots, count, a);
-    fprintf(script,
-            "\nplot '%s.tsv' index 1 using 1:($2/unit) with fsteps lc rgb '#888888' dt (6,4) "
-            "lw 1.4 notitle, \\\n"
-            "     '' index 0 using 1:($4/unit):2:3 with xerrorbars pt 0 lw 1 dt 1 lc rgb '#888888' "
-            "notitle, \\\n"
-            "     '' index 0 using 1:($5==1?$4/unit:NaN) with points pt 7 ps 1.5 lc rgb '#0072B2' "
-            "title "
-            "'no other is better in both', \\\n"
-            "     '' index 0 using 1:($5==0?$4/unit:NaN) with points pt 6 ps 1.4 lw 1.5 lc rgb "
-            "'#D55E00' "
-            "title 'another is at least as good in both'\n",
-            figure->name);
+    write_names(script, dots, count, a, quantity);
+    fprintf(
+        script,
+        "\nplot '%s.tsv' index 1 using 1:(height($2)) with fsteps lc rgb '#888888' dt (6,4) "
+        "lw 1.4 notitle, \\\n"
+        "     '' index 0 using 1:(height($4)):2:3 with xerrorbars pt 0 lw 1 dt 1 lc rgb '#888888' "
+        "notitle, \\\n"
+        "     '' index 0 using 1:($5==1?height($4):NaN) with points pt 7 ps 1.5 lc rgb '#0072B2' "
+        "title "
+        "'no other is better in both', \\\n"
+        "     '' index 0 using 1:($5==0?height($4):NaN) with points pt 6 ps 1.4 lw 1.5 lc rgb "
+        "'#D55E00' "
+        "title 'another is at least as good in both'\n",
+        figure->name);
 }
 
 rh_status

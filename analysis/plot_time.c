@@ -169,23 +169,30 @@ rh_plot_memory(const rh_plot *plot, rh_figures *figures, rh_error *error)
     return RH_OK;
 }
 
-/* Where the axis may end: the start, when next to nothing is live, would flatten everything else.
- */
-static double
-fragmentation_top(const series_set *set)
+/* The ends of the axis, of 1 + fragmentation: the start and the end of a run, when next to nothing
+ * is live, would flatten everything else, so the outermost values leave it. */
+static void
+fragmentation_ends(const series_set *set, double *bottom, double *top)
 {
-    double top = 0;
+    *bottom = 1;
+    *top = 1.05;
     for (size_t i = 0; i < set->count; i++) {
-        double *values = malloc(set->one[i].count * sizeof *values);
+        double *values = calloc(set->one[i].count, sizeof *values);
         if (!values)
             abort();
         for (size_t j = 0; j < set->one[i].count; j++)
             values[j] = fragmentation(&set->one[i].samples[j]);
-        double high = rh_quantile(values, set->one[i].count, 0.95);
-        top = isfinite(high) ? fmax(top, high) : top;
+        double low = 1 + rh_quantile(values, set->one[i].count, 0.03);
+        double high = 1 + rh_quantile(values, set->one[i].count, 0.95);
+        if (isfinite(high) && isfinite(low)) {
+            *bottom = fmax(0.1, fmin(*bottom, low));
+            *top = fmax(*top, high);
+        }
         free(values);
     }
-    return top > 0 ? top * 1.15 : 1;
+    double margin = pow(*top / *bottom, 0.05);
+    *bottom /= margin;
+    *top *= margin;
 }
 
 static void
@@ -217,11 +224,14 @@ rh_plot_fragmentation(const rh_plot *plot, rh_figures *figures, rh_error *error)
     FILE *script = figure->script;
     write_title(plot, figure, "Fragmentation over time: held ÷ asked for − 1");
     write_event_axis(script, set.last_event);
-    fprintf(script, "set ylabel 'fragmentation (%%)'\nset yrange [0:%.4g]\n\n",
-            fragmentation_top(&set) * 100);
+    double bottom, top;
+    fragmentation_ends(&set, &bottom, &top);
+    fprintf(script, "set ylabel 'fragmentation'\n");
+    rh_figure_excess_axis(script, bottom, top, 480);
+    fprintf(script, "\n");
     for (size_t i = 0; i < set.count; i++) {
         fprintf(script,
-                "%s'%s.tsv' index %zu using ($1/events):($2*100) with linespoints lt %zu pn 10 "
+                "%s'%s.tsv' index %zu using ($1/events):(1+$2) with linespoints lt %zu pn 10 "
                 "title ",
                 i ? ", \\\n     " : "plot ", figure->name, i, i + 1);
         rh_figure_quoted(script, set.one[i].subject->spec, 0);

@@ -147,7 +147,7 @@ write_panel(FILE *script, const half *panel, const rh_subject **bars, size_t cou
     fprintf(script, "set ytics (");
     for (size_t i = 0; i < count; i++) {
         fprintf(script, i ? ", " : "");
-        rh_figure_quoted(script, bars[i]->spec, 40);
+        rh_figure_quoted_tic(script, bars[i]->spec, 40);
         fprintf(script, " %zu", i);
     }
     fprintf(script,

@@ -119,6 +119,35 @@ add_run(rh_workload *workload, const rh_run *run)
     subject->runs[subject->run_count++] = run;
 }
 
+/* The place of a spec in the list of the experiment ("allocators", a line each); after all others
+ * when it is not there. */
+static size_t
+listed_place(const char *list, const char *spec)
+{
+    size_t place = 0, length = strlen(spec);
+    for (const char *line = list; line; place++) {
+        const char *end = strchr(line, '\n');
+        size_t bytes = end ? (size_t)(end - line) : strlen(line);
+        if (bytes == length && strncmp(line, spec, length) == 0)
+            return place;
+        line = end ? end + 1 : NULL;
+    }
+    return SIZE_MAX;
+}
+
+/* Runs are shuffled; people want the order in which they named the allocators. */
+static void
+order_subjects(rh_workload *workload, const char *list)
+{
+    for (size_t i = 1; list && i < workload->subject_count; i++) {
+        rh_subject subject = workload->subjects[i];
+        size_t place = listed_place(list, subject.spec), at = i;
+        for (; at > 0 && listed_place(list, workload->subjects[at - 1].spec) > place; at--)
+            workload->subjects[at] = workload->subjects[at - 1];
+        workload->subjects[at] = subject;
+    }
+}
+
 rh_status
 rh_summary_of(const char *path, rh_results *results, rh_summary **summary, rh_error *error)
 {
@@ -139,9 +168,12 @@ rh_summary_of(const char *path, rh_results *results, rh_summary **summary, rh_er
             add_run(workload_of(made, runs[i].trace), &runs[i]);
     }
     if (status != RH_OK) {
-        rh_summary_close(made);
+        rh_summary_detach(made);
         return status;
     }
+    const char *list = rh_results_get(results, "allocators");
+    for (size_t i = 0; i < made->workload_count; i++)
+        order_subjects(&made->workloads[i], list);
     *summary = made;
     return RH_OK;
 }
@@ -151,7 +183,12 @@ rh_summary_open(const char *path, rh_summary **summary, rh_error *error)
 {
     rh_results *results;
     rh_status status = rh_results_open(path, &results, error);
-    return status == RH_OK ? rh_summary_of(path, results, summary, error) : status;
+    if (status != RH_OK)
+        return status;
+    status = rh_summary_of(path, results, summary, error);
+    if (status != RH_OK)
+        rh_results_close(results);
+    return status;
 }
 
 void
@@ -159,6 +196,14 @@ rh_summary_close(rh_summary *summary)
 {
     if (!summary)
         return;
+    rh_results *results = summary->results;
+    rh_summary_detach(summary);
+    rh_results_close(results);
+}
+
+void
+rh_summary_detach(rh_summary *summary)
+{
     for (size_t i = 0; i < summary->workload_count; i++) {
         rh_workload *workload = &summary->workloads[i];
         for (size_t j = 0; j < workload->subject_count; j++)
@@ -167,7 +212,6 @@ rh_summary_close(rh_summary *summary)
         free(workload->command);
     }
     free(summary->workloads);
-    rh_results_close(summary->results);
     free(summary->path);
     free(summary);
 }

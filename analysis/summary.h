@@ -48,7 +48,7 @@ typedef struct rh_workload {
     char *command;                    /* what was recorded; the file's name when unknown */
     uint64_t events;                  /* 0: unknown */
     uint64_t arena_bytes, pool_bytes; /* of the recorded pymalloc; 0: unknown */
-    rh_subject *subjects;             /* in the order in which they first ran or failed */
+    rh_subject *subjects;             /* in the order in which they were named */
     size_t subject_count;
 } rh_workload;
 
@@ -61,10 +61,13 @@ typedef struct rh_summary {
 
 /* Reads FILE. RH_BAD_INPUT: not a results file, or one without a run. */
 rh_status rh_summary_open(const char *path, rh_summary **summary, rh_error *error);
-/* The same of results that are already open, which then belong to the summary. */
+/* The same of results that are already open, which belong to the summary when
+ * that succeeds. */
 rh_status rh_summary_of(const char *path, rh_results *results, rh_summary **summary,
                         rh_error *error);
 void rh_summary_close(rh_summary *summary);
+/* As close, but the results stay open. */
+void rh_summary_detach(rh_summary *summary);
 
 /* NULL when there is none of that spec. */
 const rh_subject *rh_workload_subject(const rh_workload *workload, const char *spec);

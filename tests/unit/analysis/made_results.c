@@ -124,7 +124,7 @@ add_memory(rh_results *results, int64_t trace, const invented *allocator,
 {
     rh_run run = run_of(trace, allocator, "memory", 0, provenance);
     rh_metric metrics[24];
-    double peak = 0, requested = 0;
+    double peak = 0, requested = 0, most_requested = 0;
     rh_sample *samples = calloc(options->samples, sizeof *samples);
     if (!samples)
         abort();
@@ -133,7 +133,9 @@ add_memory(rh_results *results, int64_t trace, const invented *allocator,
         double held = (double)samples[i].counters.mapped_bytes;
         requested = held > peak ? (double)samples[i].requested_bytes : requested;
         peak = fmax(peak, held);
+        most_requested = fmax(most_requested, (double)samples[i].requested_bytes);
     }
+    set(&run, metrics, "peak_requested_bytes", most_requested);
     set(&run, metrics, "fragmentation_mean", allocator->excess + 0.02);
     set(&run, metrics, "peak_mapped_bytes", peak);
     set(&run, metrics, "peak_resident_bytes", peak + MIB);
@@ -220,6 +222,11 @@ add_grid(rh_results *results, int64_t trace, const made_options *options)
                             0.06 + 0.03 * a + 0.02 * p,
                             ldexp(256 * 1024.0, a),
                             1};
+            /* One that is as fast as pymalloc, in less memory. */
+            if (a == 1 && p == 2) {
+                one.ns = six[0].ns;
+                one.excess = 0.09;
+            }
             add_allocator(results, trace, &one, options);
         }
     }
