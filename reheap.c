@@ -11,6 +11,7 @@
 
 /* In the order of the help, which leaves out what has no summary. */
 static const rh_command *const commands[] = {
+    &rh_cmd_demo,
     &rh_cmd_record,
     &rh_cmd_info,
     &rh_cmd_dump,
@@ -20,6 +21,7 @@ static const rh_command *const commands[] = {
     &rh_cmd_allocators,
     &rh_cmd_compare,
     &rh_cmd_plot,
+    &rh_cmd_tune,
     &rh_cmd_replay_child,
     NULL,
 };

@@ -4,7 +4,7 @@
 packages_to_run=(
     bazel-bootstrap build-essential
     libzstd-dev libsqlite3-dev libjansson-dev libxxhash-dev
-    python3 python3.11 libpython3.11 python3-pygments
+    python3 python3.11 libpython3.11 python3-lib2to3
     libmimalloc2.0 libjemalloc2 libtcmalloc-minimal4
     gnuplot-nox
 )
