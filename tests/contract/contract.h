@@ -63,7 +63,8 @@ void workload_run(struct workload *workload, unsigned operations);
 void workload_free_all(struct workload *workload);
 /* Every pattern is still there, and no two blocks overlap. */
 void workload_verify(const struct workload *workload);
-void workload_delete(struct workload *workload); /* leaves the blocks to the heap */
+/* Leaves the blocks to the heap, if its close gives them back; frees them if not. */
+void workload_delete(struct workload *workload);
 
 extern const struct CMUnitTest basic_contract[], random_contract[], statistics_contract[];
 extern const size_t basic_contract_count, random_contract_count, statistics_contract_count;

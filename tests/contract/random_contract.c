@@ -21,6 +21,8 @@ workload_new(rh_heap *heap, uint64_t seed)
 void
 workload_delete(struct workload *workload)
 {
+    if (the_subject()->shared || !the_subject()->allocator->many)
+        workload_free_all(workload);
     taken[workload - storage] = false;
 }
 
