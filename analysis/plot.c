@@ -49,19 +49,18 @@ has_runs(const rh_subject *subject)
 
 /* The one whose memory is furthest from that of any wanted; the count when none is left. */
 static size_t
-furthest(const rh_workload *workload, const bool *wanted, const char *metric)
+furthest(const rh_workload *workload, const bool *wanted, const double *memory)
 {
     size_t best = workload->subject_count;
     double best_gap = -1;
     for (size_t i = 0; i < workload->subject_count; i++) {
         if (wanted[i] || !has_runs(&workload->subjects[i]))
             continue;
-        double mine = rh_subject_median(&workload->subjects[i], metric), gap = INFINITY;
+        double gap = isnan(memory[i]) ? 0 : INFINITY;
         for (size_t j = 0; j < workload->subject_count; j++) {
             if (wanted[j])
-                gap = fmin(gap, fabs(mine - rh_subject_median(&workload->subjects[j], metric)));
+                gap = fmin(gap, fabs(memory[i] - memory[j]));
         }
-        gap = isnan(mine) ? 0 : gap;
         if (gap > best_gap) {
             best = i;
             best_gap = gap;
@@ -70,12 +69,30 @@ furthest(const rh_workload *workload, const bool *wanted, const char *metric)
     return best;
 }
 
+static void
+choose_furthest(const rh_plot *plot, bool *wanted, size_t left)
+{
+    const rh_workload *workload = plot->workload;
+    const char *metric = rh_plot_memory_quantity(workload)->name;
+    double *memory = calloc(workload->subject_count + 1, sizeof *memory);
+    if (!memory)
+        abort();
+    for (size_t i = 0; i < workload->subject_count; i++)
+        memory[i] = rh_subject_median(&workload->subjects[i], metric);
+    for (; left > 0; left--) {
+        size_t next = furthest(workload, wanted, memory);
+        if (next == workload->subject_count)
+            break;
+        wanted[next] = true;
+    }
+    free(memory);
+}
+
 /* Marks up to RH_PLOT_CURVES subjects, most telling first. */
 static void
 choose(const rh_plot *plot, bool *wanted)
 {
     const rh_workload *workload = plot->workload;
-    const char *metric = rh_plot_memory_quantity(workload)->name;
     const rh_subject *baseline = rh_workload_subject(workload, "pymalloc");
     size_t left = RH_PLOT_CURVES;
     for (unsigned round = 0; round < 2; round++) {
@@ -88,12 +105,7 @@ choose(const rh_plot *plot, bool *wanted)
             left--;
         }
     }
-    for (; left > 0; left--) {
-        size_t next = furthest(workload, wanted, metric);
-        if (next == workload->subject_count)
-            break;
-        wanted[next] = true;
-    }
+    choose_furthest(plot, wanted, left);
 }
 
 void

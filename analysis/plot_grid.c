@@ -19,6 +19,7 @@ typedef struct size_axis {
 typedef struct size_grid {
     char *rest; /* the spec without arena and pool */
     size_axis arenas, pools;
+    const rh_subject *cell[AXIS_MAX][AXIS_MAX]; /* by column and row; NULL where none was tried */
 } size_grid;
 
 static const char *const keys[] = {"arena", "pool"};
@@ -45,65 +46,70 @@ place_on(const size_axis *axis, uint64_t size)
     return at;
 }
 
-/* The first allocator that has both settings decides which grid is meant. */
-static bool
-find_grid(const rh_workload *workload, size_grid *found)
-{
-    *found = (size_grid){.rest = NULL};
-    for (size_t i = 0; i < workload->subject_count; i++) {
-        const char *spec = workload->subjects[i].spec;
-        uint64_t arena, pool;
-        if (!rh_spec_size_of(spec, "arena", &arena) || !rh_spec_size_of(spec, "pool", &pool))
-            continue;
-        char *rest = rh_spec_without(spec, keys, 2);
-        if (!found->rest)
-            found->rest = strdup(rest);
-        if (found->rest && strcmp(found->rest, rest) == 0) {
-            add_to_axis(&found->arenas, arena);
-            add_to_axis(&found->pools, pool);
-        }
-        free(rest);
-    }
-    return found->rest && found->arenas.count > 1 && found->pools.count > 1;
-}
-
-static const rh_subject *
-cell(const rh_workload *workload, const size_grid *grid, size_t column, size_t row)
+/* Calls `use` for every allocator of the grid: those that have both settings and otherwise equal
+ * the first such one. */
+static void
+each_of_grid(const rh_workload *workload, size_grid *grid,
+             void (*use)(size_grid *grid, const rh_subject *subject, uint64_t arena, uint64_t pool))
 {
     for (size_t i = 0; i < workload->subject_count; i++) {
         const rh_subject *subject = &workload->subjects[i];
         uint64_t arena, pool;
         if (!rh_spec_size_of(subject->spec, "arena", &arena) ||
-            !rh_spec_size_of(subject->spec, "pool", &pool) || arena != grid->arenas.size[column] ||
-            pool != grid->pools.size[row])
+            !rh_spec_size_of(subject->spec, "pool", &pool))
             continue;
         char *rest = rh_spec_without(subject->spec, keys, 2);
-        bool same = strcmp(rest, grid->rest) == 0;
+        if (!grid->rest && !(grid->rest = strdup(rest)))
+            abort();
+        if (strcmp(grid->rest, rest) == 0)
+            use(grid, subject, arena, pool);
         free(rest);
-        if (same)
-            return subject;
     }
-    return NULL;
+}
+
+static void
+note_sizes(size_grid *grid, const rh_subject *subject, uint64_t arena, uint64_t pool)
+{
+    (void)subject;
+    add_to_axis(&grid->arenas, arena);
+    add_to_axis(&grid->pools, pool);
+}
+
+static void
+put_cell(size_grid *grid, const rh_subject *subject, uint64_t arena, uint64_t pool)
+{
+    size_t column = place_on(&grid->arenas, arena), row = place_on(&grid->pools, pool);
+    if (column < grid->arenas.count && row < grid->pools.count)
+        grid->cell[column][row] = subject;
+}
+
+static bool
+find_grid(const rh_workload *workload, size_grid *grid)
+{
+    each_of_grid(workload, grid, note_sizes);
+    if (grid->arenas.count < 2 || grid->pools.count < 2)
+        return false;
+    each_of_grid(workload, grid, put_cell);
+    return true;
 }
 
 static double
-cell_value(const rh_workload *workload, const size_grid *grid, const char *metric, size_t column,
-           size_t row)
+cell_value(const size_grid *grid, const char *metric, size_t column, size_t row)
 {
-    const rh_subject *subject = cell(workload, grid, column, row);
+    const rh_subject *subject = grid->cell[column][row];
     return subject ? rh_subject_median(subject, metric) : NAN;
 }
 
-/* Rows of the table: column, row, value, arena, pool. A blank line after each row of the map. */
+/* Rows of the table: column, row, value, arena, pool. */
 static void
-write_data(FILE *data, const rh_workload *workload, const size_grid *grid, const char *metric)
+write_data(FILE *data, const size_grid *grid, const char *metric)
 {
     fprintf(data, "# column\trow\t%s\tarena\tpool\n", metric);
     for (size_t row = 0; row < grid->pools.count; row++) {
         for (size_t column = 0; column < grid->arenas.count; column++) {
             char arena[RH_SIZE_TEXT], pool[RH_SIZE_TEXT];
             fprintf(data, "%zu\t%zu\t", column, row);
-            rh_figure_number(data, cell_value(workload, grid, metric, column, row));
+            rh_figure_number(data, cell_value(grid, metric, column, row));
             fprintf(data, "\t%s\t%s\n",
                     rh_size_exact(grid->arenas.size[column], arena, sizeof arena),
                     rh_size_exact(grid->pools.size[row], pool, sizeof pool));
@@ -149,7 +155,7 @@ write_map(const rh_plot *plot, const size_grid *grid, const heat_map *map, rh_fi
     bool any = false;
     for (size_t row = 0; row < grid->pools.count; row++) {
         for (size_t column = 0; column < grid->arenas.count; column++)
-            any |= isfinite(cell_value(plot->workload, grid, map->metric, column, row));
+            any |= isfinite(cell_value(grid, map->metric, column, row));
     }
     if (!any)
         return;
@@ -175,7 +181,7 @@ write_map(const rh_plot *plot, const size_grid *grid, const heat_map *map, rh_fi
             "     '' using 1:2:(valid(3) && $3==$3 ? sprintf('%%.3g',$3*%g) : '') with labels "
             "notitle\n",
             figure->name, map->scale, map->scale);
-    write_data(figure->data, plot->workload, grid, map->metric);
+    write_data(figure->data, grid, map->metric);
     rh_figure_end(figure);
 }
 
@@ -193,11 +199,14 @@ rh_plot_grid(const rh_plot *plot, rh_figures *figures, rh_error *error)
          "time of one call (ns)", 1},
     };
     (void)error;
-    size_grid found;
-    if (find_grid(plot->workload, &found)) {
+    size_grid *found = calloc(1, sizeof *found);
+    if (!found)
+        abort();
+    if (find_grid(plot->workload, found)) {
         for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
-            write_map(plot, &found, &maps[i], figures);
+            write_map(plot, found, &maps[i], figures);
     }
-    free(found.rest);
+    free(found->rest);
+    free(found);
     return RH_OK;
 }

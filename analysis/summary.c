@@ -135,17 +135,35 @@ listed_place(const char *list, const char *spec)
     return SIZE_MAX;
 }
 
+typedef struct listed {
+    size_t place, before; /* in the list; among the runs, to keep ties in order */
+    rh_subject subject;
+} listed;
+
+static int
+compare_listed(const void *a, const void *b)
+{
+    const listed *x = a, *y = b;
+    if (x->place != y->place)
+        return x->place < y->place ? -1 : 1;
+    return (x->before > y->before) - (x->before < y->before);
+}
+
 /* Runs are shuffled; people want the order in which they named the allocators. */
 static void
 order_subjects(rh_workload *workload, const char *list)
 {
-    for (size_t i = 1; list && i < workload->subject_count; i++) {
-        rh_subject subject = workload->subjects[i];
-        size_t place = listed_place(list, subject.spec), at = i;
-        for (; at > 0 && listed_place(list, workload->subjects[at - 1].spec) > place; at--)
-            workload->subjects[at] = workload->subjects[at - 1];
-        workload->subjects[at] = subject;
-    }
+    size_t count = workload->subject_count;
+    listed *order = list ? calloc(count + 1, sizeof *order) : NULL;
+    if (!order)
+        return;
+    for (size_t i = 0; i < count; i++)
+        order[i] =
+            (listed){listed_place(list, workload->subjects[i].spec), i, workload->subjects[i]};
+    qsort(order, count, sizeof *order, compare_listed);
+    for (size_t i = 0; i < count; i++)
+        workload->subjects[i] = order[i].subject;
+    free(order);
 }
 
 rh_status
