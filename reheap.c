@@ -1,4 +1,5 @@
 /* The front door: a table of commands, nothing else. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "traces/commands.h"
 
 /* In the order of the help, which leaves out what has no summary. */
+/* clang-format off */
 static const rh_command *const commands[] = {
     &rh_cmd_demo,
     &rh_cmd_record,
@@ -25,6 +27,7 @@ static const rh_command *const commands[] = {
     &rh_cmd_replay_child,
     NULL,
 };
+/* clang-format on */
 
 static void
 print_help(FILE *out)
@@ -38,6 +41,18 @@ print_help(FILE *out)
         if (commands[i]->summary)
             fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(out, "\n`reheap COMMAND --help` tells more of each, with an example.\n");
+}
+
+/* A full disk behind stdout is found out when the last words go there; a success that nobody can
+ * read is none. */
+static int
+end(const char *name, int status)
+{
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || status != RH_OK)
+        return status;
+    fprintf(stderr, "reheap %s: cannot write the results to standard output: %s\n", name,
+            strerror(errno));
+    return RH_SYSTEM;
 }
 
 int
@@ -57,7 +72,7 @@ main(int argc, char **argv)
             char program[64];
             snprintf(program, sizeof program, "reheap %s", name);
             argv[1] = program;
-            return commands[i]->run(argc - 1, argv + 1);
+            return end(name, commands[i]->run(argc - 1, argv + 1));
         }
     }
     fprintf(stderr, "reheap: there is no command '%s'; `reheap --help` lists them\n", name);

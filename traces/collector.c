@@ -527,6 +527,21 @@ check_output(const char *path, rh_error *error)
     return RH_OK;
 }
 
+/* The program is gone and never offered anything. */
+static rh_status
+fail_unrecorded(collector *c)
+{
+    const char *program = c->options->command[0];
+    int signal_number = WIFSIGNALED(c->exit_status) ? WTERMSIG(c->exit_status) : 0;
+    if (signal_number == SIGINT || signal_number == SIGTERM)
+        return rh_fail(&c->error, RH_INTERRUPTED,
+                       "%s: interrupted before its Python had started: there is no file", program);
+    return rh_fail(&c->error, RH_CANNOT_RUN,
+                   "%s: it has run, but is not a CPython 3.7 or later, nor became one: nothing was "
+                   "recorded; give the interpreter and its script, as in `-- python3 SCRIPT`",
+                   program);
+}
+
 rh_status
 rh_collector_run(const rh_recording_options *options, rh_recordings *recordings, rh_error *error)
 {
@@ -557,11 +572,7 @@ rh_collector_run(const rh_recording_options *options, rh_recordings *recordings,
         report(&c, recordings);
         status = c.error.status;
         if (status == RH_OK && recordings->count == 0)
-            status = rh_fail(&c.error, RH_CANNOT_RUN,
-                             "%s: it has run, but is not a CPython 3.7 or later, nor became one: "
-                             "nothing was recorded; give the interpreter and its script, as in "
-                             "`-- python3 SCRIPT`",
-                             options->command[0]);
+            status = fail_unrecorded(&c);
         if (error)
             *error = c.error;
     }
