@@ -309,10 +309,11 @@ size_t
 rh_decoder_events(rh_decoder *decoder, rh_event *events, size_t capacity)
 {
     size_t count = decode(decoder, events, capacity);
-    if (decoder->has_addresses && !take_addresses(decoder, events, count))
-        return 0;
-    if (decoder->time_unit && !take_times(decoder, events, count))
-        return 0;
+    /* The list has changed by these events: they are delivered even if a column fails them. */
+    if (decoder->has_addresses)
+        take_addresses(decoder, events, count);
+    if (decoder->time_unit)
+        take_times(decoder, events, count);
     if (!decoder->problem && decoder->token == decoder->tokens_end)
         end_block(decoder);
     return count;

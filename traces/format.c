@@ -214,7 +214,7 @@ rh_take_shape(rh_cursor *cursor, rh_shape *shape)
  *  4   2  bytes of the head, this prefix included
  *  6   2  bit 0: a key block; other bits 0
  *  8   4  bytes of the payload, which follows the head
- *  12  8  XXH3 of the head without these eight bytes' place: bytes 0 to 11, then 20 to the end
+ *  12  8  XXH3 of the head with zeros in these eight bytes' place
  *  20  8  XXH3 of the payload
  *  28     varints
  */
@@ -266,6 +266,13 @@ rh_block_head_write(const rh_block_head *head, uint8_t *bytes)
     rh_put_u64(bytes + AT_PAYLOAD_HASH, head->payload_hash);
     rh_put_u64(bytes + AT_HASH, head_hash(bytes, size));
     return size;
+}
+
+void
+rh_block_forge(uint8_t *block, size_t head_bytes, size_t payload_bytes)
+{
+    rh_put_u64(block + AT_PAYLOAD_HASH, rh_format_hash(block + head_bytes, payload_bytes));
+    rh_put_u64(block + AT_HASH, head_hash(block, head_bytes));
 }
 
 static uint32_t

@@ -107,6 +107,10 @@ void rh_bytes_release(rh_bytes *bytes);
 /* Makes the head's bytes, checksum included; returns their number, at most RH_BLOCK_HEAD_MAX. */
 size_t rh_block_head_write(const rh_block_head *head, uint8_t *bytes);
 
+/* Gives a block whose bytes were altered checksums that match: for tests of what readers withstand.
+ */
+void rh_block_forge(uint8_t *block, size_t head_bytes, size_t payload_bytes);
+
 typedef enum rh_head_result {
     RH_HEAD_SOUND,
     RH_HEAD_NONE,

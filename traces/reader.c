@@ -81,8 +81,8 @@ rh_reader_open(const char *path, const rh_reader_options *options, rh_reader **o
         free(reader);
         return status;
     }
-    if (!rh_unpacker_init(&reader->unpacker) ||
-        !rh_decoder_init(&reader->decoder, &reader->table.info)) {
+    rh_unpacker_init(&reader->unpacker);
+    if (!rh_decoder_init(&reader->decoder, &reader->table.info)) {
         rh_reader_close(reader);
         return rh_fail(error, RH_SYSTEM, "%s: out of memory", path);
     }
@@ -176,6 +176,7 @@ damage(rh_reader *reader, const char *what)
     const rh_block_table *table = &reader->table;
     uint64_t offset =
         reader->block < table->blocks ? table->block[reader->block].offset : table->blocks_end;
+    reader->place = (rh_damage){what, offset, reader->next_event, 0};
     return rh_fail(&reader->failure, RH_BAD_INPUT,
                    "%s: %s (at byte %llu, event %llu); `reheap check` tells what can still be read",
                    table->path, what, (unsigned long long)offset,
@@ -212,6 +213,8 @@ fetch(rh_reader *reader)
         return no_memory(reader);
     rh_status status = rh_block_table_read(&reader->table, entry->offset, packed->data,
                                            entry->bytes, &reader->failure);
+    if (status == RH_BAD_INPUT)
+        return damage(reader, "the file has become shorter");
     if (status != RH_OK)
         return status;
     rh_block_head *head = &reader->head;
@@ -370,6 +373,7 @@ resynchronise(rh_reader *reader)
     if (status == RH_OK) {
         match(live, &snapshot, slot, bridge);
         adopt(reader, &snapshot, slot);
+        reader->decoder.threads = reader->head.threads;
     }
     free(slot);
     release_snapshot(&snapshot);
@@ -411,7 +415,7 @@ compare_sums(rh_reader *reader)
 }
 
 /* Makes the block `reader->block` the one being decoded. `anew`: it is a key block and the live set
- * comes from it. */
+ * comes from it; that is changed last, when nothing else can fail. */
 static rh_status
 enter_block(rh_reader *reader, bool anew)
 {
@@ -422,19 +426,19 @@ enter_block(rh_reader *reader, bool anew)
         return status;
     if (head->key)
         rh_unpacker_restart(&reader->unpacker);
-    if (anew) {
-        status = resynchronise(reader);
-        reader->decoder.threads = head->threads;
-    } else {
+    if (!anew)
         status = compare_sums(reader);
-    }
     if (status == RH_OK)
         status = unpack(reader, 0, RH_STREAMS_CONTINUED);
     if (status != RH_OK)
         return status;
-    reader->next_event = head->first_event;
     if (!rh_decoder_begin(&reader->decoder, head, reader->raw))
         return damage(reader, reader->decoder.problem);
+    if (anew)
+        status = resynchronise(reader);
+    if (status != RH_OK)
+        return status;
+    reader->next_event = head->first_event;
     reader->inside = true;
     return RH_OK;
 }

@@ -2,7 +2,6 @@
 #ifndef REHEAP_TRACES_UNPACKER_H
 #define REHEAP_TRACES_UNPACKER_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <zstd.h>
 
@@ -12,7 +11,7 @@ typedef struct rh_unpacker {
     ZSTD_DCtx *context[RH_STREAMS];
 } rh_unpacker;
 
-bool rh_unpacker_init(rh_unpacker *unpacker); /* false: no memory */
+void rh_unpacker_init(rh_unpacker *unpacker);
 void rh_unpacker_release(rh_unpacker *unpacker);
 
 /* Forgets what went before: a key block follows. */

@@ -42,7 +42,7 @@ struct rh_writer {
     rh_error broken; /* of the first failure: it sticks */
 
     rh_trace_info info;
-    uint32_t block_events;
+    uint32_t block_events, key_bytes;
     uint64_t nested_blocks, nested_bytes; /* of those alive */
     uint64_t events, blocks_written;
     uint64_t last_time_ns;
@@ -223,6 +223,7 @@ rh_writer_open(const char *path, const rh_trace_info *info, const rh_writer_opti
     writer->in_place = options->in_place;
     writer->descriptor = -1;
     writer->block_events = block_events;
+    writer->key_bytes = options->key_bytes ? options->key_bytes : KEY_RESTART_BYTES;
     writer->snapshot_rate = SNAPSHOT_GUESS;
     writer->threads = 1;
     rh_trace_info_init(&writer->info);
@@ -272,7 +273,7 @@ gather_snapshot(rh_writer *writer)
 static bool
 key_is_due(const rh_writer *writer)
 {
-    double cost = (double)writer->live.blocks * writer->snapshot_rate + KEY_RESTART_BYTES;
+    double cost = (double)writer->live.blocks * writer->snapshot_rate + writer->key_bytes;
     return writer->blocks_written == 0 || (double)writer->since_key >= cost * KEY_SHARE;
 }
 
