@@ -1,7 +1,9 @@
 /* Scudo (LLVM's hardened allocator): it answers mallinfo2 itself. */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "alloc/introspect.h"
 
@@ -15,8 +17,23 @@ report(void *const symbol[], rh_counters *counters)
     counters->reported_mapped_bytes = info.hblkhd;
 }
 
+/* It does not tell; but it comes with clang, in a folder called after clang's version. */
+static void
+version(void *const symbol[], char *text, size_t capacity)
+{
+    Dl_info info;
+    if (!dladdr(symbol[1], &info))
+        return;
+    const char *folder = strstr(info.dli_fname, "/clang/");
+    if (!folder)
+        return;
+    folder += strlen("/clang/");
+    snprintf(text, capacity, "LLVM %.*s", (int)strcspn(folder, "/"), folder);
+}
+
 const rh_malloc_kind rh_malloc_kind_scudo = {
     .name = "scudo",
     .symbol = {"mallinfo2", "__scudo_print_stats"},
     .report = report,
+    .version = version,
 };

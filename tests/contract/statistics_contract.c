@@ -64,6 +64,38 @@ live_blocks_are_counted(void **state)
     rh_heap_close(heap);
 }
 
+/* What a foreign allocator says of itself follows what is done to it. Some count free blocks in a
+ * thread's cache as in use, so that a part of the blocks may have been counted before. */
+static void
+reported_figures_follow(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 50000, SIZE = 200, ASKED = BLOCKS * SIZE };
+    static void *block[BLOCKS];
+    rh_counters before, full, after;
+    rh_heap *heap = open_subject();
+    heap_free(heap, PYMEM_DOMAIN_OBJ, heap_malloc(heap, PYMEM_DOMAIN_OBJ, SIZE));
+    rh_heap_snapshot(heap, &before);
+    for (size_t i = 0; i < BLOCKS; i++)
+        block[i] = heap_malloc(heap, PYMEM_DOMAIN_OBJ, SIZE);
+    rh_heap_snapshot(heap, &full);
+    for (size_t i = 0; i < BLOCKS; i++)
+        heap_free(heap, PYMEM_DOMAIN_OBJ, block[i]);
+    rh_heap_snapshot(heap, &after);
+    if (full.reported_allocated_bytes != RH_UNKNOWN) {
+        uint64_t grown = full.reported_allocated_bytes - before.reported_allocated_bytes;
+        if (grown < ASKED * 3 / 4 || grown > ASKED * 3 / 2)
+            fail_msg("%d bytes asked for, %lu more reported", ASKED, grown);
+        assert_true(after.reported_allocated_bytes < before.reported_allocated_bytes + ASKED / 2);
+    }
+    if (full.reported_mapped_bytes != RH_UNKNOWN) {
+        assert_true(full.reported_mapped_bytes >= ASKED);
+        if (full.reported_allocated_bytes != RH_UNKNOWN)
+            assert_true(full.reported_mapped_bytes >= full.reported_allocated_bytes);
+    }
+    rh_heap_close(heap);
+}
+
 static void
 the_same_calls_give_the_same_counters(void **state)
 {
@@ -270,6 +302,7 @@ closing_gives_everything_back(void **state)
 const struct CMUnitTest statistics_contract[] = {
     cmocka_unit_test(counters_add_up),
     cmocka_unit_test(live_blocks_are_counted),
+    cmocka_unit_test(reported_figures_follow),
     cmocka_unit_test(the_same_calls_give_the_same_counters),
     cmocka_unit_test(walks_are_orderly),
     cmocka_unit_test(statistics_are_printed),
