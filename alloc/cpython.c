@@ -233,8 +233,8 @@ check_version(const python_library *python, const char *path, rh_error *error)
     if (sscanf(version, "%d.%d", &major, &minor) != 2 || major != 3 || minor < OLDEST_MINOR ||
         minor > NEWEST_MINOR)
         return rh_fail(error, RH_CANNOT_RUN,
-                       "%s is Python %.16s; only 3.%d to 3.%d work without an interpreter", path,
-                       version, OLDEST_MINOR, NEWEST_MINOR);
+                       "%s is Python %.*s; only 3.%d to 3.%d work without an interpreter", path,
+                       (int)strcspn(version, " "), version, OLDEST_MINOR, NEWEST_MINOR);
     return RH_OK;
 }
 
@@ -246,16 +246,18 @@ load(const rh_spec_part *part, python_library *python, rh_error *error)
     if (status)
         return status;
     void *loaded = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
-    if (loaded) {
+    if (loaded)
         dlclose(loaded);
-        return rh_fail(error, RH_CANNOT_RUN,
-                       "%s is in use in this process, and its heap is one to a process", path);
-    }
     python->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!python->library)
         return rh_fail(error, RH_CANNOT_RUN, "%s", dlerror());
-    status = resolve(python) ? check_version(python, path, error)
-                             : rh_fail(error, RH_CANNOT_RUN, "%s: not a libpython", path);
+    if (!resolve(python))
+        status = rh_fail(error, RH_CANNOT_RUN, "%s: not a libpython", path);
+    else if (loaded)
+        status = rh_fail(error, RH_CANNOT_RUN,
+                         "%s is in use in this process, and its heap is one to a process", path);
+    else
+        status = check_version(python, path, error);
     if (status)
         dlclose(python->library);
     return status;

@@ -56,8 +56,11 @@ open_preload(const rh_spec_part *part, rh_heap **heap, rh_error *error)
     void *loaded = dlopen(so, RTLD_LAZY | RTLD_NOLOAD);
     if (loaded)
         dlclose(loaded);
-    if (!loaded || rh_malloc_probe_is_libc(&probe))
+    if (!loaded)
         return fail_other(&probe, so, error);
+    if (rh_malloc_probe_is_libc(&probe))
+        return rh_fail(error, RH_CANNOT_RUN, "%s is loaded, but malloc is still the C library's",
+                       so);
     return rh_process_malloc_open(&probe, ALIGNMENT, heap, error);
 }
 
