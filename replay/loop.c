@@ -11,38 +11,52 @@
 
 const char *const rh_timed_names[RH_TIMED_OPERATIONS] = {"malloc", "calloc", "realloc", "free"};
 
-INLINE void
-born(rh_target *target, uint32_t slot, void *block, uint64_t size, rh_touch touch)
+/* What the loop uses of a target at every operation, copied: calls could change what is in memory,
+ * but not what is in registers. */
+typedef struct rh_player {
+    const PyMemAllocatorEx *domain;
+    void **slots;
+    rh_target *target;
+} rh_player;
+
+INLINE rh_player
+player_of(rh_target *target)
 {
-    target->slots[slot] = block;
+    return (rh_player){target->heap->domain, target->slots, target};
+}
+
+INLINE void
+born(rh_player player, uint32_t slot, void *block, uint64_t size, rh_touch touch)
+{
+    player.slots[slot] = block;
     if (UNLIKELY(!block))
-        target->failed_allocations++;
+        player.target->failed_allocations++;
     else
         rh_touch_block(block, size, touch);
 }
 
 INLINE void
-resize(rh_target *target, unsigned domain, uint32_t slot, uint64_t size, rh_touch touch)
+resize(rh_player player, unsigned domain, uint32_t slot, uint64_t size, rh_touch touch)
 {
-    const PyMemAllocatorEx *allocator = &target->heap->domain[domain];
-    void *old = target->slots[slot];
+    const PyMemAllocatorEx *allocator = &player.domain[domain];
+    void *old = player.slots[slot];
     if (UNLIKELY(!old)) {
-        target->skipped_events++;
+        player.target->skipped_events++;
         return;
     }
     void *block = allocator->realloc(allocator->ctx, old, size);
     if (UNLIKELY(!block)) /* the replayed program has no block of the old size any more */
         allocator->free(allocator->ctx, old);
-    born(target, slot, block, size, touch);
+    born(player, slot, block, size, touch);
 }
 
 INLINE void
-release(rh_target *target, unsigned domain, uint32_t slot)
+release(rh_player player, unsigned domain, uint32_t slot)
 {
-    const PyMemAllocatorEx *allocator = &target->heap->domain[domain];
-    void *block = target->slots[slot];
+    const PyMemAllocatorEx *allocator = &player.domain[domain];
+    void *block = player.slots[slot];
     if (UNLIKELY(!block))
-        target->skipped_events++;
+        player.target->skipped_events++;
     else
         allocator->free(allocator->ctx, block);
 }
@@ -60,18 +74,19 @@ aligned(rh_heap *heap, const rh_wide *wide)
 static __attribute__((noinline)) void
 run_wide(rh_target *target, const rh_wide *wide, rh_touch touch)
 {
-    const PyMemAllocatorEx *allocator = &target->heap->domain[wide->domain];
+    rh_player player = player_of(target);
+    const PyMemAllocatorEx *allocator = &player.domain[wide->domain];
     uint64_t size = wide->size;
     void *block;
     switch ((rh_wide_kind)wide->kind) {
     case RH_WIDE_SAMPLE:
         return;
     case RH_WIDE_FREE:
-        release(target, wide->domain, wide->slot);
+        release(player, wide->domain, wide->slot);
         return;
     case RH_WIDE_REALLOC:
         size = size == 0 && !target->zero_fits ? 1 : size;
-        resize(target, wide->domain, wide->slot, size, touch);
+        resize(player, wide->domain, wide->slot, size, touch);
         return;
     case RH_WIDE_MALLOC:
         block = allocator->malloc(allocator->ctx, size);
@@ -86,30 +101,56 @@ run_wide(rh_target *target, const rh_wide *wide, rh_touch touch)
         block = aligned(target->heap, wide);
         break;
     }
-    born(target, wide->slot, block, size, touch);
+    born(player, wide->slot, block, size, touch);
 }
 
 INLINE void
-run_code(rh_target *target, rh_code code, const rh_wide *wides, rh_touch touch)
+run_malloc(rh_player player, rh_code code, rh_touch touch)
+{
+    const PyMemAllocatorEx *allocator = &player.domain[RH_CODE_DOMAIN(RH_CODE_OF(code))];
+    uint64_t size = RH_CODE_SIZE(code);
+    born(player, RH_CODE_SLOT(code), allocator->malloc(allocator->ctx, size), size, touch);
+}
+
+INLINE void
+run_free(rh_player player, rh_code code)
+{
+    release(player, RH_CODE_DOMAIN(RH_CODE_OF(code)), RH_CODE_SLOT(code));
+}
+
+INLINE void
+run_calloc(rh_player player, rh_code code, rh_touch touch)
+{
+    const PyMemAllocatorEx *allocator = &player.domain[RH_CODE_DOMAIN(RH_CODE_OF(code))];
+    uint64_t size = RH_CODE_SIZE(code);
+    born(player, RH_CODE_SLOT(code), allocator->calloc(allocator->ctx, 1, size), size, touch);
+}
+
+INLINE void
+run_realloc(rh_player player, rh_code code, rh_touch touch)
+{
+    resize(player, RH_CODE_DOMAIN(RH_CODE_OF(code)), RH_CODE_SLOT(code), RH_CODE_SIZE(code), touch);
+}
+
+/* In the order of how often they come; the processor foresees most of the branches. */
+INLINE void
+run_code(rh_player player, rh_code code, const rh_wide *wides, rh_touch touch)
 {
     unsigned kind = RH_CODE_OF(code);
-    uint32_t slot = RH_CODE_SLOT(code);
     uint64_t size = RH_CODE_SIZE(code);
-    const PyMemAllocatorEx *allocator = target->heap->domain;
     if (kind < RH_CODE_FREE) {
-        allocator += kind;
-        born(target, slot, allocator->malloc(allocator->ctx, size), size, touch);
+        run_malloc(player, code, touch);
     } else if (kind < RH_CODE_REALLOC) {
-        release(target, kind - RH_CODE_FREE, slot);
-    } else if (kind < RH_CODE_CALLOC) {
-        resize(target, kind - RH_CODE_REALLOC, slot, size, touch);
+        run_free(player, code);
+    } else if (kind == RH_CODE_WIDE) {
+        run_wide(player.target, &wides[size], touch);
+    } else if (kind >= RH_CODE_CALLOC) {
+        run_calloc(player, code, touch);
     } else if (kind < RH_CODE_FREE_NULL) {
-        allocator += kind - RH_CODE_CALLOC;
-        born(target, slot, allocator->calloc(allocator->ctx, 1, size), size, touch);
-    } else if (kind == RH_CODE_FREE_NULL) {
-        allocator[size].free(allocator[size].ctx, NULL);
+        run_realloc(player, code, touch);
     } else {
-        run_wide(target, &wides[size], touch);
+        const PyMemAllocatorEx *allocator = &player.domain[size];
+        allocator->free(allocator->ctx, NULL);
     }
 }
 
@@ -118,8 +159,9 @@ run_code(rh_target *target, rh_code code, const rh_wide *wides, rh_touch touch)
     {                                                                                              \
         const rh_code *end = program->codes + program->code_count;                                 \
         const rh_wide *wides = program->wides;                                                     \
+        const rh_player player = player_of(target);                                                \
         for (const rh_code *code = program->codes; code < end; code++)                             \
-            run_code(target, *code, wides, touch);                                                 \
+            run_code(player, *code, wides, touch);                                                 \
     }
 LOOP(run_none, RH_TOUCH_NONE)
 LOOP(run_first, RH_TOUCH_FIRST)
@@ -160,8 +202,10 @@ probe(void)
 static int
 timed_operation(rh_code code, const rh_wide *wides)
 {
-    static const signed char of_code[] = {RH_TIMED_MALLOC, RH_TIMED_FREE, RH_TIMED_REALLOC,
-                                          RH_TIMED_CALLOC, -1};
+    static const signed char of_code[] = {[RH_CODE_MALLOC] = RH_TIMED_MALLOC,
+                                          [RH_CODE_FREE] = RH_TIMED_FREE,
+                                          [RH_CODE_REALLOC] = RH_TIMED_REALLOC,
+                                          [RH_CODE_CALLOC] = RH_TIMED_CALLOC};
     static const signed char of_wide[] = {RH_TIMED_MALLOC,
                                           RH_TIMED_CALLOC,
                                           RH_TIMED_REALLOC,
@@ -170,7 +214,10 @@ timed_operation(rh_code code, const rh_wide *wides)
                                           RH_TIMED_FREE,
                                           -1};
     unsigned kind = RH_CODE_OF(code);
-    return kind == RH_CODE_WIDE ? of_wide[wides[RH_CODE_SIZE(code)].kind] : of_code[kind / 3];
+    if (kind == RH_CODE_FREE_NULL)
+        return -1;
+    return kind == RH_CODE_WIDE ? of_wide[wides[RH_CODE_SIZE(code)].kind]
+                                : of_code[RH_CODE_CALL(kind)];
 }
 
 /* What the replayed program does to a block it was given is not the allocator's time. */
@@ -186,8 +233,7 @@ touch_after(rh_target *target, rh_code code, const rh_wide *wides)
             return;
         slot = wide->slot;
         size = wide->size;
-    } else if (kind == RH_CODE_FREE_NULL ||
-               (kind >= RH_CODE_FREE && kind < RH_CODE_FREE + RH_DOMAINS)) {
+    } else if (kind == RH_CODE_FREE_NULL || RH_CODE_CALL(kind) == RH_CODE_FREE) {
         return;
     }
     if (target->slots[slot])
@@ -199,12 +245,13 @@ rh_loop_probe(rh_target *target, const rh_program *program,
               rh_histogram histograms[RH_TIMED_OPERATIONS])
 {
     rh_touch touch = target->touch;
+    const rh_player player = player_of(target);
     for (uint32_t i = 0; i < program->code_count; i++) {
         rh_code code = program->codes[i];
         int operation = timed_operation(code, program->wides);
         uint64_t skipped = target->skipped_events;
         uint64_t start = probe();
-        run_code(target, code, program->wides, RH_TOUCH_NONE);
+        run_code(player, code, program->wides, RH_TOUCH_NONE);
         uint64_t end = probe();
         if (operation >= 0 && skipped == target->skipped_events)
             rh_histogram_add(&histograms[operation], end - start);

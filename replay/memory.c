@@ -216,11 +216,20 @@ play_wide(rh_memory *memory, const rh_wide *wide)
 static void
 play(rh_memory *memory, rh_code code, const rh_wide *wides)
 {
-    unsigned kind = RH_CODE_OF(code), domain = kind % RH_DOMAINS;
+    unsigned kind = RH_CODE_OF(code), domain = RH_CODE_DOMAIN(kind);
     uint32_t slot = RH_CODE_SLOT(code);
     uint64_t size = RH_CODE_SIZE(code);
+    if (kind == RH_CODE_WIDE) {
+        play_wide(memory, &wides[size]);
+        return;
+    }
+    if (kind == RH_CODE_FREE_NULL) {
+        memory->totals->null_frees++;
+        memory->heap->domain[size].free(memory->heap->domain[size].ctx, NULL);
+        return;
+    }
     const PyMemAllocatorEx *allocator = &memory->heap->domain[domain];
-    switch (kind - domain) {
+    switch (RH_CODE_CALL(kind)) {
     case RH_CODE_MALLOC:
         memory->totals->allocations++;
         count_birth(memory, domain, slot, allocator->malloc(allocator->ctx, size), size);
@@ -232,16 +241,8 @@ play(rh_memory *memory, rh_code code, const rh_wide *wides)
     case RH_CODE_REALLOC:
         play_realloc(memory, domain, slot, size);
         break;
-    case RH_CODE_FREE:
+    default:
         play_free(memory, domain, slot);
-        break;
-    default: /* the codes without a domain */
-        if (kind == RH_CODE_WIDE) {
-            play_wide(memory, &wides[size]);
-        } else {
-            memory->totals->null_frees++;
-            memory->heap->domain[size].free(memory->heap->domain[size].ctx, NULL);
-        }
         break;
     }
 }

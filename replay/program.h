@@ -25,19 +25,25 @@
 
 typedef uint64_t rh_code;
 
-/* The four common calls in each domain: code = kind * 3 + domain. */
+/* The four common calls in each domain: code = call + domain. RH_CODE_RARE is set in all but malloc
+ * and free, RH_CODE_DIES tells these two apart. */
 enum {
     RH_CODE_MALLOC = 0,
-    RH_CODE_FREE = 3,
-    RH_CODE_REALLOC = 6,
-    RH_CODE_CALLOC = 9, /* of one element */
-    RH_CODE_FREE_NULL = 12,
-    RH_CODE_WIDE
+    RH_CODE_FREE = 4,
+    RH_CODE_REALLOC = 8,
+    RH_CODE_FREE_NULL = 11,
+    RH_CODE_CALLOC = 12, /* of one element */
+    RH_CODE_WIDE = 15,
+
+    RH_CODE_DIES = 4,
+    RH_CODE_RARE = 8
 };
 #define RH_CODE_BITS       4
 #define RH_CODE_SLOT_BITS  28
 #define RH_CODE_SLOTS      ((uint32_t)1 << RH_CODE_SLOT_BITS)
 #define RH_CODE_OF(code)   ((unsigned)((code) & ((1u << RH_CODE_BITS) - 1)))
+#define RH_CODE_CALL(of)   ((of) & ~3u) /* of: an RH_CODE_OF that is neither FREE_NULL nor WIDE */
+#define RH_CODE_DOMAIN(of) ((of) & 3u)
 #define RH_CODE_SLOT(code) ((uint32_t)(code) >> RH_CODE_BITS)
 #define RH_CODE_SIZE(code) ((code) >> 32)
 
