@@ -2,6 +2,10 @@
 #include "replay/program.h"
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#define COMMON_MOST ((size_t)UINT16_MAX)
 
 #define FITS(event) ((event)->slot < RH_CODE_SLOTS && (event)->size <= UINT32_MAX)
 
@@ -152,16 +156,45 @@ compile_rare(rh_compiler *compiler, const rh_event *event, rh_program *program)
     sum_calls(compiler);
 }
 
-/* The calls that nearly all events are, told apart without a branch between them. */
-static inline bool
-is_common(const rh_event *event)
+/* The first eight bytes of an event, as one number: operation, domain, flags, alignment, slot. */
+_Static_assert(offsetof(rh_event, operation) == 0 && offsetof(rh_event, domain) == 1 &&
+                   offsetof(rh_event, flags) == 2 && offsetof(rh_event, slot) == 4,
+               "the head of an event is laid out so");
+/* Set in no common event: an operation after RH_FREE, a domain after 3, a flag but POOLED, a slot
+ * too large. */
+#define HEAD_ODD                                                                                   \
+    (UINT64_C(0xFC) | UINT64_C(0xFC) << 8 | (uint64_t)(0xFF & ~RH_EVENT_POOLED) << 16 |            \
+     ~(uint64_t)(RH_CODE_SLOTS - 1) << 32)
+#define HEAD_SLOT(head) ((head) >> 32)
+
+/* What becomes of a common event, by its operation and domain. An event for which one of the masks
+ * lets something through is not common. */
+typedef struct rule {
+    uint64_t always;         /* a domain that there is not */
+    uint64_t but_one_mask;   /* a calloc of another number of elements than 1 */
+    uint64_t from_zero_mask; /* a realloc to 0 bytes */
+    uint64_t counted;        /* 1 in the 16 bits of its operation */
+    uint64_t code;
+} rule;
+#define RULES         16
+#define RULE_OF(head) (((head)&3) | ((head) >> 6 & 12))
+
+static void
+make_rules(const rh_compiler *compiler, rule rules[RULES])
 {
-    unsigned operation = event->operation;
-    unsigned odd = (operation > RH_FREE) | ((event->flags & ~RH_EVENT_POOLED) != 0);
-    odd |= (operation == RH_CALLOC) & (event->count != 1);
-    odd |= (operation == RH_REALLOC) & (event->size == 0);
-    odd |= (event->slot >= RH_CODE_SLOTS) | (event->size > UINT32_MAX);
-    return odd == 0;
+    static const uint8_t codes[] = {[RH_MALLOC] = RH_CODE_MALLOC,
+                                    [RH_CALLOC] = RH_CODE_CALLOC,
+                                    [RH_REALLOC] = RH_CODE_REALLOC,
+                                    [RH_FREE] = RH_CODE_FREE};
+    for (unsigned i = 0; i < RULES; i++) {
+        unsigned operation = i & 3, domain = i >> 2;
+        rules[i] = (rule){.always = domain > PYMEM_DOMAIN_OBJ,
+                          .but_one_mask = operation == RH_CALLOC ? UINT64_MAX : 0,
+                          .from_zero_mask = operation == RH_REALLOC ? UINT64_MAX : 0,
+                          .counted = UINT64_C(1) << operation * 16,
+                          .code = codes[operation] +
+                                  (compiler->has_domains ? domain : (unsigned)compiler->domain)};
+    }
 }
 
 static void
@@ -174,28 +207,34 @@ take_sample(rh_compiler *compiler, rh_program *program)
                         .count = compiler->has_times ? compiler->last_time_ns : UINT64_MAX});
 }
 
-/* Compiles common events from the start of `events`, at most `count`, and not beyond the next
- * sample; returns how many. */
+/* Compiles common events from the start of `events`, at most `count` (below 65536), and not beyond
+ * the next sample; returns how many. There is no branch between one kind and another: they come in
+ * an order that no processor could foresee. */
 static size_t
-compile_common(rh_compiler *compiler, const rh_event *events, size_t count, rh_program *program)
+compile_common(rh_compiler *compiler, const rule rules[RULES], const rh_event *events, size_t count,
+               rh_program *program)
 {
-    static const uint8_t base[] = {[RH_MALLOC] = RH_CODE_MALLOC,
-                                   [RH_CALLOC] = RH_CODE_CALLOC,
-                                   [RH_REALLOC] = RH_CODE_REALLOC,
-                                   [RH_FREE] = RH_CODE_FREE};
-    uint64_t issued[RH_FREE + 1] = {0};
     rh_code *codes = program->codes + program->code_count;
+    uint64_t calls = 0;
     size_t done = 0;
-    for (; done < count && is_common(&events[done]); done++) {
+    for (; done < count; done++) {
         const rh_event *event = &events[done];
-        codes[done] = event->size << 32 | (uint64_t)event->slot << RH_CODE_BITS |
-                      (uint64_t)(base[event->operation] + domain_of(compiler, event));
-        issued[event->operation]++;
+        uint64_t head, size = event->size;
+        memcpy(&head, event, sizeof head);
+        const rule *is = &rules[RULE_OF(head)];
+        uint64_t odd = (head & HEAD_ODD) | size >> 32 | is->always;
+        odd |= (event->count - 1) & is->but_one_mask;
+        odd |= ((size - 1) & is->from_zero_mask) >> 32;
+        if (odd)
+            break;
+        codes[done] = size << 32 | HEAD_SLOT(head) << RH_CODE_BITS | is->code;
+        calls += is->counted;
     }
     program->code_count += (uint32_t)done;
-    compiler->allocations += issued[RH_MALLOC] + issued[RH_CALLOC];
-    compiler->reallocations += issued[RH_REALLOC];
-    compiler->frees += issued[RH_FREE];
+    compiler->allocations +=
+        (calls >> RH_MALLOC * 16 & 0xFFFF) + (calls >> RH_CALLOC * 16 & 0xFFFF);
+    compiler->reallocations += calls >> RH_REALLOC * 16 & 0xFFFF;
+    compiler->frees += calls >> RH_FREE * 16 & 0xFFFF;
     compiler->calls += done;
     return done;
 }
@@ -205,12 +244,15 @@ room_for_common(const rh_compiler *compiler, const rh_program *program)
 {
     size_t room = program->code_capacity - program->code_count - 2;
     uint64_t until = compiler->next_sample - compiler->calls;
-    return compiler->sample_every && until < room ? (size_t)until : room;
+    room = compiler->sample_every && until < room ? (size_t)until : room;
+    return room < COMMON_MOST ? room : COMMON_MOST;
 }
 
 size_t
 rh_compile(rh_compiler *compiler, const rh_event *events, size_t count, rh_program *program)
 {
+    rule rules[RULES];
+    make_rules(compiler, rules);
     size_t done = 0;
     while (done < count) {
         if (program->code_count + 2 > program->code_capacity ||
@@ -218,7 +260,7 @@ rh_compile(rh_compiler *compiler, const rh_event *events, size_t count, rh_progr
             break;
         size_t room = room_for_common(compiler, program);
         room = room < count - done ? room : count - done;
-        size_t common = compile_common(compiler, events + done, room, program);
+        size_t common = compile_common(compiler, rules, events + done, room, program);
         if (common == 0)
             compile_rare(compiler, &events[done++], program);
         done += common;
