@@ -62,26 +62,28 @@ static void
 note_signal(int number, siginfo_t *information, void *context)
 {
     (void)context;
-    if (information->si_code != SI_KERNEL)
+    if (information->si_code != SI_KERNEL && number != SIGXFSZ)
         signal_to_pass = number;
 }
 
-static const int passed_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-enum { PASSED_SIGNALS = sizeof passed_signals / sizeof *passed_signals };
+/* The last is not passed on but only kept from ending the recording: a file that may not grow is an
+ * error like others. */
+static const int watched_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXFSZ};
+enum { WATCHED_SIGNALS = sizeof watched_signals / sizeof *watched_signals };
 
 static void
-watch_signals(struct sigaction before[PASSED_SIGNALS])
+watch_signals(struct sigaction before[WATCHED_SIGNALS])
 {
     struct sigaction action = {.sa_sigaction = note_signal, .sa_flags = SA_SIGINFO | SA_RESTART};
-    for (unsigned i = 0; i < PASSED_SIGNALS; i++)
-        sigaction(passed_signals[i], &action, &before[i]);
+    for (unsigned i = 0; i < WATCHED_SIGNALS; i++)
+        sigaction(watched_signals[i], &action, &before[i]);
 }
 
 static void
-unwatch_signals(const struct sigaction before[PASSED_SIGNALS])
+unwatch_signals(const struct sigaction before[WATCHED_SIGNALS])
 {
-    for (unsigned i = 0; i < PASSED_SIGNALS; i++)
-        sigaction(passed_signals[i], &before[i], NULL);
+    for (unsigned i = 0; i < WATCHED_SIGNALS; i++)
+        sigaction(watched_signals[i], &before[i], NULL);
 }
 
 static rh_status
@@ -190,7 +192,7 @@ become_program(const collector *c, int problem_pipe)
 }
 
 static rh_status
-start_program(collector *c, const struct sigaction before[PASSED_SIGNALS], rh_error *error)
+start_program(collector *c, const struct sigaction before[WATCHED_SIGNALS], rh_error *error)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0)
@@ -559,7 +561,7 @@ rh_collector_run(const rh_recording_options *options, rh_recordings *recordings,
     session->timing = options->timestamps == RH_TIMES_NONE     ? RH_TIMING_NONE
                       : options->timestamps == RH_TIMES_COARSE ? RH_TIMING_COARSE
                                                                : RH_TIMING_EXACT;
-    struct sigaction before[PASSED_SIGNALS];
+    struct sigaction before[WATCHED_SIGNALS];
     signal_to_pass = 0;
     watch_signals(before);
     status = keep_channels_on_offer(&c);

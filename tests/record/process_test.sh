@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Which process is recorded: the one that was started, through exec, and its children only where that is asked for.
+. "${BASH_SOURCE[0]%/*}/record_lib.sh"
+programs=$runfiles/tests/record/programs.py
+
+# Through a shell, env and a script's first line.
+printf '#!/bin/sh\necho on the way\nexec env "$@"\n' >launcher
+printf '#!/usr/bin/env -S %s\nprint("a script")\n' "$debian" >script
+chmod +x launcher script
+records launched.rht -- ./launcher "$debian" "$programs" plain
+records script.rht -- ./script
+same "the recorded program" "$(readlink -f "$debian")" "$(fact launched.rht program)"
+
+# The program sees nothing of the recorder, and an LD_PRELOAD of its own is kept.
+same "what a program sees" "$(env -u LD_PRELOAD "$debian" "$programs" environment)" \
+    "$(env -u LD_PRELOAD "$REHEAP" record -o seen.rht -- "$debian" "$programs" environment 2>/dev/null)"
+same "its own LD_PRELOAD" "LD_PRELOAD $counter" \
+    "$(LD_PRELOAD=$counter "$REHEAP" record -o seen.rht -- "$debian" "$programs" environment 2>/dev/null | head -n 1)"
+
+# Children: not in the parent's file, whose events are the same with and without them.
+records alone.rht -- "$debian" "$programs" forks
+same "children see nothing" 3 "$(grep -c 'child sees None None' words)"
+absent alone.rht.
+records family.rht --children -- "$debian" "$programs" forks
+# One forked; one forked, with next to nothing in its file, that then became another program with a file of its own; three
+# started afresh.
+files=(family.rht.*)
+same "files of children" 6 ${#files[@]}
+large=0
+for file in "${files[@]}"; do
+    expect 0 sound "$REHEAP" check "$file"
+    [ "$(fact "$file" events)" -gt 1000 ] && large=$((large + 1))
+done
+same "files of children that did something" 5 $large
+finish

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# What cannot be recorded: a message, the right exit code, and no file.
+. "${BASH_SOURCE[0]%/*}/record_lib.sh"
+programs=$runfiles/tests/record/programs.py
+record=("$REHEAP" record -o no.rht)
+
+refuses 2 'no program is given' "${record[@]}"
+refuses 2 'none, coarse and exact' "${record[@]}" --timestamps=often -- "$debian" -c 1
+refuses 2 'malloc is not available yet' "${record[@]}" --malloc -- /bin/true
+refuses 4 'no such program' "${record[@]}" -- no-such-program-anywhere
+refuses 4 'No such file' "${record[@]}" -- ./missing
+refuses 4 'not executable' "${record[@]}" -- "$programs"
+refuses 4 'not a file' "${record[@]}" -- /tmp
+refuses 4 'is not a CPython 3.7 or later' "${record[@]}" -- /bin/true
+refuses 4 'is not a CPython 3.7 or later' "${record[@]}" -- /bin/sh -c 'exit 3'
+printf '#!/no/such/interpreter\n' >script
+chmod +x script
+refuses 4 'its interpreter' "${record[@]}" -- ./script
+printf 'not a program' >text
+chmod +x text
+refuses 4 '' "${record[@]}" -- ./text
+static=$(readlink -f "$runfiles/tests/record/static_program")
+refuses 4 'statically linked' "${record[@]}" -- "$static"
+refuses 5 'cannot write it' "$REHEAP" record -o /no/such/folder/x.rht -- "$debian" -c 'print("must not run")'
+absent no.rht
+expect 0 'reheap record -o' "$REHEAP" record --help
+
+# A full disk: the program goes on to its end, and the device stays what it is.
+expect 5 'No space left' "$REHEAP" record -o /dev/full -- "$debian" "$programs" plain
+grep -q 'ended with status 0' err || problem "the program did not end by itself"
+[ -c /dev/full ] || problem "/dev/full is gone"
+# What a limit on file sizes stops is kept under another name.
+"$REHEAP" record -o limited.rht -- "$debian" "$programs" patient "$TMP/go" >program.out 2>program.err &
+recorder=$!
+await [ -s limited.rht ]
+prlimit --pid $recorder --fsize=20000
+touch go
+wait $recorder
+judge 5 '' $? "a limit on file sizes"
+grep -q 'File too large.*limited.rht.partial' program.err || problem "the message: $(cat program.err)"
+grep -q finished program.out || problem "the program did not run to its end"
+[ ! -e limited.rht ] || problem "a part of a recording stands under its final name"
+expect 0 'ended early' "$REHEAP" check limited.rht.partial
+finish
