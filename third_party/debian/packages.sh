@@ -13,7 +13,7 @@ packages_to_run=(
 packages_to_develop=(
     libcmocka-dev clang libclang-rt-14-dev clang-format valgrind hyperfine
     # programs that the tests record
-    black pylint scons python3-lib2to3 python3-pyflakes
+    black pylint scons python3-pyflakes python3-pygments
 )
 
 # install_packages WHO PACKAGE...: names those that are missing and installs them; where this user may not, prints the
