@@ -19,28 +19,16 @@ rh_arena_order_init(rh_arena_order *order, rh_policy policy, uint32_t pools)
 void
 rh_arena_order_release(rh_arena_order *order)
 {
-    free(order->places);
     free(order->last_with);
     free(order->heap);
     *order = (rh_arena_order){.head = RH_NO_ARENA};
 }
 
-static bool
-in_heap(const rh_arena_order *order)
-{
-    return order->policy == RH_POLICY_LOWEST_ADDRESS || order->policy == RH_POLICY_LEAST_FULL;
-}
-
 bool
-rh_arena_order_reserve(rh_arena_order *order, uint32_t capacity)
+rh_arena_order_reserve(rh_arena_order *order, rh_arena *slots, uint32_t capacity)
 {
-    if (capacity <= order->capacity)
-        return true;
-    rh_order_place *places = realloc(order->places, capacity * sizeof *places);
-    if (!places)
-        return false;
-    order->places = places;
-    if (in_heap(order)) {
+    order->slots = slots;
+    if (rh_arena_order_in_heap(order) && capacity > order->capacity) {
         uint32_t *heap = realloc(order->heap, capacity * sizeof *heap);
         if (!heap)
             return false;
@@ -50,70 +38,12 @@ rh_arena_order_reserve(rh_arena_order *order, uint32_t capacity)
     return true;
 }
 
-/* ---- lists ---- */
-
-static void
-link_between(rh_arena_order *order, uint32_t arena, uint32_t previous, uint32_t next)
-{
-    order->places[arena].previous = previous;
-    order->places[arena].next = next;
-    if (previous == RH_NO_ARENA)
-        order->head = arena;
-    else
-        order->places[previous].next = arena;
-    if (next != RH_NO_ARENA)
-        order->places[next].previous = arena;
-}
-
-static void
-unlink_arena(rh_arena_order *order, uint32_t arena)
-{
-    uint32_t previous = order->places[arena].previous, next = order->places[arena].next;
-    if (previous == RH_NO_ARENA)
-        order->head = next;
-    else
-        order->places[previous].next = next;
-    if (next != RH_NO_ARENA)
-        order->places[next].previous = previous;
-}
-
-/* `arena` stops being one of those with its number of free pools. */
-static void
-leave_number(rh_arena_order *order, uint32_t arena)
-{
-    const rh_order_place *place = &order->places[arena];
-    uint32_t number = place->free_pools;
-    if (order->last_with[number] != arena)
-        return;
-    uint32_t before = place->previous;
-    bool same = before != RH_NO_ARENA && order->places[before].free_pools == number;
-    order->last_with[number] = same ? before : RH_NO_ARENA;
-}
-
-/* most-full: `arena` goes from `number` free pools to one more. */
-static void
-advance(rh_arena_order *order, uint32_t arena, uint32_t number)
-{
-    uint32_t last = number ? order->last_with[number] : RH_NO_ARENA;
-    if (number)
-        leave_number(order, arena);
-    order->places[arena].free_pools = number + 1;
-    if (number == 0)
-        link_between(order, arena, RH_NO_ARENA, order->head);
-    if (order->last_with[number + 1] == RH_NO_ARENA)
-        order->last_with[number + 1] = arena;
-    if (number == 0 || last == arena)
-        return; /* all that follow have at least as many */
-    unlink_arena(order, arena);
-    link_between(order, arena, last, order->places[last].next);
-}
-
 /* ---- heaps ---- */
 
 static bool
 before(const rh_arena_order *order, uint32_t a, uint32_t b)
 {
-    const rh_order_place *first = &order->places[a], *second = &order->places[b];
+    const rh_arena *first = &order->slots[a], *second = &order->slots[b];
     if (order->policy == RH_POLICY_LEAST_FULL && first->free_pools != second->free_pools)
         return first->free_pools > second->free_pools;
     return first->base < second->base;
@@ -123,7 +53,7 @@ static void
 put(rh_arena_order *order, uint32_t rank, uint32_t arena)
 {
     order->heap[rank] = arena;
-    order->places[arena].rank = rank;
+    order->slots[arena].rank = rank;
 }
 
 static void
@@ -163,111 +93,69 @@ heap_insert(rh_arena_order *order, uint32_t arena)
 static void
 heap_remove(rh_arena_order *order, uint32_t arena)
 {
-    uint32_t rank = order->places[arena].rank;
+    uint32_t rank = order->slots[arena].rank;
     uint32_t moved = order->heap[--order->count];
-    order->places[arena].rank = RH_NO_ARENA;
+    order->slots[arena].rank = RH_NO_ARENA;
     if (moved == arena)
         return;
     put(order, rank, moved);
     rise(order, rank);
-    sink(order, order->places[moved].rank);
+    sink(order, order->slots[moved].rank);
 }
 
 /* ---- both ---- */
 
 void
-rh_arena_order_add(rh_arena_order *order, uint32_t arena, uintptr_t base, uint32_t free_pools)
+rh_arena_order_add(rh_arena_order *order, uint32_t arena)
 {
-    order->places[arena] =
-        (rh_order_place){.free_pools = free_pools, .base = base, .rank = RH_NO_ARENA};
-    if (in_heap(order)) {
+    if (rh_arena_order_in_heap(order)) {
         heap_insert(order, arena);
         return;
     }
     /* The only one: a new arena is got when no other has a free pool. */
-    link_between(order, arena, RH_NO_ARENA, order->head);
+    rh_arena_order_link(order, arena, RH_NO_ARENA, order->head);
     if (order->last_with)
-        order->last_with[free_pools] = arena;
-}
-
-uint32_t
-rh_arena_order_first(const rh_arena_order *order)
-{
-    if (in_heap(order))
-        return order->count ? order->heap[0] : RH_NO_ARENA;
-    return order->head;
+        order->last_with[order->slots[arena].free_pools] = arena;
 }
 
 void
-rh_arena_order_taken(rh_arena_order *order)
+rh_arena_order_heap_taken(rh_arena_order *order)
 {
-    uint32_t arena = rh_arena_order_first(order);
-    rh_order_place *place = &order->places[arena];
-    if (order->last_with)
-        leave_number(order, arena);
-    place->free_pools--;
-    if (place->free_pools == 0) {
-        if (in_heap(order))
-            heap_remove(order, arena);
-        else
-            unlink_arena(order, arena);
-    } else if (order->last_with) {
-        order->last_with[place->free_pools] = arena; /* the head has the least: nobody else's */
-    } else if (order->policy == RH_POLICY_LEAST_FULL) {
-        sink(order, place->rank);
-    }
+    rh_arena *place = &order->slots[order->heap[0]];
+    if (--place->free_pools == 0)
+        heap_remove(order, order->heap[0]);
+    else if (order->policy == RH_POLICY_LEAST_FULL)
+        sink(order, 0);
 }
 
 void
-rh_arena_order_given(rh_arena_order *order, uint32_t arena)
+rh_arena_order_heap_given(rh_arena_order *order, uint32_t arena)
 {
-    rh_order_place *place = &order->places[arena];
-    uint32_t number = place->free_pools;
-    if (order->policy == RH_POLICY_MOST_FULL) {
-        advance(order, arena, number);
-        return;
-    }
-    place->free_pools = number + 1;
-    if (order->policy == RH_POLICY_MOST_RECENT) {
-        if (number)
-            unlink_arena(order, arena);
-        link_between(order, arena, RH_NO_ARENA, order->head);
-    } else if (number == 0) {
+    rh_arena *place = &order->slots[arena];
+    if (++place->free_pools == 1)
         heap_insert(order, arena);
-    } else if (order->policy == RH_POLICY_LEAST_FULL) {
+    else if (order->policy == RH_POLICY_LEAST_FULL)
         rise(order, place->rank);
-    }
 }
 
 void
 rh_arena_order_remove(rh_arena_order *order, uint32_t arena)
 {
-    if (order->places[arena].free_pools == 0)
+    if (order->slots[arena].free_pools == 0)
         return;
-    if (in_heap(order)) {
+    if (rh_arena_order_in_heap(order)) {
         heap_remove(order, arena);
         return;
     }
     if (order->last_with)
-        leave_number(order, arena);
-    unlink_arena(order, arena);
-}
-
-bool
-rh_arena_order_is_last(const rh_arena_order *order, uint32_t arena)
-{
-    if (order->policy != RH_POLICY_MOST_FULL)
-        return false;
-    const rh_order_place *place = &order->places[arena];
-    return place->free_pools ? place->next == RH_NO_ARENA : order->head == RH_NO_ARENA;
+        rh_arena_order_leave_number(order, arena);
+    rh_arena_order_unlink(order, arena);
 }
 
 uint64_t
 rh_arena_order_bytes(const rh_arena_order *order)
 {
-    uint64_t bytes = order->capacity * sizeof *order->places;
-    if (order->heap)
-        bytes += order->capacity * sizeof *order->heap;
+    uint64_t bytes = order->heap ? order->capacity * sizeof *order->heap : 0;
     if (order->last_with)
         bytes += ((uint64_t)order->pools + 1) * sizeof *order->last_with;
     return bytes;
@@ -278,8 +166,8 @@ check_list(const rh_arena_order *order)
 {
     uint32_t previous = RH_NO_ARENA, steps = 0, numbers = 0;
     for (uint32_t arena = order->head; arena != RH_NO_ARENA;
-         previous = arena, arena = order->places[arena].next) {
-        const rh_order_place *place = &order->places[arena];
+         previous = arena, arena = order->slots[arena].next) {
+        const rh_arena *place = &order->slots[arena];
         if (++steps > order->capacity)
             return "the list of usable arenas is circular";
         if (place->previous != previous)
@@ -288,10 +176,10 @@ check_list(const rh_arena_order *order)
             return "an arena without a free pool is listed as usable";
         if (!order->last_with)
             continue;
-        if (previous != RH_NO_ARENA && order->places[previous].free_pools > place->free_pools)
+        if (previous != RH_NO_ARENA && order->slots[previous].free_pools > place->free_pools)
             return "usable arenas do not ascend by free pools";
-        bool last = place->next == RH_NO_ARENA ||
-                    order->places[place->next].free_pools != place->free_pools;
+        bool last =
+            place->next == RH_NO_ARENA || order->slots[place->next].free_pools != place->free_pools;
         if (last != (order->last_with[place->free_pools] == arena))
             return "the last arena of a number of free pools is not the noted one";
         numbers += last;
@@ -308,9 +196,9 @@ check_heap(const rh_arena_order *order)
 {
     for (uint32_t rank = 0; rank < order->count; rank++) {
         uint32_t arena = order->heap[rank];
-        if (order->places[arena].rank != rank)
+        if (order->slots[arena].rank != rank)
             return "an arena's rank is not its place in the heap";
-        if (order->places[arena].free_pools == 0)
+        if (order->slots[arena].free_pools == 0)
             return "an arena without a free pool is in the heap of usable ones";
         if (rank && before(order, arena, order->heap[(rank - 1) / 2]))
             return "the heap of usable arenas is out of order";
@@ -321,5 +209,5 @@ check_heap(const rh_arena_order *order)
 const char *
 rh_arena_order_check(const rh_arena_order *order)
 {
-    return in_heap(order) ? check_heap(order) : check_list(order);
+    return rh_arena_order_in_heap(order) ? check_heap(order) : check_list(order);
 }

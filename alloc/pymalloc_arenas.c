@@ -64,7 +64,7 @@ find_slot(rh_arenas *arenas)
         if (!slots)
             return RH_NO_ARENA;
         arenas->slots = slots;
-        if (!rh_arena_order_reserve(&arenas->order, capacity))
+        if (!rh_arena_order_reserve(&arenas->order, slots, capacity))
             return RH_NO_ARENA;
         arenas->capacity = capacity;
     }
@@ -75,14 +75,14 @@ static void
 lay_out(const rh_arenas *arenas, rh_arena *arena, uintptr_t base)
 {
     uintptr_t pool = arenas->geometry.pool_bytes;
-    uint32_t next_unused = arena->next_unused;
+    uint32_t next_unused = arena->next;
     bool aligned = (base & (pool - 1)) == 0;
     *arena = (rh_arena){
         .base = base,
         .first_pool = (base + pool - 1) & ~(pool - 1),
         .pools = arenas->geometry.pools - !aligned,
         .free_pools = arenas->geometry.pools - !aligned,
-        .next_unused = next_unused,
+        .next = next_unused,
     };
 }
 
@@ -123,7 +123,7 @@ new_arena(rh_arenas *arenas)
         return false;
     bool reused = slot == arenas->unused;
     if (!reused)
-        arenas->slots[slot] = (rh_arena){.next_unused = RH_NO_ARENA};
+        arenas->slots[slot] = (rh_arena){.next = RH_NO_ARENA};
     void *memory = arenas->source.alloc(arenas->source.ctx, arenas->geometry.arena_bytes);
     if (!memory)
         return false;
@@ -133,12 +133,12 @@ new_arena(rh_arenas *arenas)
     }
     rh_arena *arena = &arenas->slots[slot];
     if (reused)
-        arenas->unused = arena->next_unused;
+        arenas->unused = arena->next;
     else
         arenas->count++;
     arenas->slots_reused += reused;
     count_birth(arenas, arena);
-    rh_arena_order_add(&arenas->order, slot, arena->base, arena->free_pools);
+    rh_arena_order_add(&arenas->order, slot);
     return true;
 }
 
@@ -155,7 +155,7 @@ release_arena(rh_arenas *arenas, uint32_t slot)
     arenas->current--;
     arenas->unaligned -= arena->first_pool != arena->base;
     arenas->pools_whole -= arena->pools;
-    *arena = (rh_arena){.next_unused = arenas->unused};
+    *arena = (rh_arena){.next = arenas->unused};
     arenas->unused = slot;
 }
 
@@ -213,7 +213,6 @@ rh_arenas_take_pool(rh_arenas *arenas)
         arenas->arenas_reused += !fresh;
     }
     rh_arena_order_taken(&arenas->order);
-    arena->free_pools--;
     arenas->pools_in_use++;
     rh_pool *pool = arena->given_back;
     if (!pool)
@@ -244,8 +243,7 @@ rh_arenas_give_pool(rh_arenas *arenas, rh_pool *pool)
     pool->previous = NULL;
     arena->given_back = pool;
     arenas->pools_in_use--;
-    arena->free_pools++;
-    if (arena->free_pools == arena->pools) {
+    if (arena->free_pools + 1 == arena->pools) {
         if (!is_kept(arenas, slot)) {
             rh_arena_order_remove(&arenas->order, slot);
             release_arena(arenas, slot);

@@ -25,52 +25,26 @@
 #include <stdint.h>
 
 #include "alloc/address_map.h"
+#include "alloc/arena.h"
 #include "alloc/arena_map_census.h"
 #include "alloc/arena_order.h"
 #include "alloc/pymalloc_geometry.h"
 #include "alloc/pymem.h"
 
-/* A pool's header. In the pool when in-band: then its address is the pool's own. */
-typedef struct rh_pool {
-    uint32_t used;  /* blocks in use */
-    uint32_t arena; /* slot */
-    uintptr_t free; /* first free block: its address in-band, its unit beside; 0 when none */
-    struct rh_pool *next, *previous; /* in its class's ring; meaningless when in none. A pool given
-                                        back uses next for its arena's list */
-    struct rh_pool *ring;            /* of its class, or its last one; NULL when it never had one */
-    uint64_t fresh;                  /* blocks that were never used: the last ones */
-} rh_pool;
-
-_Static_assert(sizeof(rh_pool) == RH_POOL_HEADER_BYTES, "a pool's header has CPython's size");
-
-/* A header beside: a unit is an alignment's worth of the pool. */
-typedef struct rh_side_pool {
-    rh_pool pool;
-    uintptr_t address;
-    uint16_t *links; /* by unit: the unit of the next free block */
-} rh_side_pool;
-
-typedef struct rh_arena {
-    uintptr_t base; /* 0: the slot is unused */
-    uintptr_t first_pool;
-    uint32_t pools, free_pools, cut; /* whole; given back or not yet cut; cut so far */
-    uint32_t next_unused;            /* slot; RH_NO_ARENA ends */
-    rh_pool *given_back;
-    rh_side_pool *side;
-} rh_arena;
-
 typedef struct rh_arenas {
-    rh_pymalloc_geometry geometry;
-    PyObjectArenaAllocator source;
+    /* What a pool that changes hands touches. */
+    rh_arena *slots;
+    uint64_t pools_in_use, pools_recycled, idle_arenas, arenas_reused;
+    uint64_t changes; /* births tried and deaths: the tables may have changed */
     uint32_t keep;
     bool side;
-    uint32_t count, capacity; /* slots that were ever used, slots there are */
-    rh_arena *slots;
-    uint32_t unused; /* head of the released slots */
-    uint64_t allocated, released, current, highwater, unaligned, idle_arenas;
-    uint64_t arenas_reused, slots_reused, pools_recycled, pools_in_use, pools_whole;
-    uint64_t changes; /* births tried and deaths: the tables may have changed */
     rh_arena_order order;
+    /* The rest. */
+    uint32_t count, capacity; /* slots that were ever used, slots there are */
+    uint32_t unused;          /* head of the released slots */
+    uint64_t allocated, released, current, highwater, unaligned, slots_reused, pools_whole;
+    PyObjectArenaAllocator source;
+    rh_pymalloc_geometry geometry;
     rh_arena_map_census census;
     rh_address_map map;
 } rh_arenas;

@@ -14,31 +14,21 @@
 #define RH_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define RH_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-/* When both numbers are 0, each of the pointers becomes its second: by conditional moves, for a
- * compiler would make the branch of it that these paths are there to avoid. */
-RH_PATH void
-rh_path_choose2(uintptr_t one, uintptr_t two, rh_pool **a, rh_pool *a_if, rh_pool **b,
-                rh_pool *b_if)
+/* Adds one to `spare`, and returns it; where it was full, each pointer becomes its second. The one
+ * place in assembly: a compiler would make the branch of it that it is there to avoid. */
+RH_PATH uint32_t
+rh_path_one_more(uint32_t spare, rh_pool **mine, rh_pool *pool, rh_pool **before, rh_pool *ring,
+                 rh_pool **after, rh_pool *first)
 {
-    __asm__("or %[two], %[one]\n\t"
-            "cmovz %[a_if], %[a]\n\t"
-            "cmovz %[b_if], %[b]"
-            : [one] "+&r"(one), [a] "+&r"(*a), [b] "+&r"(*b)
-            : [two] "rm"(two), [a_if] "rm"(a_if), [b_if] "rm"(b_if)
-            : "cc");
-}
-
-RH_PATH void
-rh_path_choose3(uintptr_t one, uintptr_t two, rh_pool **a, rh_pool *a_if, rh_pool **b,
-                rh_pool *b_if, rh_pool **c, rh_pool *c_if)
-{
-    __asm__("or %[two], %[one]\n\t"
-            "cmovz %[a_if], %[a]\n\t"
-            "cmovz %[b_if], %[b]\n\t"
-            "cmovz %[c_if], %[c]"
-            : [one] "+&r"(one), [a] "+&r"(*a), [b] "+&r"(*b), [c] "+&r"(*c)
-            : [two] "rm"(two), [a_if] "rm"(a_if), [b_if] "rm"(b_if), [c_if] "rm"(c_if)
-            : "cc");
+    __asm__(
+        "addl $1, %[spare]\n\t"
+        "cmovz %[pool], %[mine]\n\t"
+        "cmovz %[ring], %[before]\n\t"
+        "cmovz %[first], %[after]"
+        : [spare] "+&r"(spare), [mine] "+&r"(*mine), [before] "+&r"(*before), [after] "+&r"(*after)
+        : [pool] "r"(pool), [ring] "r"(ring), [first] "r"(first)
+        : "cc");
+    return spare;
 }
 
 RH_PATH bool
@@ -56,14 +46,12 @@ rh_path_take(rh_pymalloc *pymalloc, size_t size_class, const rh_pymalloc_geometr
     uintptr_t entry = pool->free;
     if (RH_UNLIKELY(!entry))
         return NULL;
-    uintptr_t link = rh_pool_link(pool, entry, side);
-    pool->used++;
-    pool->free = link;
-    /* Full now: out of the ring. */
-    rh_pool *next = pool->next, *before = &pymalloc->scrap, *after = &pymalloc->scrap;
-    rh_path_choose2(link, pool->fresh, &before, ring, &after, next);
-    before->next = next;
-    after->previous = ring;
+    pool->free = rh_pool_link(pool, entry, side);
+    if (RH_UNLIKELY(pool->spare-- == 0)) { /* full now: out of the ring, whose first it is */
+        rh_pool *next = pool->next;
+        ring->next = next;
+        next->previous = ring;
+    }
     return (void *)rh_pool_entry_address(pool, entry, geometry->class_shift, side);
 }
 
@@ -116,12 +104,13 @@ rh_path_give(rh_pymalloc *pymalloc, rh_pool *pool, void *block,
     /* It was full: into the ring, first. */
     rh_pool *ring = pool->ring, *first = ring->next;
     rh_pool *mine = &pymalloc->scrap, *before = &pymalloc->scrap, *after = &pymalloc->scrap;
-    rh_path_choose3(listed, pool->fresh, &mine, pool, &before, ring, &after, first);
+    uint32_t spare = rh_path_one_more(pool->spare, &mine, pool, &before, ring, &after, first);
+    pool->spare = spare;
     mine->next = first;
     mine->previous = ring;
     before->next = pool;
     after->previous = pool;
-    if (RH_UNLIKELY(--pool->used == 0))
+    if (RH_UNLIKELY(spare == pool->most))
         rh_pools_retire(pymalloc, pool);
 }
 

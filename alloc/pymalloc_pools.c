@@ -62,6 +62,7 @@ new_pool(rh_pymalloc *pymalloc, rh_bin *bin)
         pool->ring = &bin->ring;
         pool->free = 0;
         pool->fresh = bin->capacity;
+        pool->spare = pool->most = bin->capacity - 1;
     }
     bin->pools_in_use++;
     pool->next = pool->previous = &bin->ring;
@@ -91,8 +92,8 @@ rh_pools_refill(rh_pymalloc *pymalloc, uint32_t size_class)
                 (bin->capacity - pool->fresh) * bin->block_bytes;
         pool->fresh--;
     }
-    pool->used++;
-    if (rh_pool_is_full(pool))
+    pool->spare--;
+    if (pool->spare == RH_POOL_FULL)
         unlink_pool(pool);
     return (void *)block;
 }

@@ -21,8 +21,8 @@
  * than the rest of the path. So the fast paths do not branch on it: they always write the links of
  * the ring, either where they belong or into `scrap`, which nobody reads.
  *
- * Invariants: exactly the partly used pools are in rings; used + listed + fresh blocks are the
- * pool's capacity; a ring's own entry has no block, so that an empty class takes the slow path.
+ * Invariants: exactly the partly used pools are in rings; listed and fresh blocks are the free
+ * ones; a ring's own entry has no block, so that an empty class takes the slow path.
  */
 #ifndef REHEAP_ALLOC_PYMALLOC_POOLS_H
 #define REHEAP_ALLOC_PYMALLOC_POOLS_H
@@ -89,12 +89,6 @@ static inline rh_bin *
 rh_pool_bin(const rh_pool *pool)
 {
     return (rh_bin *)pool->ring; /* its first member */
-}
-
-static inline bool
-rh_pool_is_full(const rh_pool *pool)
-{
-    return (pool->free | pool->fresh) == 0;
 }
 
 /* The address of the block that follows `free` (a pool's list entry) in the list, and conversions

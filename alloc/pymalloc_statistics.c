@@ -13,7 +13,7 @@ count_blocks(const rh_bin *bin)
 {
     uint64_t in_ring = 0, blocks = 0;
     for (const rh_pool *pool = bin->ring.next; pool != &bin->ring; pool = pool->next) {
-        blocks += pool->used;
+        blocks += rh_pool_used(pool);
         in_ring++;
     }
     uint64_t full = bin->pools_in_use - in_ring;
@@ -90,11 +90,12 @@ count_arena(const rh_pymalloc *pymalloc, const rh_arena *arena, census *sums)
     const rh_arenas *arenas = &pymalloc->arenas;
     for (uint32_t i = 0; i < arena->cut; i++) {
         const rh_pool *pool = rh_arena_pool(arenas, arena, i);
-        if (pool->used == 0)
+        uint32_t used = rh_pool_used(pool);
+        if (used == 0)
             continue;
         size_t size_class = (size_t)(rh_pool_bin(pool) - pymalloc->bins);
         sums->pools[size_class]++;
-        sums->blocks[size_class] += pool->used;
+        sums->blocks[size_class] += used;
     }
     sums->free_pools += arena->free_pools;
 }

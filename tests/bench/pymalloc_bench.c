@@ -2,9 +2,10 @@
  * domain (out of libpython3.11, which works without an interpreter), of ours, and their ratio.
  *
  * Both are called through their PyMemAllocatorEx by the same loop with the same operations, drawn
- * beforehand. The two take turns in one process, the first of each round alternating; the ratio of
- * a load is the median of its rounds' ratios, for the machine's speed changes from one second to
- * the next, and much less from one round's half to the other.
+ * before each round: a script played twice would be learnt by the processor. The two take turns in
+ * one process, the first of each round alternating; the ratio of a load is the median of its
+ * rounds' ratios, for the machine's speed changes from one second to the next, and much less from
+ * one round's half to the other.
  *
  *   fixed    blocks of one size, all but one kept from the fastest path: 100 given, 100 taken back
  *   random   a working set of 16 to 512 bytes: a block drawn at random is freed and another of
@@ -23,14 +24,15 @@
 #include "base/host.h"
 #include "base/random.h"
 
-#define LIBRARY        "libpython3.11.so.1.0"
-#define FIXED_BATCH    100
-#define ROUND_NS       20e6   /* how long one allocator runs at a stretch */
+#define LIBRARY     "libpython3.11.so.1.0"
+#define FIXED_BATCH 100
+#ifndef ROUND_NS
+#define ROUND_NS 20e6 /* how long one allocator runs at a stretch */
+#endif
 #define WARM_UP        100000 /* operations */
 #define ROUNDS_DEFAULT 31
 #define ROUNDS_MAX     1001
-#define SCRIPT                                                                                     \
-    (1u << 20) /* operations drawn for a random load; a round goes on where the last ended */
+#define SCRIPT         (1u << 20) /* most operations of a round of a random load */
 
 enum { CPYTHON, OURS, SIDES };
 
@@ -48,7 +50,6 @@ typedef struct load {
 typedef struct side {
     PyMemAllocatorEx allocator;
     void **blocks;
-    uint32_t at;
 } side;
 
 /* ---- the loops: one operation is a malloc and a free ---- */
@@ -71,14 +72,11 @@ run_random(side *on, const step *script, uint64_t operations)
 {
     PyMemAllocatorEx allocator = on->allocator;
     void **blocks = on->blocks;
-    uint32_t at = on->at;
     for (uint64_t done = 0; done < operations; done++) {
-        step next = script[at];
-        at = (at + 1) & (SCRIPT - 1);
+        step next = script[done];
         allocator.free(allocator.ctx, blocks[next.slot]);
         blocks[next.slot] = allocator.malloc(allocator.ctx, next.size);
     }
-    on->at = at;
 }
 
 static double
@@ -103,7 +101,7 @@ random_size(rh_random *random)
 static void
 draw(const load *what, step *script, rh_random *random)
 {
-    for (uint32_t i = 0; i < SCRIPT; i++)
+    for (uint32_t i = 0; what->live && i < SCRIPT; i++)
         script[i] = (step){(uint32_t)rh_random_below(random, what->live), random_size(random)};
 }
 
@@ -113,7 +111,6 @@ fill(const load *what, side *on)
 {
     PyMemAllocatorEx allocator = on->allocator;
     rh_random random = {5};
-    on->at = 0;
     for (int pass = 0; pass < 3; pass++)
         for (uint32_t i = 0; i < what->live; i++) {
             if (pass) {
@@ -153,15 +150,17 @@ measure(const load *what, side sides[SIDES], step *script, unsigned rounds)
     rh_random random = {9};
     for (int i = 0; what->live && i < SIDES; i++)
         fill(what, &sides[i]);
-    if (what->live)
-        draw(what, script, &random);
+    draw(what, script, &random);
     double slowest = 0;
     for (int i = 0; i < SIDES; i++) { /* warm up, and find out how many make a round */
         double ns = time_run(what, &sides[i], script, WARM_UP);
         slowest = ns > slowest ? ns : slowest;
     }
     uint64_t operations = (uint64_t)(ROUND_NS / slowest) + 1;
+    if (what->live && operations > SCRIPT)
+        operations = SCRIPT;
     for (unsigned round = 0; round < rounds; round++) {
+        draw(what, script, &random);
         for (unsigned i = 0; i < SIDES; i++) {
             unsigned who = (i + round) % SIDES;
             times[who][round] = time_run(what, &sides[who], script, operations);
@@ -169,9 +168,10 @@ measure(const load *what, side sides[SIDES], step *script, unsigned rounds)
         ratios[round] = times[OURS][round] / times[CPYTHON][round];
     }
     double low = quantile(ratios, rounds, .25), high = quantile(ratios, rounds, .75);
-    printf("%-18s %9.2f %9.2f %9.3f   %.3f to %.3f\n", what->name,
+    double fastest = quantile(times[OURS], rounds, 0) / quantile(times[CPYTHON], rounds, 0);
+    printf("%-18s %9.2f %9.2f %9.3f   %.3f to %.3f %9.3f\n", what->name,
            quantile(times[CPYTHON], rounds, .5), quantile(times[OURS], rounds, .5),
-           quantile(ratios, rounds, .5), low, high);
+           quantile(ratios, rounds, .5), low, high, fastest);
     fflush(stdout);
     for (int i = 0; what->live && i < SIDES; i++)
         empty(what, &sides[i]);
@@ -200,7 +200,8 @@ measure_all(side sides[SIDES], unsigned rounds, const char *only)
     step *script = malloc(SCRIPT * sizeof *script);
     for (int i = 0; i < SIDES; i++)
         sides[i].blocks = calloc(lives[3], sizeof(void *));
-    printf("%-18s %9s %9s %9s   quartiles\n", "load", "CPython", "ours", "ratio");
+    printf("%-18s %9s %9s %9s   %-14s %9s\n", "load", "CPython", "ours", "ratio", "quartiles",
+           "fastest");
     for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         load what = {.size = sizes[i]};
         snprintf(what.name, sizeof what.name, "fixed %" PRIu32 " B", sizes[i]);
@@ -245,7 +246,8 @@ main(int argc, char **argv)
     sides[OURS].allocator = heap->domain[PYMEM_DOMAIN_OBJ];
     printf("ns for a malloc and a free through PyMemAllocatorEx; object domain of %s and of\n"
            "pymalloc@3.11; medians of %u rounds of %.0f ms each, taking turns in one process;\n"
-           "the ratio is the median of the rounds' ratios\n\n",
+           "the ratio is the median of the rounds' ratios, fastest the ratio of the fastest "
+           "rounds\n\n",
            LIBRARY, rounds, ROUND_NS / 1e6);
     rh_host_pin(0);
     measure_all(sides, rounds, argc > 2 ? argv[2] : NULL);
