@@ -183,12 +183,13 @@ allocator_json(const rh_allocator *allocator)
     json_t *presets = json_array();
     for (const char *const *preset = allocator->presets; preset && *preset; preset++)
         json_array_append_new(presets, json_string(*preset));
-    return json_pack("{s:s, s:s, s:o, s:o, s:b, s:s?, s:s?, s:b, s:b, s:b}", "name",
+    return json_pack("{s:s, s:s, s:o, s:o, s:b, s:s?, s:s?, s:b, s:b, s:b, s:b}", "name",
                      allocator->name, "summary", allocator->summary, "presets", presets, "keys",
                      keys_json(allocator->keys), "installed", availability.installed, "version",
                      availability.version[0] ? availability.version : NULL, "package",
                      allocator->package, "preloaded", allocator->library != NULL, "many",
-                     allocator->many, "deterministic", allocator->deterministic);
+                     allocator->many, "deterministic", allocator->deterministic, "threads",
+                     allocator->threads);
 }
 
 static bool

@@ -2,8 +2,8 @@
  *
  * A heap is opened from a spec string ("pymalloc@3.9,arena=4M"), driven through its three domains
  * like CPython's own allocators, asked for counters and walks, and closed. Instances are
- * independent; one heap is used by one thread at a time unless its allocator says otherwise (the C
- * library's and preloaded ones do).
+ * independent; one heap is used by one thread at a time unless its allocator says otherwise
+ * (rh_allocator's `threads`).
  */
 #ifndef REHEAP_ALLOC_HEAP_H
 #define REHEAP_ALLOC_HEAP_H

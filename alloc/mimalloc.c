@@ -281,6 +281,7 @@ version(const rh_spec_part *part, char *text, size_t capacity)
 const rh_allocator rh_mimalloc_allocator = {
     .name = "mimalloc",
     .summary = "libmimalloc, with one heap per domain and thread as CPython 3.13 arranges it",
+    .threads = true,
     .package = PACKAGE,
     .open = open_mimalloc,
     .version = version,

@@ -114,6 +114,7 @@ const rh_allocator rh_jemalloc_allocator = {
     .summary = "jemalloc, preloaded into a process of its own",
     .library = JEMALLOC,
     .package = "libjemalloc2",
+    .threads = true,
     .open = open_jemalloc,
     .version = version,
 };
@@ -123,6 +124,7 @@ const rh_allocator rh_tcmalloc_allocator = {
     .summary = "gperftools' tcmalloc, preloaded",
     .library = TCMALLOC,
     .package = "libtcmalloc-minimal4",
+    .threads = true,
     .open = open_tcmalloc,
     .version = version,
 };
@@ -132,6 +134,7 @@ const rh_allocator rh_scudo_allocator = {
     .summary = "LLVM's hardened allocator, preloaded",
     .library = SCUDO,
     .package = "libclang-rt-14-dev",
+    .threads = true,
     .open = open_scudo,
     .version = version,
 };
@@ -141,6 +144,7 @@ const rh_allocator rh_tbb_allocator = {
     .summary = "oneTBB's scalable allocator, preloaded",
     .library = TBB,
     .package = "libtbbmalloc2",
+    .threads = true,
     .open = open_tbb,
     .version = version,
 };
@@ -157,6 +161,7 @@ const rh_allocator rh_preload_allocator = {
     .summary = "any shared library that replaces malloc",
     .keys = preload_keys,
     .library = "",
+    .threads = true,
     .open = open_preload,
     .version = version,
 };

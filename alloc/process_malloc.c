@@ -169,6 +169,7 @@ version(const rh_spec_part *part, char *text, size_t capacity)
 const rh_allocator rh_malloc_allocator = {
     .name = "malloc",
     .summary = "the C library",
+    .threads = true,
     .open = open_malloc,
     .version = version,
 };

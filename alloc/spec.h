@@ -59,6 +59,7 @@ typedef struct rh_allocator {
     const rh_key *keys;         /* ends with a NULL name; NULL when there are none */
     bool many;                  /* any number of instances in one process */
     bool deterministic;         /* same operations, same counters, every time */
+    bool threads;        /* several threads may use a heap at once, and free each other's blocks */
     const char *library; /* soname the child process must be started with; "" when the key so= names
                             it; NULL when none */
     const char *package; /* the Debian package that has it, for the message; NULL when none */

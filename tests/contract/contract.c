@@ -148,5 +148,7 @@ main(int argc, char **argv)
     failed += _cmocka_run_group_tests("random", random_contract, random_contract_count, NULL, NULL);
     failed += _cmocka_run_group_tests("statistics", statistics_contract, statistics_contract_count,
                                       NULL, NULL);
+    failed +=
+        _cmocka_run_group_tests("threads", thread_contract, thread_contract_count, NULL, NULL);
     return failed != 0;
 }

@@ -66,7 +66,9 @@ void workload_verify(const struct workload *workload);
 /* Leaves the blocks to the heap, if its close gives them back; frees them if not. */
 void workload_delete(struct workload *workload);
 
-extern const struct CMUnitTest basic_contract[], random_contract[], statistics_contract[];
-extern const size_t basic_contract_count, random_contract_count, statistics_contract_count;
+extern const struct CMUnitTest basic_contract[], random_contract[], statistics_contract[],
+    thread_contract[];
+extern const size_t basic_contract_count, random_contract_count, statistics_contract_count,
+    thread_contract_count;
 
 #endif

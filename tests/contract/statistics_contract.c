@@ -192,6 +192,26 @@ statistics_are_printed(void **state)
     rh_heap_close(heap);
 }
 
+/* What runs can be asked for its version, where it tells one at all. */
+static void
+the_version_is_known(void **state)
+{
+    (void)state;
+    rh_heap *heap = open_subject();
+    rh_spec spec;
+    rh_error error = {0};
+    char version[64] = "";
+    assert_int_equal(rh_spec_parse(the_subject()->spec, &spec, &error), RH_OK);
+    if (spec.allocator->version) {
+        spec.allocator->version(&spec.base, version, sizeof version);
+        assert_int_not_equal(version[0], '\0');
+        if (strcmp(spec.allocator->name, "tbb") != 0)
+            assert_string_not_equal(version, "unknown");
+    }
+    rh_spec_release(&spec);
+    rh_heap_close(heap);
+}
+
 /* A source of arenas that counts what it gives and fails at one request. */
 struct source {
     PyObjectArenaAllocator under;
@@ -306,6 +326,7 @@ const struct CMUnitTest statistics_contract[] = {
     cmocka_unit_test(the_same_calls_give_the_same_counters),
     cmocka_unit_test(walks_are_orderly),
     cmocka_unit_test(statistics_are_printed),
+    cmocka_unit_test(the_version_is_known),
     cmocka_unit_test(arenas_may_be_refused),
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     cmocka_unit_test(closing_gives_everything_back),
