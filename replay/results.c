@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define APPLICATION_ID 0x72656870 /* "rehp": says what the file is */
@@ -173,23 +174,54 @@ create_tables(rh_results *results, rh_error *error)
     return execute(results, sql, "create it", error);
 }
 
+/* The file that `path` means, links followed; what stands there is replaced, so it has to be a
+ * file.
+ */
+static rh_status
+final_path(const char *path, char **final, rh_error *error)
+{
+    struct stat facts;
+    *final = NULL;
+    if (stat(path, &facts) == 0) {
+        if (!S_ISREG(facts.st_mode))
+            return rh_fail(error, RH_SYSTEM, "%s: is no regular file; results need one", path);
+        *final = realpath(path, NULL);
+    }
+    if (!*final)
+        *final = strdup(path);
+    if (!*final)
+        abort();
+    return RH_OK;
+}
+
+static rh_status
+place_new(rh_results *results, rh_error *error)
+{
+    if (asprintf(&results->temporary, "%s" SUFFIX, results->path) < 0)
+        abort();
+    if (unlink(results->temporary) == 0 || errno == ENOENT)
+        return open_database(results, results->temporary,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error);
+    rh_status status =
+        rh_fail_errno(error, RH_SYSTEM, errno, "%s: cannot replace it", results->temporary);
+    free(results->temporary);
+    results->temporary = NULL;
+    return status;
+}
+
 rh_status
 rh_results_create(const char *path, rh_results **created, rh_error *error)
 {
     *created = NULL;
-    rh_results *results = new_results(path ? path : MEMORY);
-    if (path && asprintf(&results->temporary, "%s" SUFFIX, path) < 0)
-        abort();
-    if (path && unlink(results->temporary) != 0 && errno != ENOENT) {
-        rh_status refused =
-            rh_fail_errno(error, RH_SYSTEM, errno, "%s: cannot replace it", results->temporary);
-        free(results->temporary);
-        results->temporary = NULL;
-        rh_results_close(results);
-        return refused;
-    }
-    rh_status status = open_database(results, path ? results->temporary : MEMORY,
-                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error);
+    char *final = NULL;
+    rh_status status = path ? final_path(path, &final, error) : RH_OK;
+    if (status != RH_OK)
+        return status;
+    rh_results *results = new_results(path ? final : MEMORY);
+    free(final);
+    status =
+        path ? place_new(results, error)
+             : open_database(results, MEMORY, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error);
     if (status == RH_OK)
         status = create_tables(results, error);
     if (status == RH_OK)

@@ -143,6 +143,29 @@ test_nothing_left_without_a_run(void **state)
 }
 
 static void
+test_only_files_are_replaced(void **state)
+{
+    (void)state;
+    rh_results *results;
+    rh_error error;
+    int64_t trace;
+    assert_int_equal(rh_results_create("/dev/full", &results, &error), RH_SYSTEM);
+    assert_int_not_equal(access("/dev/full.unfinished", F_OK), 0);
+    char link[4200];
+    snprintf(link, sizeof link, "%s.link", path);
+    fclose(fopen(path, "w"));
+    unlink(link);
+    assert_int_equal(symlink(path, link), 0);
+    assert_int_equal(rh_results_create(link, &results, &error), RH_OK);
+    assert_int_equal(rh_results_add_trace(results, "a.rht", "", "{}", &trace, &error), RH_OK);
+    add_run(results, trace, "bump");
+    rh_results_close(results);
+    assert_int_equal(rh_results_open(path, &results, &error), RH_OK);
+    rh_results_close(results);
+    unlink(link);
+}
+
+static void
 test_other_files_are_refused(void **state)
 {
     (void)state;
@@ -167,6 +190,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_round_trip, choose_path),
         cmocka_unit_test_setup(test_nothing_left_without_a_run, choose_path),
+        cmocka_unit_test_setup(test_only_files_are_replaced, choose_path),
         cmocka_unit_test_setup(test_other_files_are_refused, choose_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
