@@ -3,18 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_PLACES = 1 << 10 };
-
-static uint32_t
-place_of(uint64_t birth, uint32_t places)
-{
-    return (uint32_t)(birth * 0x9E3779B97F4A7C15u >> 32) & (places - 1);
-}
+enum { FIRST_PLACES = 1 << 15, PLACES_A_LIVE_BLOCK = 4 };
 
 bool
 rh_birth_index_init(rh_birth_index *index)
 {
-    *index = (rh_birth_index){.recent = calloc(RH_RECENT_BIRTHS, sizeof *index->recent)};
+    *index = (rh_birth_index){.recent = calloc(FIRST_PLACES, sizeof *index->recent),
+                              .places = FIRST_PLACES};
     return index->recent != NULL;
 }
 
@@ -23,98 +18,95 @@ rh_birth_index_release(rh_birth_index *index)
 {
     free(index->recent);
     free(index->old);
-    free(index->old_birth);
     *index = (rh_birth_index){0};
 }
 
 void
-rh_birth_index_clear(rh_birth_index *index)
+rh_birth_index_restart(rh_birth_index *index, uint64_t births)
 {
-    memset(index->recent, 0, RH_RECENT_BIRTHS * sizeof *index->recent);
-    if (index->old)
-        memset(index->old, 0, index->old_places * sizeof *index->old);
-    index->old_used = 0;
-    index->exhausted = false;
+    index->recent_from = births;
+    index->old_count = 0;
+    index->old_until = 0;
 }
 
-static void
-insert(rh_birth_index *index, uint64_t birth, uint32_t slot)
+/* The first birth that the ring has an entry for. */
+static uint64_t
+ring_start(const rh_birth_index *index, const rh_live_list *live)
 {
-    uint32_t at = place_of(birth, index->old_places);
-    while (index->old[at])
-        at = (at + 1) & (index->old_places - 1);
-    index->old[at] = slot;
-    index->old_birth[at] = birth;
-    index->old_used++;
+    uint64_t start = live->births > index->places ? live->births - index->places : 0;
+    return start > index->recent_from ? start : index->recent_from;
 }
 
-/* A new table without the dead, at most a third full. */
 static bool
-rebuild(rh_birth_index *index, const rh_live_list *live)
+widen(rh_birth_index *index, const rh_live_list *live)
 {
-    rh_birth_index fresh = *index;
-    uint32_t alive = 0;
-    for (uint32_t i = 0; i < index->old_places; i++)
-        alive += index->old[i] && live->node[index->old[i]].birth == index->old_birth[i];
-    fresh.old_places = FIRST_PLACES;
-    while (fresh.old_places / 3 <= alive) {
-        if (fresh.old_places > UINT32_MAX / 2)
-            return false;
-        fresh.old_places *= 2;
-    }
-    fresh.old_used = 0;
-    fresh.old = calloc(fresh.old_places, sizeof *fresh.old);
-    fresh.old_birth = malloc(fresh.old_places * sizeof *fresh.old_birth);
-    if (!fresh.old || !fresh.old_birth) {
-        free(fresh.old);
-        free(fresh.old_birth);
+    uint64_t places = index->places;
+    while (places < live->blocks * PLACES_A_LIVE_BLOCK)
+        places *= 2;
+    if (places == index->places)
+        return true;
+    uint32_t *recent = calloc(places, sizeof *recent);
+    if (!recent)
         return false;
-    }
-    for (uint32_t i = 0; i < index->old_places; i++)
-        if (index->old[i] && live->node[index->old[i]].birth == index->old_birth[i])
-            insert(&fresh, index->old_birth[i], index->old[i]);
-    free(index->old);
-    free(index->old_birth);
-    *index = fresh;
+    uint64_t start = ring_start(index, live);
+    for (uint64_t birth = start; birth < live->births; birth++)
+        recent[birth & (places - 1)] = index->recent[birth & (index->places - 1)];
+    free(index->recent);
+    index->recent = recent;
+    index->places = places;
+    index->recent_from = start;
     return true;
 }
 
-void
-rh_birth_index_keep(rh_birth_index *index, const rh_live_list *live, uint64_t birth, uint32_t slot)
+/* Copies out the list up to where the ring begins. */
+static bool
+list_old(rh_birth_index *index, const rh_live_list *live)
 {
-    /* Half full at most, a third after a rebuild: each rebuild is paid for by a sixth of the
-     * table's entries. */
-    if (index->old_used >= index->old_places / 2 && !rebuild(index, live)) {
-        index->exhausted = true;
-        return;
-    }
-    insert(index, birth, slot);
+    uint64_t until = ring_start(index, live);
+    struct rh_old_birth *old = realloc(index->old, (live->blocks + 1) * sizeof *old);
+    if (!old)
+        return false;
+    index->old = old;
+    index->old_count = 0;
+    for (uint32_t at = live->node[0].after; at && live->node[at].birth < until;
+         at = live->node[at].after)
+        old[index->old_count++] = (struct rh_old_birth){live->node[at].birth, at};
+    index->old_until = until;
+    return widen(index, live);
 }
 
-void
-rh_birth_index_fill(rh_birth_index *index, const rh_live_list *live)
+static uint32_t
+alive(const rh_live_list *live, uint32_t slot, uint64_t birth)
 {
-    for (uint32_t at = live->node[0].after; at; at = live->node[at].after) {
-        uint64_t birth = live->node[at].birth;
-        if (live->births - birth <= RH_RECENT_BIRTHS)
-            index->recent[birth & (RH_RECENT_BIRTHS - 1)] = at;
+    return live->node[slot].birth == birth ? slot : 0;
+}
+
+static uint32_t
+find_old(const rh_birth_index *index, const rh_live_list *live, uint64_t birth)
+{
+    size_t low = 0, high = index->old_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (index->old[middle].birth < birth)
+            low = middle + 1;
         else
-            rh_birth_index_keep(index, live, birth, at);
+            high = middle;
     }
+    if (low == index->old_count || index->old[low].birth != birth)
+        return 0;
+    return alive(live, index->old[low].slot, birth);
 }
 
 uint32_t
-rh_birth_index_find(const rh_birth_index *index, const rh_live_list *live, uint64_t birth)
+rh_birth_index_find(rh_birth_index *index, const rh_live_list *live, uint64_t birth)
 {
     if (birth >= live->births)
         return 0;
-    if (live->births - birth <= RH_RECENT_BIRTHS)
-        return index->recent[birth & (RH_RECENT_BIRTHS - 1)];
-    if (!index->old_places)
+    if (birth >= ring_start(index, live))
+        return alive(live, index->recent[birth & (index->places - 1)], birth);
+    if (birth >= index->old_until && !list_old(index, live)) {
+        index->exhausted = true;
         return 0;
-    for (uint32_t at = place_of(birth, index->old_places); index->old[at];
-         at = (at + 1) & (index->old_places - 1))
-        if (index->old_birth[at] == birth)
-            return live->node[index->old[at]].birth == birth ? index->old[at] : 0;
-    return 0;
+    }
+    return find_old(index, live, birth);
 }

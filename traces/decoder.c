@@ -140,7 +140,6 @@ die(rh_decoder *decoder, uint32_t slot, const rh_live_node *node)
         decoder->nested_blocks--;
         decoder->nested_bytes -= rh_live_size(node);
     }
-    rh_birth_index_died(&decoder->births, &decoder->live, node->birth);
     rh_live_unlink(&decoder->live, slot);
 }
 

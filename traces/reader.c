@@ -334,7 +334,7 @@ adopt(rh_reader *reader, const rh_snapshot *snapshot, const uint32_t *slot)
     live->node[0].before = live->node[0].after = 0;
     live->blocks = live->bytes = live->gap = 0;
     decoder->nested_blocks = decoder->nested_bytes = 0;
-    rh_birth_index_clear(&decoder->births);
+    rh_birth_index_restart(&decoder->births, reader->head.first_birth);
     for (size_t i = 0; i < snapshot->count; i++) {
         uint32_t at = slot[i];
         if (!at) {
@@ -349,7 +349,6 @@ adopt(rh_reader *reader, const rh_snapshot *snapshot, const uint32_t *slot)
         }
     }
     live->births = reader->head.first_birth;
-    rh_birth_index_fill(&decoder->births, live);
 }
 
 /* Takes the live set from the key block just fetched. */
