@@ -1,11 +1,11 @@
 /* From a birth number to the slot of the live block that has it.
  *
  * Most deaths are told by steps and never ask, so births must cost next to nothing: the last ones
- * have an entry each in a ring, one store and no more. Older blocks are listed only when one of them
- * is asked for: the list of live blocks is in the order of births, so copying it out gives an array
- * to search in, good for all that were born before it was made. Entries of the dead stay in both
- * and are recognised by their node's number. The ring has room for a multiple of the live set, so
- * that copying comes seldom.
+ * have an entry each in a ring, one store and no more. Older blocks are listed only when one of
+ * them is asked for: the list of live blocks is in the order of births, so copying it out gives an
+ * array to search in, good for all that were born before it was made. Entries of the dead stay in
+ * both and are recognised by their node's number. The ring has room for a multiple of the live set,
+ * so that copying comes seldom.
  */
 #ifndef REHEAP_TRACES_BIRTH_INDEX_H
 #define REHEAP_TRACES_BIRTH_INDEX_H
@@ -23,7 +23,7 @@ typedef struct rh_birth_index {
     struct rh_old_birth {
         uint64_t birth;
         uint32_t slot;
-    } *old;            /* by birth number */
+    } * old; /* by birth number */
     size_t old_count;
     uint64_t old_until; /* blocks alive and born before this one are in `old` */
     bool exhausted;     /* there was no memory: lookups may miss */

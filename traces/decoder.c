@@ -54,9 +54,6 @@ understand(const rh_shape *shape, rh_token_meaning *meaning)
         if (__builtin_mul_overflow(event->count, event->element, &event->size))
             event->size = UINT64_MAX;
     }
-    meaning->what = event->size | (uint64_t)shape->domain << RH_LIVE_SHIFT;
-    if (shape->flags & RH_EVENT_NESTED)
-        meaning->what |= RH_LIVE_NESTED;
 }
 
 static bool
@@ -91,7 +88,8 @@ rh_decoder_begin(rh_decoder *decoder, const rh_block_head *head, const rh_bytes 
 {
     decoder->problem = NULL;
     if (head->key) {
-        memset(decoder->meaning, 0, sizeof decoder->meaning);
+        for (unsigned token = 1; token < RH_TOKENS; token++)
+            decoder->meaning[token].action = RH_ACTION_UNDEFINED;
         decoder->meaning[0].action = RH_ACTION_SPELLED;
         decoder->live.gap = 0;
         decoder->time = 0;
@@ -99,8 +97,7 @@ rh_decoder_begin(rh_decoder *decoder, const rh_block_head *head, const rh_bytes 
         memset(decoder->address, 0, sizeof decoder->address);
     }
     decoder->thread = head->thread;
-    decoder->token = raw[RH_STREAM_TOKENS].data;
-    decoder->tokens_end = decoder->token + raw[RH_STREAM_TOKENS].size;
+    decoder->tokens = cursor_of(&raw[RH_STREAM_TOKENS]);
     decoder->steps = cursor_of(&raw[RH_STREAM_STEPS]);
     decoder->distances = cursor_of(&raw[RH_STREAM_DISTANCES]);
     decoder->rare = cursor_of(&raw[RH_STREAM_RARE]);
@@ -108,50 +105,6 @@ rh_decoder_begin(rh_decoder *decoder, const rh_block_head *head, const rh_bytes 
     decoder->times = cursor_of(&raw[RH_STREAM_TIMES]);
     decoder->addresses = cursor_of(&raw[RH_STREAM_ADDRESSES]);
     return define(decoder, &raw[RH_STREAM_DEFINITIONS]);
-}
-
-/* The block that dies next, 0 when nothing valid is told. */
-static inline uint32_t
-find_dying(rh_decoder *decoder)
-{
-    const rh_live_list *live = &decoder->live;
-    unsigned code = rh_take_byte(&decoder->steps);
-    uint32_t at = live->gap;
-    if (__builtin_expect(code == RH_STEP_FAR, 0)) {
-        uint64_t from = at ? live->node[at].birth : live->births;
-        int64_t distance = rh_unzigzag(rh_take_varint(&decoder->distances));
-        return rh_birth_index_find(&decoder->births, live, from + (uint64_t)distance);
-    }
-    if (code & 1) {
-        at = live->node[at].before;
-        for (code >>= 1; code; code--)
-            at = live->node[at].before;
-    } else {
-        for (code >>= 1; code; code--)
-            at = live->node[at].after;
-    }
-    return at;
-}
-
-static inline void
-die(rh_decoder *decoder, uint32_t slot, const rh_live_node *node)
-{
-    if (__builtin_expect(rh_live_nested(node), 0)) {
-        decoder->nested_blocks--;
-        decoder->nested_bytes -= rh_live_size(node);
-    }
-    rh_live_unlink(&decoder->live, slot);
-}
-
-static inline void
-be_born(rh_decoder *decoder, uint32_t slot, uint64_t what)
-{
-    if (__builtin_expect((what & RH_LIVE_NESTED) != 0, 0)) {
-        decoder->nested_blocks++;
-        decoder->nested_bytes += what & RH_SIZE_MAX;
-    }
-    rh_birth_index_born(&decoder->births, &decoder->live, slot);
-    rh_live_append(&decoder->live, slot, what);
 }
 
 static bool
@@ -172,33 +125,36 @@ take_arena(rh_decoder *decoder, rh_event *event)
     event->address = decoder->arena_address += (uint64_t)difference;
 }
 
-/* What most events do not have: 1 when the event is done, 0 when there is none (a change of
- * thread), -1 when it makes no sense. */
-static int
-decode_rare(rh_decoder *decoder, rh_token_meaning const **meaning, rh_event *event)
+/* What most events do not have: 1 when `*action` is now one for the list, 0 when there is no event
+ * (a change of thread), -1 when it makes no sense. */
+static __attribute__((noinline)) int
+decode_rare(rh_decoder *decoder, rh_action *action, rh_event *event)
 {
-    if ((*meaning)->action == RH_ACTION_SPELLED) {
+    if (*action == RH_ACTION_SPELLED) {
         rh_shape shape;
+        rh_token_meaning meaning;
         if (!rh_take_shape(&decoder->rare, &shape)) {
             fail(decoder, "a spelled-out event is nonsense");
             return -1;
         }
-        understand(&shape, &decoder->spelled);
-        *meaning = &decoder->spelled;
-        *event = decoder->spelled.event;
+        understand(&shape, &meaning);
+        *action = meaning.action;
+        *event = meaning.event;
         event->thread = decoder->thread;
     }
-    switch ((*meaning)->action) {
+    switch (*action) {
     case RH_ACTION_THREAD:
-        decoder->thread = (uint32_t)(*meaning)->event.size;
+        decoder->thread = (uint32_t)event->size;
         if (decoder->thread >= decoder->threads)
             decoder->threads = decoder->thread + 1;
         return 0;
     case RH_ACTION_ARENA:
         if (!decoder->has_addresses)
             take_arena(decoder, event);
+        *action = RH_ACTION_NOTHING;
         return 1;
     case RH_ACTION_TEXT:
+        *action = RH_ACTION_NOTHING;
         return take_text(decoder, event) ? 1 : -1;
     case RH_ACTION_UNDEFINED:
         fail(decoder, "a token has no meaning");
@@ -206,37 +162,6 @@ decode_rare(rh_decoder *decoder, rh_token_meaning const **meaning, rh_event *eve
     default:
         return 1;
     }
-}
-
-/* Does to the list what the event says. False: the block it is about is not alive. */
-static inline bool
-apply(rh_decoder *decoder, const rh_token_meaning *meaning, rh_event *event)
-{
-    rh_live_list *live = &decoder->live;
-    if (meaning->action == RH_ACTION_BIRTH) {
-        uint32_t slot = rh_live_take_slot(live);
-        event->slot = slot;
-        be_born(decoder, slot, meaning->what);
-        return true;
-    }
-    if (meaning->action != RH_ACTION_DEATH && meaning->action != RH_ACTION_RESIZE)
-        return true;
-    uint32_t slot = find_dying(decoder);
-    if (slot == 0)
-        return fail(decoder, "a block dies that is not alive");
-    const rh_live_node *node = &live->node[slot];
-    event->slot = slot;
-    die(decoder, slot, node);
-    if (meaning->action == RH_ACTION_RESIZE) {
-        event->old_size = rh_live_size(node);
-        be_born(decoder, slot, meaning->what);
-        return true;
-    }
-    event->size = rh_live_size(node);
-    if (event->domain == RH_DOMAIN_AS_BORN)
-        event->domain = (uint8_t)rh_live_domain(node);
-    rh_live_give_slot(live, slot);
-    return true;
 }
 
 static bool
@@ -281,26 +206,126 @@ end_block(rh_decoder *decoder)
     return fail(decoder, "a stream is longer or shorter than the events need");
 }
 
+/* What the loop below works on, in registers: the list, and the place in the two streams that every
+ * event reads. */
+typedef struct rh_hot {
+    rh_live_list live;
+    const uint8_t *token, *step;
+} rh_hot;
+
+static inline void
+pick_up(rh_hot *hot, const rh_decoder *decoder)
+{
+    *hot = (rh_hot){decoder->live, decoder->tokens.at, decoder->steps.at};
+}
+
+static inline void
+put_down(const rh_hot *hot, rh_decoder *decoder)
+{
+    decoder->live = hot->live;
+    decoder->tokens.at = hot->token;
+    decoder->steps.at = hot->step;
+}
+
+static __attribute__((noinline)) uint32_t
+find_far(rh_decoder *decoder, const rh_live_list *live)
+{
+    uint64_t from = live->gap ? live->node[live->gap].birth : live->births;
+    int64_t distance = rh_unzigzag(rh_take_varint(&decoder->distances));
+    return rh_birth_index_find(&decoder->births, live, from + (uint64_t)distance);
+}
+
+/* The block that dies next, 0 when nothing valid is told. Four of five deaths are at the gap or
+ * beside it, which is told apart without a branch. */
+static inline uint32_t
+find_dying(rh_decoder *decoder, rh_hot *hot)
+{
+    if (__builtin_expect(hot->step == decoder->steps.end, 0))
+        return 0;
+    unsigned code = *hot->step++;
+    const rh_live_node *node = hot->live.node, *gap = &node[hot->live.gap];
+    uint32_t beside = code & 1 ? gap->before : gap->after;
+    uint32_t at = code ? beside : hot->live.gap;
+    if (__builtin_expect(code <= 2, 1))
+        return at;
+    if (code == RH_STEP_FAR) {
+        rh_live_list live = hot->live;
+        return find_far(decoder, &live);
+    }
+    unsigned left = (code - 1) >> 1;
+    if (code & 1)
+        while (left--)
+            at = node[at].before;
+    else
+        while (left--)
+            at = node[at].after;
+    return at;
+}
+
+static inline void
+be_born(rh_decoder *decoder, rh_hot *hot, const rh_event *event)
+{
+    uint64_t what = event->size | (uint64_t)event->domain << RH_LIVE_SHIFT;
+    if (event->flags & RH_EVENT_NESTED)
+        what |= RH_LIVE_NESTED;
+    rh_birth_index_born(&decoder->births, &hot->live, event->slot);
+    rh_live_append(&hot->live, event->slot, what);
+}
+
+/* Does to the list what the event says. False: the block it is about is not alive. */
+static inline bool
+apply(rh_decoder *decoder, rh_hot *hot, rh_action action, rh_event *event)
+{
+    if (action == RH_ACTION_BIRTH) {
+        event->slot = rh_live_take_slot(&hot->live);
+        be_born(decoder, hot, event);
+        return true;
+    }
+    if (__builtin_expect(action == RH_ACTION_NOTHING, 0))
+        return true;
+    uint32_t slot = find_dying(decoder, hot);
+    if (__builtin_expect(slot == 0, 0))
+        return fail(decoder, "a block dies that is not alive");
+    const rh_live_node *node = &hot->live.node[slot];
+    uint64_t size = rh_live_size(node);
+    event->slot = slot;
+    rh_live_unlink(&hot->live, slot);
+    if (action == RH_ACTION_RESIZE) {
+        event->old_size = size;
+        be_born(decoder, hot, event);
+        return true;
+    }
+    event->size = size;
+    if (event->domain == RH_DOMAIN_AS_BORN)
+        event->domain = (uint8_t)rh_live_domain(node);
+    rh_live_give_slot(&hot->live, slot);
+    return true;
+}
+
 static size_t
 decode(rh_decoder *decoder, rh_event *events, size_t capacity)
 {
     rh_event *event = events, *end = events + capacity;
-    while (event < end && decoder->token < decoder->tokens_end) {
-        const rh_token_meaning *meaning = &decoder->meaning[*decoder->token++];
+    const uint8_t *tokens_end = decoder->tokens.end;
+    rh_hot hot;
+    pick_up(&hot, decoder);
+    while (event < end && hot.token < tokens_end) {
+        const rh_token_meaning *meaning = &decoder->meaning[*hot.token++];
+        rh_action action = meaning->action;
         *event = meaning->event;
         event->thread = decoder->thread;
-        if (__builtin_expect(
-                meaning->action > RH_ACTION_NOTHING || meaning->action == RH_ACTION_UNDEFINED, 0)) {
-            int done = decode_rare(decoder, &meaning, event);
+        if (__builtin_expect(action >= RH_ACTION_RARE, 0)) {
+            int done = decode_rare(decoder, &action, event);
             if (done < 0)
                 break;
             if (done == 0)
                 continue;
         }
-        if (!apply(decoder, meaning, event))
+        if (!apply(decoder, &hot, action, event))
             break;
         event++;
     }
+    put_down(&hot, decoder);
     return (size_t)(event - events);
 }
 
@@ -313,7 +338,7 @@ rh_decoder_events(rh_decoder *decoder, rh_event *events, size_t capacity)
         take_addresses(decoder, events, count);
     if (decoder->time_unit)
         take_times(decoder, events, count);
-    if (!decoder->problem && decoder->token == decoder->tokens_end)
+    if (!decoder->problem && decoder->tokens.at == decoder->tokens.end)
         end_block(decoder);
     return count;
 }

@@ -333,7 +333,6 @@ adopt(rh_reader *reader, const rh_snapshot *snapshot, const uint32_t *slot)
         rh_live_give_slot(live, bridge->deaths[i].slot);
     live->node[0].before = live->node[0].after = 0;
     live->blocks = live->bytes = live->gap = 0;
-    decoder->nested_blocks = decoder->nested_bytes = 0;
     rh_birth_index_restart(&decoder->births, reader->head.first_birth);
     for (size_t i = 0; i < snapshot->count; i++) {
         uint32_t at = slot[i];
@@ -343,10 +342,6 @@ adopt(rh_reader *reader, const rh_snapshot *snapshot, const uint32_t *slot)
         }
         live->births = snapshot->birth[i];
         rh_live_append(live, at, snapshot->what[i]);
-        if (rh_live_nested(&live->node[at])) {
-            decoder->nested_blocks++;
-            decoder->nested_bytes += rh_live_size(&live->node[at]);
-        }
     }
     live->births = reader->head.first_birth;
 }
@@ -573,7 +568,7 @@ fill(rh_reader *reader, rh_batch *batch)
         return no_memory(reader);
     if (decoder->problem)
         return batch->count ? RH_OK : damage(reader, decoder->problem);
-    if (decoder->token == decoder->tokens_end)
+    if (decoder->tokens.at == decoder->tokens.end)
         leave_block(reader, batch);
     return RH_OK;
 }
