@@ -70,7 +70,6 @@ typedef struct rh_shape {
     uint8_t domain;         /* RH_DOMAIN_AS_BORN: the dying block's */
     uint8_t flags;          /* RH_EVENT_… */
     uint8_t alignment_log2; /* RH_ALIGNED */
-    uint32_t zero;          /* so that shapes compare as bytes */
     uint64_t size;          /* RH_CALLOC: the number of elements; RH_SHAPE_THREAD: the thread */
     uint64_t element;       /* RH_CALLOC: bytes of one */
 } rh_shape;

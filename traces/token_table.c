@@ -36,7 +36,8 @@ define(rh_token_table *table, unsigned token, uint16_t id, rh_bytes *definitions
     table->token[id] = (uint8_t)token;
     uint8_t *out = definitions->data + definitions->size;
     *out++ = (uint8_t)token;
-    out = rh_put_shape(out, &table->shape[id]);
+    rh_shape shape = rh_token_key_shape(&table->key[id]);
+    out = rh_put_shape(out, &shape);
     definitions->size = (size_t)(out - definitions->data);
 }
 
@@ -83,16 +84,16 @@ rh_token_table_assign(rh_token_table *table, const uint16_t *ids, size_t count,
 void
 rh_token_table_next_block(rh_token_table *table)
 {
-    rh_shape shape[RH_TOKENS];
+    rh_token_key key[RH_TOKENS];
     for (unsigned token = 1; token < RH_TOKENS; token++)
         if (table->of_token[token])
-            shape[token] = table->shape[table->of_token[token] - 1];
+            key[token] = table->key[table->of_token[token] - 1];
     memset(table->place, 0, sizeof table->place);
     table->shapes = 0;
     for (unsigned token = 1; token < RH_TOKENS; token++) {
         if (!table->of_token[token])
             continue;
-        uint16_t id = rh_token_table_find(table, &shape[token]);
+        uint16_t id = rh_token_table_find(table, &key[token]);
         table->token[id] = (uint8_t)token;
         table->of_token[token] = (uint16_t)(id + 1);
     }

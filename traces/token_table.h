@@ -18,8 +18,35 @@ enum {
     RH_TABLE_PLACES = 1 << 15
 };
 
+/* A shape as three words, which compare and hash faster. The first holds operation, domain, flags
+ * and alignment a byte each, lowest first, as an event begins. */
+typedef struct rh_token_key {
+    uint64_t what, size, element;
+} rh_token_key;
+
+enum { RH_KEY_DOMAIN_SHIFT = 8, RH_KEY_FLAGS_SHIFT = 16, RH_KEY_ALIGNMENT_SHIFT = 24 };
+
+static inline uint64_t
+rh_token_key_what(const rh_event *event)
+{
+    uint32_t what;
+    memcpy(&what, event, sizeof what);
+    return event->operation == RH_ALIGNED ? what : what & 0xFFFFFF;
+}
+
+static inline rh_shape
+rh_token_key_shape(const rh_token_key *key)
+{
+    return (rh_shape){.operation = (uint8_t)key->what,
+                      .domain = (uint8_t)(key->what >> RH_KEY_DOMAIN_SHIFT),
+                      .flags = (uint8_t)(key->what >> RH_KEY_FLAGS_SHIFT),
+                      .alignment_log2 = (uint8_t)(key->what >> RH_KEY_ALIGNMENT_SHIFT),
+                      .size = key->size,
+                      .element = key->element};
+}
+
 typedef struct rh_token_table {
-    rh_shape shape[RH_TABLE_SHAPES];
+    rh_token_key key[RH_TABLE_SHAPES];
     uint32_t uses[RH_TABLE_SHAPES];  /* in this block, filled by assign */
     uint8_t token[RH_TABLE_SHAPES];  /* 0: none */
     uint16_t place[RH_TABLE_PLACES]; /* id + 1; 0: free */
@@ -36,30 +63,23 @@ rh_token_table_full(const rh_token_table *table)
     return table->shapes == RH_TABLE_SHAPES;
 }
 
-static inline bool
-rh_shape_equal(const rh_shape *a, const rh_shape *b)
-{
-    return memcmp(a, b, sizeof *a) == 0;
-}
-
-/* The id of `shape`, new or old; the table must not be full. */
+/* The id of `key`, new or old; the table must not be full. */
 static inline uint16_t
-rh_token_table_find(rh_token_table *table, const rh_shape *shape)
+rh_token_table_find(rh_token_table *table, const rh_token_key *key)
 {
-    uint64_t words[3];
-    memcpy(words, shape, sizeof words);
     uint64_t mixed =
-        (words[0] ^ words[1] * 0x9E3779B97F4A7C15u ^ words[2] << 40) * 0xD6E8FEB86659FD93u;
+        (key->what ^ key->size * 0x9E3779B97F4A7C15u ^ key->element << 40) * 0xD6E8FEB86659FD93u;
     uint32_t at = (uint32_t)(mixed >> 49);
     for (;; at = (at + 1) & (RH_TABLE_PLACES - 1)) {
         uint16_t id = table->place[at];
         if (!id)
             break;
-        if (rh_shape_equal(&table->shape[id - 1], shape))
+        const rh_token_key *known = &table->key[id - 1];
+        if (known->what == key->what && known->size == key->size && known->element == key->element)
             return (uint16_t)(id - 1);
     }
     uint16_t id = (uint16_t)table->shapes++;
-    table->shape[id] = *shape;
+    table->key[id] = *key;
     table->token[id] = 0;
     table->place[at] = (uint16_t)(id + 1);
     return id;

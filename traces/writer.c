@@ -26,6 +26,7 @@ enum {
     STANDARD_LEVEL = 3,
     STANDARD_BLOCK_EVENTS = 1 << 17,
     BLOCK_EVENTS_MIN = 16,
+    STEPS_TRIED = 32,           /* of RH_STEPS_MAX: more cost time and hardly save bytes */
     TEXTS_ENOUGH = 1 << 22,     /* a block with more bytes of text ends */
     KEY_SHARE = 20,             /* a key block costs at most one part in so many */
     KEY_RESTART_BYTES = 8 << 10 /* what starting the streams anew costs, about */
@@ -302,7 +303,7 @@ begin_block(rh_writer *writer, const rh_event *event)
     } else {
         rh_token_table_next_block(writer->table);
     }
-    rh_shape plain_free = {.operation = RH_FREE, .domain = RH_DOMAIN_AS_BORN};
+    rh_token_key plain_free = {.what = RH_FREE | RH_DOMAIN_AS_BORN << RH_KEY_DOMAIN_SHIFT};
     writer->plain_free = rh_token_table_find(writer->table, &plain_free);
     writer->open = true;
     return RH_OK;
@@ -362,7 +363,8 @@ translate(rh_writer *writer)
     for (size_t i = 0; spelled; i++) {
         if (tokens->data[i])
             continue;
-        out = rh_put_shape(out, &table->shape[writer->ids[i]]);
+        rh_shape shape = rh_token_key_shape(&table->key[writer->ids[i]]);
+        out = rh_put_shape(out, &shape);
         spelled--;
     }
     rare->size = rare->data ? (size_t)(out - rare->data) : 0;
@@ -373,9 +375,10 @@ static void
 count_shapes(rh_writer *writer)
 {
     const rh_token_table *table = writer->table;
-    for (uint32_t id = 0; id < table->shapes; id++)
-        rh_trace_info_count(&writer->info, table->shape[id].operation, table->shape[id].flags,
-                            table->uses[id]);
+    for (uint32_t id = 0; id < table->shapes; id++) {
+        rh_shape shape = rh_token_key_shape(&table->key[id]);
+        rh_trace_info_count(&writer->info, shape.operation, shape.flags, table->uses[id]);
+    }
 }
 
 static rh_status
@@ -437,14 +440,14 @@ put_death(rh_writer *writer, uint32_t slot)
     uint32_t at = live->gap;
     uint8_t code = 0;
     if (birth >= live->node[at].birth) {
-        while (at != slot && code < 2 * RH_STEPS_MAX) {
+        while (at != slot && code < 2 * STEPS_TRIED) {
             at = live->node[at].after;
             code = (uint8_t)(code + 2);
         }
     } else {
         at = live->node[at].before;
         code = 1;
-        while (at != slot && code < 2 * RH_STEPS_MAX) {
+        while (at != slot && code < 2 * STEPS_TRIED) {
             at = live->node[at].before;
             code = (uint8_t)(code + 2);
         }
@@ -541,8 +544,8 @@ put_time(rh_writer *writer, const rh_event *event)
 static void
 put_thread(rh_writer *writer, uint32_t thread)
 {
-    rh_shape shape = {.operation = RH_SHAPE_THREAD, .size = thread};
-    writer->ids[writer->id_count++] = rh_token_table_find(writer->table, &shape);
+    rh_token_key key = {.what = RH_SHAPE_THREAD, .size = thread};
+    writer->ids[writer->id_count++] = rh_token_table_find(writer->table, &key);
     writer->thread = thread;
     if (thread >= writer->threads)
         writer->threads = thread + 1;
@@ -551,30 +554,25 @@ put_thread(rh_writer *writer, uint32_t thread)
 static uint16_t
 id_of(rh_writer *writer, const rh_event *event, const uint32_t *handle)
 {
-    rh_shape shape = {.operation = event->operation,
-                      .domain = event->domain,
-                      .flags = event->flags,
-                      .size = event->size};
+    rh_token_key key = {.what = rh_token_key_what(event), .size = event->size};
     switch (event->operation) {
     case RH_FREE:
-        shape.size = 0;
+        key.size = 0;
         if (rh_kills(RH_FREE, event->flags) &&
-            rh_live_domain(&writer->live.node[*handle]) == event->domain)
-            shape.domain = RH_DOMAIN_AS_BORN;
-        if (shape.domain == RH_DOMAIN_AS_BORN && shape.flags == 0)
-            return writer->plain_free;
+            rh_live_domain(&writer->live.node[*handle]) == event->domain) {
+            if (event->flags == 0)
+                return writer->plain_free;
+            key.what |= RH_DOMAIN_AS_BORN << RH_KEY_DOMAIN_SHIFT;
+        }
         break;
     case RH_CALLOC:
-        shape.size = event->count;
-        shape.element = event->element;
-        break;
-    case RH_ALIGNED:
-        shape.alignment_log2 = event->alignment_log2;
+        key.size = event->count;
+        key.element = event->element;
         break;
     default:
         break;
     }
-    return rh_token_table_find(writer->table, &shape);
+    return rh_token_table_find(writer->table, &key);
 }
 
 /* Only what importers could get wrong about one event; the rest are the caller's promises. */
