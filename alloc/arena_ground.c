@@ -19,9 +19,8 @@ rh_arena_ground_init(rh_arena_ground *ground, size_t arena_bytes, bool is_virtua
 void
 rh_arena_ground_release(rh_arena_ground *ground)
 {
-    for (size_t i = 0; i < ground->window_count; i++)
-        if (ground->windows[i].mapping)
-            munmap(ground->windows[i].mapping, ground->windows[i].mapping_bytes);
+    for (size_t i = 0; i < ground->window_count && !ground->is_virtual; i++)
+        munmap((void *)ground->windows[i].base, ground->windows[i].bytes);
     free(ground->windows);
     free(ground->vacant);
     *ground = (rh_arena_ground){0};
@@ -51,9 +50,11 @@ reserve(rh_ground_window *window, size_t bytes, size_t alignment)
         mmap(NULL, mapping_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapping == MAP_FAILED)
         return false;
-    uintptr_t base = ((uintptr_t)mapping + alignment - 1) & ~(alignment - 1);
-    *window = (rh_ground_window){
-        .base = base, .bytes = bytes, .mapping = mapping, .mapping_bytes = mapping_bytes};
+    uintptr_t start = (uintptr_t)mapping, base = (start + alignment - 1) & ~(alignment - 1);
+    if (base != start)
+        munmap(mapping, base - start);
+    munmap((void *)(base + bytes), start + mapping_bytes - (base + bytes));
+    *window = (rh_ground_window){.base = base, .bytes = bytes};
     return true;
 }
 

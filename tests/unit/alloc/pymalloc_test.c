@@ -15,11 +15,18 @@
 #include "alloc/pymalloc.h"
 #include "base/random.h"
 
-/* Asked by the address sanitizer: a size that the C library cannot give is part of these tests. */
+/* Asked by the sanitizers: sizes that the C library cannot give are part of these tests. */
 const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
 
 const char *
 __asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+const char *
+__tsan_default_options(void)
 {
     return "allocator_may_return_null=1";
 }
