@@ -6,7 +6,7 @@
  *
  *        slot k                   slot k+1
  *   |..........[ arena A: begin ]|[ end of A ]....[ arena B ...
- *               <--- high = 6 -->  <- low = 4 ->
+ *               <---- high ---->  <-- low -->
  *
  * An address at offset x of its slot lies in an arena when x < low (then it is low_arena) or
  * x + high >= the slot's size (then it is high_arena): two dependent loads and no search.

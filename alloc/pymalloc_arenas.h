@@ -6,9 +6,9 @@
  * from is the order's business (arena_order.h). An arena without a pool in use is released, except
  * for those that are kept.
  *
- *   unused slot --source gives--> usable (in the order) <--pool given back / last pool taken-->
- * full ^                              |
- *        +------- source takes ---------+  (no pool in use, not kept)
+ *                    --source gives-->           --last pool taken-->
+ *   unused slot                       usable                          full
+ *                    <--no pool used--           <--pool given back--
  *
  * Released slots are reused last in, first out. Headers of pools lie in the pools, or, with `side`,
  * in a mapping beside each arena together with the links of their free blocks; then nothing here

@@ -16,10 +16,11 @@
  * A block that was never used is taken when it is needed; CPython puts it on the list one malloc
  * before. No address differs for it.
  *
- * Speed. Whether a free finds its pool full, and whether a malloc leaves it full, is as good as
- * random in a program with many blocks of many sizes, and a wrongly predicted branch costs more
- * than the rest of the path. So the fast paths do not branch on it: they always write the links of
- * the ring, either where they belong or into `scrap`, which nobody reads.
+ * Speed. Whether a free finds its pool full is as good as random in a program with many blocks of
+ * many sizes, and a wrongly foreseen branch costs more than the rest of the path. So free does not
+ * branch on it: it always writes the links of the ring, either where they belong or into `scrap`,
+ * which nobody reads. (malloc does branch on leaving its pool full: written without a branch it
+ * gained less on random loads than it lost on even ones.)
  *
  * Invariants: exactly the partly used pools are in rings; listed and fresh blocks are the free
  * ones; a ring's own entry has no block, so that an empty class takes the slow path.
@@ -45,10 +46,9 @@ typedef struct rh_bin {
 _Static_assert(sizeof(rh_bin) == 64, "a bin is a cache line");
 
 typedef struct rh_pymalloc {
-    rh_pool scrap; /* where links go that are not needed */
-    uintptr_t
-        window_base; /* what lies in this window lies in an arena; window_bytes 0: no window */
-    size_t window_bytes;
+    rh_pool scrap;         /* where links go that are not needed */
+    uintptr_t window_base; /* what lies in this window lies in an arena */
+    size_t window_bytes;   /* 0: there is none */
     rh_heap heap;
     bool is_virtual;
     rh_bestfit *space; /* the large space; NULL: the C library */
