@@ -206,6 +206,7 @@ conclude(const replay_options *options, rh_results *results, rh_status status, r
     bool any_good;
     size_t count = stored_runs(results, &any_good);
     rh_error problem = {.status = RH_OK};
+    rh_replay_show_failures(results, NULL);
     if (any_good && show(options, results, &problem) != RH_OK && status == RH_OK)
         status = rh_fail(error, problem.status, "%s", problem.message);
     if (status == RH_INTERRUPTED && options->output)

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "replay/cmd_replay_show.h"
 
 #include <jansson.h>
@@ -163,19 +164,35 @@ add_row(rh_table *table, const run_list *runs, const rh_run *run, const bool kno
     rh_table_cell(table, "%s", worst_status(runs, run));
 }
 
+/* What any run of the trace says of a metric that is the trace's own, or nearly. */
+static double
+any_value(const run_list *runs, int64_t trace, const char *metric)
+{
+    double value = NAN;
+    for (size_t i = 0; i < runs->count && isnan(value); i++)
+        if (runs->run[i].trace == trace)
+            value = rh_metrics_get(runs->run[i].metrics, runs->run[i].metric_count, metric);
+    return value;
+}
+
 static void
 print_heading(rh_results *results, const run_list *runs, const rh_run *first)
 {
     char events[RH_SIZE_TEXT] = "no", requested[RH_SIZE_TEXT];
-    double count = median(runs, first, "events");
+    double count = any_value(runs, first->trace, "events");
     if (!isnan(count))
         rh_count_grouped((uint64_t)count, events, sizeof events);
     printf("%s: %s events", rh_results_trace_path(results, first->trace), events);
-    double peak = median(runs, first, "peak_requested_bytes");
+    double peak = any_value(runs, first->trace, "peak_requested_bytes");
     if (!isnan(peak))
         printf(", at most %s requested at once",
                rh_size_human((uint64_t)peak, requested, sizeof requested));
     printf("\n");
+    double probe_ns = any_value(runs, first->trace, "probe_ns");
+    if (!isnan(probe_ns))
+        printf(
+            "latencies include the probe that takes them: %.0f ns, measured with nothing in it\n",
+            probe_ns);
 }
 
 static void
@@ -319,6 +336,39 @@ is_first_of_repetition(const run_list *runs, size_t at)
         if (same_allocator(&runs->run[i], &runs->run[at]) && runs->run[i].rep == runs->run[at].rep)
             return false;
     return true;
+}
+
+/* The reason in a failed run's provenance; from malloc. */
+static char *
+reason_of(const rh_run *run)
+{
+    json_t *provenance = run->provenance ? json_loads(run->provenance, 0, NULL) : NULL;
+    const char *text = json_string_value(json_object_get(provenance, "reason"));
+    char *reason = strdup(text ? text : "unknown");
+    if (!reason)
+        abort();
+    json_decref(provenance);
+    return reason;
+}
+
+rh_status
+rh_replay_show_failures(rh_results *results, rh_error *error)
+{
+    run_list runs;
+    rh_status status = load(results, &runs, error);
+    for (size_t i = 0; status == RH_OK && i < runs.count; i++) {
+        bool told = strcmp(runs.run[i].status, "failed") != 0;
+        for (size_t j = 0; j < i && !told; j++)
+            told = strcmp(runs.run[j].status, "failed") == 0 &&
+                   strcmp(runs.run[j].spec, runs.run[i].spec) == 0;
+        if (told)
+            continue;
+        char *reason = reason_of(&runs.run[i]);
+        fprintf(stderr, "reheap replay: %s failed (%s): %s\n", runs.run[i].spec, runs.run[i].pass,
+                reason);
+        free(reason);
+    }
+    return status;
 }
 
 rh_status

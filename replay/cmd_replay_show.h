@@ -9,6 +9,9 @@
 rh_status rh_replay_show_table(rh_results *results, const char *const *specs, size_t spec_count,
                                rh_error *error);
 
+/* On stderr: why the first failed run of each allocator failed. */
+rh_status rh_replay_show_failures(rh_results *results, rh_error *error);
+
 /* One object of schema reheap.replay/1: a run is an allocator and a repetition, with the metrics of
  * all passes; what a deterministic heap's single memory pass found stands with each repetition. */
 rh_status rh_replay_show_json(rh_results *results, rh_error *error);
