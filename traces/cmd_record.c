@@ -193,7 +193,7 @@ run_record(int argc, char **argv)
     free(recordings.list);
     if (given.pass_status && recordings.exit_status >= 0)
         return passed_status(recordings.exit_status);
-    return status;
+    return (int)status;
 }
 
 const rh_command rh_cmd_record = {"record", "run a program and record its allocations", run_record};
