@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # A disk that fills while a command writes: the command says so with code 5, no half file stands under the final name, and
-# the recorded program does not notice. The disk is a small file system in memory, in a namespace of this test's own.
+# the recorded program does not notice. The disk is a small file system in memory, in a namespace of this test's own where that is allowed.
 . "${BASH_SOURCE[0]%/*}/lib.sh"
 python=/usr/bin/python3
 
-if [ "${1:-}" != inside ]; then
-    unshare -rm true 2>/dev/null || skip "this kernel lets no ordinary user mount a small file system (unshare -rm)"
+# An ordinary user may mount in a namespace of his own, root also without.
+if [ "${1:-}" != inside ] && unshare -rm true 2>/dev/null; then
     exec unshare -rm bash "${BASH_SOURCE[0]}" inside
 fi
+mkdir disk
+mount -t tmpfs -o size=64k none disk 2>/dev/null || skip "neither unshare -rm nor mount is allowed here: no small disk to fill"
 trap 'umount "$TMP/disk"; rm -rf "$TMP"' EXIT
-mkdir disk && mount -t tmpfs -o size=64k none disk || { problem "cannot mount"; finish; }
 
 program='import json
 for i in range(300): json.loads(json.dumps([str(i * j) for j in range(1000)]))

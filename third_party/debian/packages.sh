@@ -12,6 +12,8 @@ packages_to_run=(
 # Testing, checking, measuring.
 packages_to_develop=(
     libcmocka-dev clang libclang-rt-14-dev clang-format valgrind hyperfine
+    # one more allocator to test against
+    libtbbmalloc2
     # programs that the tests record
     black pylint scons python3-pyflakes python3-pygments
 )
