@@ -16,6 +16,13 @@ base_length(const char *text)
     return i;
 }
 
+bool
+rh_spec_is_unbacked(const rh_spec *spec)
+{
+    const char *source;
+    return rh_spec_text(&spec->base, "source", &source) && strcmp(source, "virtual") == 0;
+}
+
 char *
 rh_pass_spec(const char *text, const rh_spec *spec, rh_pass pass)
 {
@@ -24,18 +31,12 @@ rh_pass_spec(const char *text, const rh_spec *spec, rh_pass pass)
     uint64_t place;
     bool given =
         rh_spec_text(&spec->base, "large", &value) || rh_spec_number(&spec->base, "large", &place);
+    bool own_space = pass == RH_PASS_MEMORY || rh_spec_is_unbacked(spec);
     if (strcmp(spec->allocator->name, "pymalloc") == 0 && !given)
-        added = pass == RH_PASS_MEMORY ? ",large=space" : ",large=libc";
+        added = own_space ? ",large=space" : ",large=libc";
     size_t base = base_length(text);
     char *whole;
     if (asprintf(&whole, "%.*s%s%s", (int)base, text, added, text + base) < 0)
         abort();
     return whole;
-}
-
-bool
-rh_spec_is_unbacked(const rh_spec *spec)
-{
-    const char *source;
-    return rh_spec_text(&spec->base, "source", &source) && strcmp(source, "virtual") == 0;
 }

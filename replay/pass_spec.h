@@ -7,7 +7,8 @@
 
 /* Copies `text`, the spelling of the parsed `spec`; for a pymalloc without large=, memory passes
  * add large=space (deterministic, counted to the byte) and time passes large=libc (what CPython
- * calls). The result is from malloc. */
+ * calls; a virtual heap, which can have nothing else, keeps its space). The result is from malloc.
+ */
 char *rh_pass_spec(const char *text, const rh_spec *spec, rh_pass pass);
 
 /* Whether the heap's addresses are mere numbers, which nobody may touch. */
