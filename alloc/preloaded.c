@@ -2,10 +2,14 @@
 #include "alloc/preloaded.h"
 
 #include <dlfcn.h>
-#include <limits.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
 
 #include "alloc/process_malloc.h"
 
@@ -64,6 +68,26 @@ open_preload(const rh_spec_part *part, rh_heap **heap, rh_error *error)
     return rh_process_malloc_open(&probe, ALIGNMENT, heap, error);
 }
 
+/* For a library that tells no version: a hash of its file, so that results of two builds of it are
+ * not taken for the same. */
+static void
+file_version(const char *path, char *text, size_t capacity)
+{
+    struct stat status;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return;
+    if (fstat(file, &status) == 0 && status.st_size > 0) {
+        size_t size = (size_t)status.st_size;
+        void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);
+        if (bytes != MAP_FAILED) {
+            snprintf(text, capacity, "file %016" PRIx64, (uint64_t)XXH3_64bits(bytes, size));
+            munmap(bytes, size);
+        }
+    }
+    close(file);
+}
+
 /* Only a process that runs on the library can be asked for the version. */
 static void
 version(const rh_spec_part *part, char *text, size_t capacity)
@@ -72,8 +96,12 @@ version(const rh_spec_part *part, char *text, size_t capacity)
     rh_malloc_probe probe;
     rh_malloc_probe_process(&probe);
     snprintf(text, capacity, "unknown");
-    if (probe.kind && probe.kind->version && !rh_malloc_probe_is_libc(&probe))
+    if (rh_malloc_probe_is_libc(&probe))
+        return;
+    if (probe.kind && probe.kind->version)
         probe.kind->version(probe.symbol, text, capacity);
+    else
+        file_version(probe.library, text, capacity);
 }
 
 #define JEMALLOC "libjemalloc.so.2"
