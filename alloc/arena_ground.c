@@ -68,10 +68,14 @@ open_window(rh_arena_ground *ground, rh_ground_window *window)
     }
     if (reserve(window, WINDOW_BYTES, WINDOW_BYTES))
         return true;
-    for (size_t bytes = WINDOW_BYTES / 2; bytes >= ground->arena_bytes; bytes /= 2)
-        if (reserve(window, bytes, ground->arena_bytes))
-            return true;
-    return false;
+    /* The process may have only so much. A quarter of it, for others need some too. */
+    size_t bytes = WINDOW_BYTES / 2;
+    while (bytes >= ground->arena_bytes && !reserve(window, bytes, ground->arena_bytes))
+        bytes /= 2;
+    if (bytes < 4 * ground->arena_bytes)
+        return bytes >= ground->arena_bytes;
+    munmap((void *)window->base, window->bytes);
+    return reserve(window, bytes / 4, ground->arena_bytes);
 }
 
 static bool

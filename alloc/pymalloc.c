@@ -160,27 +160,36 @@ allocate(uint32_t classes)
 }
 
 static rh_status
+open_space(rh_pymalloc *pymalloc, rh_error *error)
+{
+    rh_status status = rh_bestfit_open(pymalloc->is_virtual, &pymalloc->space, error);
+    if (status != RH_OK)
+        return status;
+    pymalloc->space_mapped = rh_bestfit_mapped(pymalloc->space);
+    pymalloc->space_bytes = *pymalloc->space_mapped;
+    return RH_OK;
+}
+
+static rh_status
 open_parts(rh_pymalloc *pymalloc, const rh_pymalloc_config *config,
            const rh_pymalloc_geometry *geometry, rh_error *error)
 {
-    rh_arena_ground_init(&pymalloc->ground, geometry->arena_bytes, pymalloc->is_virtual);
+    rh_status status = RH_OK;
+    if (config->large == RH_LARGE_SPACE)
+        status = open_space(pymalloc, error);
+    if (status != RH_OK)
+        return status;
     if (!rh_arenas_init(&pymalloc->arenas, geometry, config->policy, config->keep,
-                        config->metadata == RH_METADATA_SIDE, config->map_address_bits))
+                        config->metadata == RH_METADATA_SIDE, config->map_address_bits)) {
+        if (pymalloc->space)
+            rh_bestfit_close(pymalloc->space);
         return rh_fail(error, RH_SYSTEM, "no memory for the tables of a pymalloc heap");
+    }
+    rh_arena_ground_init(&pymalloc->ground, geometry->arena_bytes, pymalloc->is_virtual);
     pymalloc->arenas.source = rh_arena_ground_source(&pymalloc->ground);
     pymalloc->window_base =
         rh_arena_ground_first_window(&pymalloc->ground, &pymalloc->window_bytes);
-    if (config->large == RH_LARGE_LIBC)
-        return RH_OK;
-    rh_status status = rh_bestfit_open(pymalloc->is_virtual, &pymalloc->space, error);
-    if (status == RH_OK) {
-        pymalloc->space_mapped = rh_bestfit_mapped(pymalloc->space);
-        pymalloc->space_bytes = *pymalloc->space_mapped;
-    } else {
-        rh_arenas_release(&pymalloc->arenas);
-        rh_arena_ground_release(&pymalloc->ground);
-    }
-    return status;
+    return RH_OK;
 }
 
 rh_status

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -427,6 +430,65 @@ the_source_is_fixed_once_asked(void **state)
     close_sound(heap);
 }
 
+/* ---- memory that runs out ---- */
+
+/* In a child that may hold little memory: takes blocks until there is none, gives them back, and
+ * does it again. 0 when every call was served or refused in order, and the heap stayed sound. */
+static int
+exhaust(const char *spec)
+{
+    rh_heap *heap;
+    rh_error error = {0};
+    struct rlimit limit = {(rlim_t)64 << 20, (rlim_t)64 << 20};
+    if (setrlimit(RLIMIT_DATA, &limit) != 0 || rh_heap_open(spec, &heap, &error) != RH_OK)
+        return 2;
+    const PyMemAllocatorEx *object = &heap->domain[PYMEM_DOMAIN_OBJ];
+    for (int round = 0; round < 3; round++) {
+        void **last = NULL;
+        size_t count = 0;
+        for (;; count++) {
+            void **block = object->malloc(object->ctx, 200 + count % 300);
+            if (!block)
+                break;
+            *block = last;
+            last = block;
+        }
+        if (count < 100000 || object->realloc(object->ctx, last, 5000) != NULL)
+            return 3;
+        while (last) {
+            void **before = *last;
+            object->free(object->ctx, last);
+            last = before;
+        }
+        if (rh_heap_check(heap, &error) != RH_OK)
+            return 4;
+    }
+    rh_heap_close(heap);
+    return 0;
+}
+
+static void
+exhausted_memory_is_survived(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    printf("SKIP: a sanitizer needs more memory than this test leaves\n");
+    skip();
+#endif
+    for (size_t i = 0; i < KINDS; i++) {
+        if (is_virtual(all_kinds[i]))
+            continue; /* its addresses do not run out */
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0)
+            _exit(exhaust(all_kinds[i]));
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+            fail_msg("%s: wait status %d", all_kinds[i], status);
+    }
+}
+
 /* ---- memory that must not be touched ---- */
 
 static void *
@@ -749,6 +811,7 @@ main(void)
         cmocka_unit_test(without_an_arena_raw_serves),
         cmocka_unit_test(a_source_with_nothing_still_serves),
         cmocka_unit_test(the_source_is_fixed_once_asked),
+        cmocka_unit_test(exhausted_memory_is_survived),
         cmocka_unit_test(side_metadata_leaves_arenas_alone),
         cmocka_unit_test(the_waterfall_always_sums),
         cmocka_unit_test(virtual_counts_as_real),
