@@ -68,8 +68,8 @@ list_old(rh_birth_index *index, const rh_live_list *live)
         return false;
     index->old = old;
     index->old_count = 0;
-    for (uint32_t at = live->node[0].after; at && live->node[at].birth < until;
-         at = live->node[at].after)
+    for (uint32_t at = live->link[0].after; at && live->node[at].birth < until;
+         at = live->link[at].after)
         old[index->old_count++] = (struct rh_old_birth){live->node[at].birth, at};
     index->old_until = until;
     return widen(index, live);

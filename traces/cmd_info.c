@@ -207,12 +207,10 @@ print_json(const info_options *options, const rh_trace_info *info, const rh_dige
 }
 
 static void
-line(rh_table *table, const char *label, const char *value)
+line(const char *label, const char *value)
 {
-    if (!value || !*value)
-        return;
-    rh_table_cell(table, "  %s", label);
-    rh_table_cell(table, "%s", value);
+    if (value && *value)
+        printf("  %-10s %s\n", label, value);
 }
 
 static void
@@ -221,30 +219,26 @@ print_description(const info_options *options, const rh_trace_info *info)
     static const char *const times[] = {"no timestamps", "coarse timestamps", "exact timestamps"};
     char text[512], size[RH_SIZE_TEXT], arena[RH_SIZE_TEXT], pool[RH_SIZE_TEXT];
     printf("%s: %s\n", options->path, info->command ? info->command : "an unknown command");
-    rh_table *table = rh_table_new(2);
-    line(table, "program", info->program);
+    line("program", info->program);
     snprintf(text, sizeof text, "%s%s%s%s", info->python_version ? "Python " : "",
              info->python_version ? info->python_version : "",
              info->python_version && info->allocator ? ", " : "",
              info->allocator ? info->allocator : "");
-    line(table, "allocator", text);
+    line("allocator", text);
     if (info->arena_bytes) {
         snprintf(text, sizeof text, "arenas of %s, pools of %s",
                  rh_size_exact(info->arena_bytes, arena, sizeof arena),
                  rh_size_exact(info->pool_bytes, pool, sizeof pool));
-        line(table, "geometry", text);
+        line("geometry", text);
     }
-    line(table, "started", info->started);
-    line(table, "host", info->host);
-    line(table, "recorder", info->recorder);
-    snprintf(text, sizeof text, "%s, %s%s%s", info->capture ? info->capture : "unknown",
-             times[info->timestamps], info->addresses ? ", addresses" : ", no addresses",
+    line("started", info->started);
+    line("host", info->host);
+    line("recorder", info->recorder);
+    snprintf(text, sizeof text, "%s, %s, %s%s", info->capture ? info->capture : "unknown",
+             times[info->timestamps], info->addresses ? "addresses" : "no addresses",
              info->domains ? "" : ", no domains");
-    line(table, "capture", text);
-    snprintf(text, sizeof text, "%s", rh_size_human(info->file_bytes, size, sizeof size));
-    line(table, "file", text);
-    rh_table_print(table, stdout);
-    rh_table_free(table);
+    line("capture", text);
+    line("file", rh_size_human(info->file_bytes, size, sizeof size));
 }
 
 static void

@@ -243,7 +243,7 @@ find_dying(rh_decoder *decoder, rh_hot *hot)
     if (__builtin_expect(hot->step == decoder->steps.end, 0))
         return 0;
     unsigned code = *hot->step++;
-    const rh_live_node *node = hot->live.node, *gap = &node[hot->live.gap];
+    const rh_live_link *link = hot->live.link, *gap = &link[hot->live.gap];
     uint32_t beside = code & 1 ? gap->before : gap->after;
     uint32_t at = code ? beside : hot->live.gap;
     if (__builtin_expect(code <= 2, 1))
@@ -255,10 +255,10 @@ find_dying(rh_decoder *decoder, rh_hot *hot)
     unsigned left = (code - 1) >> 1;
     if (code & 1)
         while (left--)
-            at = node[at].before;
+            at = link[at].before;
     else
         while (left--)
-            at = node[at].after;
+            at = link[at].after;
     return at;
 }
 

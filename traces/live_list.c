@@ -7,10 +7,11 @@ enum { FIRST_CAPACITY = 1024 };
 bool
 rh_live_list_init(rh_live_list *list)
 {
-    *list = (rh_live_list){.node = malloc(FIRST_CAPACITY * sizeof *list->node)};
-    if (!list->node)
+    *list = (rh_live_list){.link = NULL};
+    if (!rh_live_list_reserve(list, FIRST_CAPACITY)) {
+        rh_live_list_release(list);
         return false;
-    list->capacity = FIRST_CAPACITY;
+    }
     rh_live_list_clear(list);
     return true;
 }
@@ -18,13 +19,15 @@ rh_live_list_init(rh_live_list *list)
 void
 rh_live_list_release(rh_live_list *list)
 {
+    free(list->link);
     free(list->node);
-    *list = (rh_live_list){0};
+    *list = (rh_live_list){.link = NULL};
 }
 
 void
 rh_live_list_clear(rh_live_list *list)
 {
+    list->link[0] = (rh_live_link){0, 0};
     list->node[0] = (rh_live_node){.birth = RH_LIVE_NONE};
     list->used = 1;
     list->free = list->gap = 0;
@@ -44,10 +47,14 @@ rh_live_list_reserve(rh_live_list *list, uint32_t more)
         capacity = needed;
     if (capacity > UINT32_MAX)
         capacity = UINT32_MAX;
+    rh_live_link *link = realloc(list->link, capacity * sizeof *link);
+    if (link)
+        list->link = link;
     rh_live_node *node = realloc(list->node, capacity * sizeof *node);
-    if (!node)
+    if (node)
+        list->node = node;
+    if (!link || !node)
         return false;
-    list->node = node;
     list->capacity = (uint32_t)capacity;
     return true;
 }

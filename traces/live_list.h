@@ -1,5 +1,6 @@
-/* The live blocks in the order of their birth: a doubly linked list in one array, so that a link is
- * 32 bits and a node's index is a dense slot, reused last in, first out.
+/* The live blocks in the order of their birth: a doubly linked list in arrays, so that a link is 32
+ * bits and a node's index is a dense slot, reused last in, first out. Links lie apart from the
+ * rest: the way to a dying block leads over links alone.
  *
  * Node 0 is the sentinel: `after` is the oldest live block, `before` the youngest, and its birth
  * number is above any other. The gap is where the previous death took a node out, kept as the node
@@ -12,8 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct rh_live_node {
+typedef struct rh_live_link {
     uint32_t before, after;
+} rh_live_link;
+
+typedef struct rh_live_node {
     uint64_t birth; /* its number; RH_LIVE_NONE in a free slot */
     uint64_t what;  /* size, and from RH_LIVE_SHIFT on the domain and whether it was born nested */
 } rh_live_node;
@@ -23,6 +27,7 @@ typedef struct rh_live_node {
 #define RH_LIVE_NESTED ((uint64_t)4 << RH_LIVE_SHIFT)
 
 typedef struct rh_live_list {
+    rh_live_link *link;
     rh_live_node *node;
     uint32_t used;     /* slots ever used, the sentinel included: every index is below it */
     uint32_t capacity; /* slots there is memory for */
@@ -70,7 +75,7 @@ rh_live_take_slot(rh_live_list *list)
 {
     uint32_t slot = list->free;
     if (slot)
-        list->free = list->node[slot].after;
+        list->free = list->link[slot].after;
     else
         slot = list->used++;
     return slot;
@@ -81,13 +86,12 @@ static inline void
 rh_live_append(rh_live_list *list, uint32_t slot, uint64_t what)
 {
     rh_live_node *node = &list->node[slot];
-    uint32_t youngest = list->node[0].before;
-    node->before = youngest;
-    node->after = 0;
+    uint32_t youngest = list->link[0].before;
+    list->link[slot] = (rh_live_link){youngest, 0};
+    list->link[youngest].after = slot;
+    list->link[0].before = slot;
     node->birth = list->births++;
     node->what = what;
-    list->node[youngest].after = slot;
-    list->node[0].before = slot;
     list->blocks++;
     list->bytes += rh_live_size(node);
 }
@@ -96,20 +100,19 @@ rh_live_append(rh_live_list *list, uint32_t slot, uint64_t what)
 static inline void
 rh_live_unlink(rh_live_list *list, uint32_t slot)
 {
-    rh_live_node *node = &list->node[slot];
-    list->node[node->before].after = node->after;
-    list->node[node->after].before = node->before;
-    list->gap = node->after;
+    rh_live_link gone = list->link[slot];
+    list->link[gone.before].after = gone.after;
+    list->link[gone.after].before = gone.before;
+    list->gap = gone.after;
     list->blocks--;
-    list->bytes -= rh_live_size(node);
+    list->bytes -= rh_live_size(&list->node[slot]);
 }
 
 static inline void
 rh_live_give_slot(rh_live_list *list, uint32_t slot)
 {
-    rh_live_node *node = &list->node[slot];
-    node->birth = RH_LIVE_NONE;
-    node->after = list->free;
+    list->node[slot].birth = RH_LIVE_NONE;
+    list->link[slot].after = list->free;
     list->free = slot;
 }
 

@@ -309,7 +309,7 @@ static void
 match(const rh_live_list *live, const rh_snapshot *snapshot, uint32_t *slot, rh_bridge *bridge)
 {
     size_t i = 0;
-    for (uint32_t at = live->node[0].after; at; at = live->node[at].after) {
+    for (uint32_t at = live->link[0].after; at; at = live->link[at].after) {
         uint64_t birth = live->node[at].birth;
         while (i < snapshot->count && snapshot->birth[i] < birth)
             slot[i++] = 0;
@@ -331,7 +331,7 @@ adopt(rh_reader *reader, const rh_snapshot *snapshot, const uint32_t *slot)
     rh_bridge *bridge = &reader->bridge;
     for (size_t i = 0; i < bridge->death_count; i++)
         rh_live_give_slot(live, bridge->deaths[i].slot);
-    live->node[0].before = live->node[0].after = 0;
+    live->link[0].before = live->link[0].after = 0;
     live->blocks = live->bytes = live->gap = 0;
     rh_birth_index_restart(&decoder->births, reader->head.first_birth);
     for (size_t i = 0; i < snapshot->count; i++) {
@@ -383,7 +383,7 @@ audit(rh_reader *reader)
     const rh_live_list *live = &reader->decoder.live;
     if (status == RH_OK) {
         size_t i = 0;
-        for (uint32_t at = live->node[0].after; at; at = live->node[at].after, i++)
+        for (uint32_t at = live->link[0].after; at; at = live->link[at].after, i++)
             if (i >= snapshot.count || snapshot.birth[i] != live->node[at].birth ||
                 snapshot.what[i] != live->node[at].what)
                 break;

@@ -121,6 +121,8 @@ write_members(const rh_trace_info *info, const member *members)
     json_t *object = json_object();
     for (; object && members->name; members++) {
         json_t *value = value_of((const char *)info + members->offset, members->kind);
+        if (json_is_null(value)) /* unknown is left out */
+            continue;
         if (json_object_set_new(object, members->name, value) != 0) {
             json_decref(object);
             object = NULL;

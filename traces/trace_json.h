@@ -1,5 +1,6 @@
 /* The JSON inside a trace: the header's provenance and the totals at the end. Names are those of
- * rh_trace_info; unknown names are passed over, so that later recorders may say more. */
+ * rh_trace_info; what is unknown is left out, and unknown names are passed over, so that later
+ * recorders may say more. */
 #ifndef REHEAP_TRACES_TRACE_JSON_H
 #define REHEAP_TRACES_TRACE_JSON_H
 

@@ -259,7 +259,7 @@ gather_snapshot(rh_writer *writer)
         return false;
     uint8_t *gap_out = gaps->data + gaps->size, *size_out = sizes->data + sizes->size;
     uint64_t expected = 0;
-    for (uint32_t at = live->node[0].after; at; at = live->node[at].after) {
+    for (uint32_t at = live->link[0].after; at; at = live->link[at].after) {
         const rh_live_node *node = &live->node[at];
         gap_out = rh_put_varint(gap_out, node->birth - expected);
         expected = node->birth + 1;
@@ -441,14 +441,14 @@ put_death(rh_writer *writer, uint32_t slot)
     uint8_t code = 0;
     if (birth >= live->node[at].birth) {
         while (at != slot && code < 2 * STEPS_TRIED) {
-            at = live->node[at].after;
+            at = live->link[at].after;
             code = (uint8_t)(code + 2);
         }
     } else {
-        at = live->node[at].before;
+        at = live->link[at].before;
         code = 1;
         while (at != slot && code < 2 * STEPS_TRIED) {
-            at = live->node[at].before;
+            at = live->link[at].before;
             code = (uint8_t)(code + 2);
         }
     }
@@ -655,6 +655,7 @@ rh_writer_event(rh_writer *writer, const rh_event *event, uint32_t *handle, rh_e
 void
 rh_writer_expect(const rh_writer *writer, uint32_t handle)
 {
+    __builtin_prefetch(&writer->live.link[handle], 1);
     __builtin_prefetch(&writer->live.node[handle], 1);
 }
 

@@ -3,6 +3,7 @@
 #ifndef REHEAP_TESTS_STORY_H
 #define REHEAP_TESTS_STORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,10 @@ void story_release(story *told);
 
 /* Writes it with `options` to `path`; aborts the test when that fails. */
 void story_write(const story *told, const char *path, const rh_writer_options *options);
+
+/* Adds `more` to the number that follows `name` in the totals of the trace at `path`, and mends the
+ * checksum; false when it is not there. */
+bool story_forge_totals(const char *path, const char *name, unsigned more);
 
 /* A path in the folder tests may write to; from malloc. */
 char *story_path(const char *name);
