@@ -4,6 +4,7 @@
  * counts and remembers them, so that close can give them back. What the library knows of its pools
  * it tells only as text, which a snapshot has it print into a file in memory and reads back. Blocks
  * above the small threshold and the raw domain are the C library's and appear in no figure here.
+ * The size of a block in an arena stands in the header of its pool.
  *
  * The library keeps its state in globals: one heap to a process for each library. Close unloads it,
  * and with it the state.
@@ -12,6 +13,7 @@
 #include "alloc/cpython.h"
 
 #include <dlfcn.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -25,6 +27,13 @@
 #define LIBRARY_PACKAGE  "libpython3.11"
 
 enum { ALIGNMENT = 16, OLDEST_MINOR = 7, NEWEST_MINOR = 11, TEXT_BYTES = 16384 };
+/* Pools are larger since LARGE_POOLS_MINOR. */
+enum {
+    POOL_CLASS_OFFSET = 36,
+    POOL_BYTES = 4096,
+    LARGE_POOL_BYTES = 16384,
+    LARGE_POOLS_MINOR = 10
+};
 
 typedef struct arena {
     void *address;
@@ -39,6 +48,7 @@ typedef struct python_library {
     void (*get_arenas)(PyObjectArenaAllocator *);
     void (*set_arenas)(PyObjectArenaAllocator *);
     int (*print_stats)(FILE *);
+    int minor; /* of its version 3.x */
 } python_library;
 
 typedef struct cpython_heap {
@@ -46,23 +56,42 @@ typedef struct cpython_heap {
     python_library python;
     PyObjectArenaAllocator source, original; /* under the wrapper; the library's own */
     uint64_t arenas_allocated, arenas_released, arenas_highwater, arena_bytes;
-    rh_side_memory arenas; /* of struct arena: those held, in no order */
+    rh_side_memory arenas; /* of struct arena: those held, by address */
     size_t arenas_current;
+    size_t pool_bytes;
     FILE *stats;
     char stats_buffer[TEXT_BYTES];
 } cpython_heap;
+
+/* The place of the first arena held that begins after `address`. */
+static size_t
+place_after(const cpython_heap *cpython, const void *address)
+{
+    const arena *held = cpython->arenas.base;
+    size_t low = 0, high = cpython->arenas_current;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if ((uintptr_t)held[middle].address > (uintptr_t)address)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
 
 static void *
 arena_alloc(void *ctx, size_t size)
 {
     cpython_heap *cpython = ctx;
-    size_t place = cpython->arenas_current;
-    if (!rh_side_memory_grow(&cpython->arenas, (place + 1) * sizeof(arena)))
+    size_t count = cpython->arenas_current;
+    if (!rh_side_memory_grow(&cpython->arenas, (count + 1) * sizeof(arena)))
         return NULL;
     void *address = cpython->source.alloc(cpython->source.ctx, size);
     if (!address)
         return NULL;
-    ((arena *)cpython->arenas.base)[place] = (arena){address, size};
+    arena *at = (arena *)cpython->arenas.base + place_after(cpython, address);
+    memmove(at + 1, at, (size_t)((arena *)cpython->arenas.base + count - at) * sizeof *at);
+    *at = (arena){address, size};
     cpython->arenas_allocated++;
     cpython->arena_bytes += size;
     if (++cpython->arenas_current > cpython->arenas_highwater)
@@ -74,16 +103,30 @@ static void
 arena_free(void *ctx, void *address, size_t size)
 {
     cpython_heap *cpython = ctx;
-    arena *held = cpython->arenas.base;
-    for (size_t i = 0; i < cpython->arenas_current; i++) {
-        if (held[i].address == address) {
-            held[i] = held[--cpython->arenas_current];
-            cpython->arenas_released++;
-            cpython->arena_bytes -= size;
-            break;
-        }
-    }
+    arena *end = (arena *)cpython->arenas.base + cpython->arenas_current;
+    arena *after = (arena *)cpython->arenas.base + place_after(cpython, address);
+    memmove(after - 1, after, (size_t)(end - after) * sizeof *after);
+    cpython->arenas_current--;
+    cpython->arenas_released++;
+    cpython->arena_bytes -= size;
     cpython->source.free(cpython->source.ctx, address, size);
+}
+
+/* The size class stands in the header of the block's pool, which has been the same from 3.7
+ * to 3.11: a count, three pointers, the number of the arena, and the class. */
+static size_t
+usable_size(rh_heap *heap, PyMemAllocatorDomain domain, const void *block)
+{
+    (void)domain;
+    const cpython_heap *cpython = (cpython_heap *)heap;
+    size_t place = place_after(cpython, block);
+    const arena *held = (const arena *)cpython->arenas.base + place - (place > 0);
+    if (place == 0 || (uintptr_t)block - (uintptr_t)held->address >= held->size)
+        return malloc_usable_size((void *)(uintptr_t)block);
+    uintptr_t pool = (uintptr_t)block & ~(uintptr_t)(cpython->pool_bytes - 1);
+    uint32_t size_class;
+    memcpy(&size_class, (const char *)pool + POOL_CLASS_OFFSET, sizeof size_class);
+    return (size_class + 1) * (size_t)ALIGNMENT;
 }
 
 static void
@@ -186,6 +229,7 @@ close_cpython(rh_heap *heap)
 }
 
 static const rh_heap_operations operations = {
+    .usable_size = usable_size,
     .get_arenas = get_arenas,
     .set_arenas = set_arenas,
     .snapshot = snapshot,
@@ -226,12 +270,12 @@ resolve(python_library *python)
 
 /* Later versions need a thread state for their first allocation, and crash without one. */
 static rh_status
-check_version(const python_library *python, const char *path, rh_error *error)
+check_version(python_library *python, const char *path, rh_error *error)
 {
-    int major = 0, minor = 0;
+    int major = 0;
     const char *version = python->get_version();
-    if (sscanf(version, "%d.%d", &major, &minor) != 2 || major != 3 || minor < OLDEST_MINOR ||
-        minor > NEWEST_MINOR)
+    if (sscanf(version, "%d.%d", &major, &python->minor) != 2 || major != 3 ||
+        python->minor < OLDEST_MINOR || python->minor > NEWEST_MINOR)
         return rh_fail(error, RH_CANNOT_RUN,
                        "%s is Python %.*s; only 3.%d to 3.%d work without an interpreter", path,
                        (int)strcspn(version, " "), version, OLDEST_MINOR, NEWEST_MINOR);
@@ -296,6 +340,7 @@ open_cpython(const rh_spec_part *part, rh_heap **heap, rh_error *error)
     cpython->python = python;
     cpython->heap.operations = &operations;
     cpython->heap.natural_alignment = ALIGNMENT;
+    cpython->pool_bytes = python.minor < LARGE_POOLS_MINOR ? POOL_BYTES : LARGE_POOL_BYTES;
     for (int i = 0; i < RH_DOMAINS; i++)
         python.get_allocator((PyMemAllocatorDomain)i, &cpython->heap.domain[i]);
     python.get_arenas(&cpython->original);
