@@ -32,10 +32,11 @@ samples_bytes(const rh_channel *channel)
     return ALIGNED(channel->sample_capacity * sizeof(rh_sample));
 }
 
-static uint64_t
-buffer_bytes(void)
+uint64_t
+rh_channel_batch_bytes(void)
 {
-    return ALIGNED(RH_CHANNEL_CODES * sizeof(rh_code) + RH_CHANNEL_WIDES * sizeof(rh_wide));
+    return ALIGNED(sizeof(rh_batch_header) + RH_CHANNEL_CODES * sizeof(rh_code) +
+                   RH_CHANNEL_WIDES * sizeof(rh_wide));
 }
 
 static uint64_t
@@ -55,25 +56,29 @@ map(int file, uint64_t bytes, rh_channel **channel, rh_error *error)
 }
 
 rh_status
-rh_channel_create(uint32_t members, uint64_t slots, uint64_t sample_capacity, int *file,
-                  rh_channel **channel, rh_error *error)
+rh_channel_create(const rh_channel *plan, int *file, rh_channel **channel, rh_error *error)
 {
-    rh_channel plan = {
-        .members = members, .slots = slots, .sample_capacity = sample_capacity, .parent = getpid()};
-    plan.bytes = buffers_at(&plan) + RH_CHANNEL_BUFFERS * buffer_bytes();
+    rh_channel made = {.members = plan->members,
+                       .buffers = plan->whole ? plan->buffers : RH_CHANNEL_RING,
+                       .whole = plan->whole,
+                       .slots = plan->slots,
+                       .sample_capacity = plan->sample_capacity,
+                       .spins = plan->spins,
+                       .parent = getpid()};
+    made.bytes = buffers_at(&made) + made.buffers * rh_channel_batch_bytes();
     *file = memfd_create("reheap-replay", MFD_CLOEXEC);
-    if (*file < 0 || ftruncate(*file, (off_t)plan.bytes) != 0) {
+    if (*file < 0 || ftruncate(*file, (off_t)made.bytes) != 0) {
         rh_fail_errno(error, RH_SYSTEM, errno, "cannot create memory shared between processes");
         if (*file >= 0)
             close(*file);
         return RH_SYSTEM;
     }
-    rh_status status = map(*file, plan.bytes, channel, error);
+    rh_status status = map(*file, made.bytes, channel, error);
     if (status != RH_OK) {
         close(*file);
         return status;
     }
-    **channel = plan;
+    **channel = made;
     return RH_OK;
 }
 
@@ -108,15 +113,23 @@ rh_channel_samples(rh_channel *channel, uint32_t index)
     return (rh_sample *)((char *)channel + samples_at(channel) + index * samples_bytes(channel));
 }
 
+rh_batch_header *
+rh_channel_batch(rh_channel *channel, uint32_t batch)
+{
+    uint64_t buffer = batch % channel->buffers;
+    return (rh_batch_header *)((char *)channel + buffers_at(channel) +
+                               buffer * rh_channel_batch_bytes());
+}
+
 rh_program
 rh_channel_program(rh_channel *channel, uint32_t batch)
 {
-    uint32_t buffer = batch % RH_CHANNEL_BUFFERS;
-    char *codes = (char *)channel + buffers_at(channel) + buffer * buffer_bytes();
-    return (rh_program){.codes = (rh_code *)codes,
-                        .wides = (rh_wide *)(codes + RH_CHANNEL_CODES * sizeof(rh_code)),
-                        .code_count = channel->batch[buffer].code_count,
-                        .wide_count = channel->batch[buffer].wide_count,
+    rh_batch_header *head = rh_channel_batch(channel, batch);
+    rh_code *codes = (rh_code *)(head + 1);
+    return (rh_program){.codes = codes,
+                        .wides = (rh_wide *)(codes + RH_CHANNEL_CODES),
+                        .code_count = head->code_count,
+                        .wide_count = head->wide_count,
                         .code_capacity = RH_CHANNEL_CODES,
                         .wide_capacity = RH_CHANNEL_WIDES};
 }
@@ -141,22 +154,26 @@ rh_channel_wait_for_room(rh_channel *channel, uint32_t batch, uint32_t slowest,
 {
     rh_member *member = rh_channel_member(channel, slowest);
     for (uint32_t i = 0; i < channel->spins; i++) {
-        if (batch - atomic_load(&member->consumed) < RH_CHANNEL_BUFFERS)
+        if (batch - atomic_load(&member->consumed) < channel->buffers)
             return true;
         __builtin_ia32_pause();
     }
     atomic_store(&channel->producer_waits, 1);
     uint32_t freed = atomic_load(&channel->freed);
-    if (batch - atomic_load(&member->consumed) >= RH_CHANNEL_BUFFERS)
+    if (batch - atomic_load(&member->consumed) >= channel->buffers)
         rh_channel_sleep(&channel->freed, freed, milliseconds);
     atomic_store(&channel->producer_waits, 0);
-    return batch - atomic_load(&member->consumed) < RH_CHANNEL_BUFFERS;
+    return batch - atomic_load(&member->consumed) < channel->buffers;
 }
 
 void
-rh_channel_publish(rh_channel *channel, uint32_t batch)
+rh_channel_publish(rh_channel *channel, uint32_t batch, bool last)
 {
     atomic_store(&channel->produced, batch + 1);
+    if (last) {
+        atomic_store(&channel->complete, 1);
+        rh_channel_wake(&channel->complete);
+    }
     if (atomic_load(&channel->consumers_wait))
         rh_channel_wake(&channel->produced);
 }
@@ -170,6 +187,8 @@ covers(uint32_t produced, uint32_t batch)
 void
 rh_channel_wait_for_batch(rh_channel *channel, uint32_t batch)
 {
+    while (channel->whole && !atomic_load(&channel->complete))
+        rh_channel_sleep(&channel->complete, 0, 0);
     for (uint32_t i = 0; i < channel->spins; i++) {
         if (covers(atomic_load(&channel->produced), batch))
             return;
@@ -186,8 +205,16 @@ void
 rh_channel_release(rh_channel *channel, rh_member *member)
 {
     atomic_fetch_add(&member->consumed, 1);
-    if (atomic_load(&channel->producer_waits)) {
+    if (!channel->whole && atomic_load(&channel->producer_waits)) {
         atomic_fetch_add(&channel->freed, 1);
         rh_channel_wake(&channel->freed);
     }
+}
+
+void
+rh_channel_finish(rh_channel *channel, rh_member *member)
+{
+    atomic_store(&member->finished, 1);
+    atomic_fetch_add(&channel->freed, 1);
+    rh_channel_wake(&channel->freed);
 }

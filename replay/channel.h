@@ -6,7 +6,8 @@
  * allocates nothing of its own between the first and the last event. Who has to wait spins for a
  * moment and then sleeps on a futex.
  *
- *     channel | member 0 | member 1 ... | samples | codes 0 | wides 0 | codes 1 | wides 1 ...
+ *     channel | member 0 | member 1 ... | samples | head 0 | codes 0 | wides 0 | head 1 | codes 1
+ * ...
  */
 #ifndef REHEAP_REPLAY_CHANNEL_H
 #define REHEAP_REPLAY_CHANNEL_H
@@ -23,9 +24,9 @@
 #include "replay/results.h"
 #include "replay/touch.h"
 
-#define RH_CHANNEL_BUFFERS  8
+#define RH_CHANNEL_RING     8 /* buffers of a ring */
 #define RH_CHANNEL_CODES    8192
-#define RH_CHANNEL_WIDES    2048
+#define RH_CHANNEL_WIDES    512
 #define RH_CHANNEL_SPEC_MAX 8192
 
 typedef enum rh_pass { RH_PASS_MEMORY, RH_PASS_THROUGHPUT, RH_PASS_LATENCY } rh_pass;
@@ -66,35 +67,43 @@ typedef struct rh_channel {
     uint64_t bytes; /* of the whole */
     int64_t parent; /* process id */
     uint32_t members;
+    uint32_t buffers;
+    bool whole; /* a buffer for each batch: nobody waits between the first and the last */
     uint64_t slots;
     uint64_t sample_capacity; /* of each member */
     uint32_t spins;           /* before sleeping */
     _Atomic uint32_t produced, producer_waits, freed;
     _Atomic uint32_t consumers_wait;
-    rh_batch_header batch[RH_CHANNEL_BUFFERS];
+    _Atomic uint32_t complete; /* 1: the last batch is written */
 } rh_channel;
 
-/* Creates the memory file and maps it. */
-rh_status rh_channel_create(uint32_t members, uint64_t slots, uint64_t sample_capacity, int *file,
-                            rh_channel **channel, rh_error *error);
+/* Creates the memory file and maps it. `plan`: members, slots, sample_capacity, spins, and for a
+ * whole channel (`whole`) the number of buffers; the rest is ignored. */
+rh_status rh_channel_create(const rh_channel *plan, int *file, rh_channel **channel,
+                            rh_error *error);
+/* Bytes of shared memory that a batch takes. */
+uint64_t rh_channel_batch_bytes(void);
 /* Maps what create made, in another process. */
 rh_status rh_channel_map(int file, rh_channel **channel, rh_error *error);
 void rh_channel_unmap(rh_channel *channel);
 
 rh_member *rh_channel_member(rh_channel *channel, uint32_t index);
 rh_sample *rh_channel_samples(rh_channel *channel, uint32_t index);
-/* A program whose arrays are those of batch number `batch`'s buffer. */
+/* The buffer of batch number `batch`: its head, and a program whose arrays are in it. */
+rh_batch_header *rh_channel_batch(rh_channel *channel, uint32_t batch);
 rh_program rh_channel_program(rh_channel *channel, uint32_t batch);
 
 /* For the parent. Waits at most `milliseconds` until a member counted in `slowest` frees a buffer;
  * false when none did. */
 bool rh_channel_wait_for_room(rh_channel *channel, uint32_t batch, uint32_t slowest,
                               unsigned milliseconds);
-void rh_channel_publish(rh_channel *channel, uint32_t batch);
+void rh_channel_publish(rh_channel *channel, uint32_t batch, bool last);
 
-/* For a member. Waits until batch number `batch` is there. */
+/* For a member. Waits until batch number `batch` is there; with a whole channel, until all are. */
 void rh_channel_wait_for_batch(rh_channel *channel, uint32_t batch);
 void rh_channel_release(rh_channel *channel, rh_member *member);
+/* The member has written its outcome. */
+void rh_channel_finish(rh_channel *channel, rh_member *member);
 
 /* Sleeps until *word is no longer `value`, or for `milliseconds` (0: for ever). */
 void rh_channel_sleep(_Atomic uint32_t *word, uint32_t value, unsigned milliseconds);

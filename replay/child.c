@@ -111,7 +111,7 @@ next_batch(child *self, uint32_t batch, rh_program *program)
     *program = rh_channel_program(self->channel, batch);
     if (batch > 0) /* before the first one is the start of both processes */
         self->member->waited_ticks += rh_host_ticks() - start;
-    return self->channel->batch[batch % RH_CHANNEL_BUFFERS];
+    return *rh_channel_batch(self->channel, batch);
 }
 
 static void
@@ -215,8 +215,7 @@ run(int argc, char **argv)
         replay(&self);
     self.member->status = status;
     snprintf(self.member->message, sizeof self.member->message, "%s", error.message);
-    atomic_store(&self.member->finished, 1);
-    rh_channel_release(self.channel, self.member);
+    rh_channel_finish(self.channel, self.member);
     _exit(0); /* what the allocator would do at exit is not measured */
 }
 

@@ -390,6 +390,8 @@ group_plan(run_state *state, const group_order *order, const attempt_set *attemp
         uint64_t every = (calls + samples - 1) / samples;
         plan.compiler.sample_every = plan.compiler.next_sample = every ? every : 1;
         plan.sample_capacity = samples + 3;
+    } else if (trace->scan.batches * rh_channel_batch_bytes() < rh_host_memory_bytes() / 4) {
+        plan.batches = trace->scan.batches;
     }
     return plan;
 }

@@ -18,9 +18,9 @@
 #include "replay/child.h"
 
 #define PATIENCE_SECONDS 120
-#define LOOK_MS          100  /* how often a waiting parent looks after its children */
-#define SPINS            4000 /* some 50 µs: longer than a batch takes */
-#define CHANNEL_FILE     3    /* its number in a child */
+#define LOOK_MS          100   /* how often a waiting parent looks after its children */
+#define SPINS            20000 /* before sleeping: longer than a batch takes to decode */
+#define CHANNEL_FILE     3     /* its number in a child */
 
 typedef struct child_process {
     pid_t id;          /* 0: not running */
@@ -86,37 +86,60 @@ follow(rh_scan *scan, live_set *live, const rh_event *event)
         scan->peak_live_blocks = scan->end_live_blocks;
 }
 
+/* Compiled as it will be, into one buffer over and over, only to count. */
+typedef struct scan_buffer {
+    rh_code codes[RH_CHANNEL_CODES];
+    rh_wide wides[RH_CHANNEL_WIDES];
+    rh_program program;
+} scan_buffer;
+
 static void
-scan_batch(rh_scan *scan, live_set *live, const rh_batch *batch)
+scan_batch(rh_scan *scan, live_set *live, scan_buffer *buffer, const rh_batch *batch)
 {
-    rh_code codes[256];
-    rh_wide wides[256];
     for (size_t i = 0; i < batch->count; i++)
         follow(scan, live, &batch->events[i]);
     for (size_t done = 0; done < batch->count;) {
-        rh_program program = {
-            .codes = codes, .wides = wides, .code_capacity = 256, .wide_capacity = 256};
-        done += rh_compile(&scan->counts, batch->events + done, batch->count - done, &program);
+        done +=
+            rh_compile(&scan->counts, batch->events + done, batch->count - done, &buffer->program);
+        if (done == batch->count)
+            break;
+        scan->batches++;
+        buffer->program.code_count = buffer->program.wide_count = 0;
     }
+}
+
+static scan_buffer *
+new_scan_buffer(void)
+{
+    scan_buffer *buffer = malloc(sizeof *buffer);
+    if (!buffer)
+        abort();
+    buffer->program = (rh_program){.codes = buffer->codes,
+                                   .wides = buffer->wides,
+                                   .code_capacity = RH_CHANNEL_CODES,
+                                   .wide_capacity = RH_CHANNEL_WIDES};
+    return buffer;
 }
 
 rh_status
 rh_scan_source(const rh_source *source, const rh_compiler *compiler, rh_scan *scan, rh_error *error)
 {
-    *scan = (rh_scan){.counts = *compiler};
+    *scan = (rh_scan){.counts = *compiler, .batches = 1};
     live_set live = {0};
+    scan_buffer *buffer = new_scan_buffer();
     rh_status status;
     rh_batch batch;
     while ((status = source->next(source->ctx, &batch, error)) == RH_OK && batch.count) {
         make_room(&live, batch.slots);
         scan->slots = batch.slots;
-        scan_batch(scan, &live, &batch);
+        scan_batch(scan, &live, buffer, &batch);
         if (rh_interrupted()) {
             status = rh_fail(error, RH_INTERRUPTED, "interrupted");
             break;
         }
     }
     free(live.sizes);
+    free(buffer);
     return status;
 }
 
@@ -218,10 +241,12 @@ reap(rh_group *group)
     for (uint32_t i = 0; i < group->plan->members; i++) {
         child_process *process = &group->processes[i];
         int wait_status;
-        if (!process->id || waitpid(process->id, &wait_status, WNOHANG) != process->id)
+        rh_member *member = rh_channel_member(group->channel, i);
+        bool finished = atomic_load(&member->finished); /* then it is about to end */
+        if (!process->id ||
+            waitpid(process->id, &wait_status, finished ? 0 : WNOHANG) != process->id)
             continue;
         process->id = 0;
-        rh_member *member = rh_channel_member(group->channel, i);
         if (!atomic_load(&member->finished))
             mark_failed(group, i, wait_status);
     }
@@ -308,6 +333,9 @@ typedef struct feed_state {
 static rh_status
 take_buffer(feed_state *feeder, rh_error *error)
 {
+    const rh_channel *channel = feeder->group->channel;
+    if (channel->whole && feeder->batch >= channel->buffers)
+        return rh_fail(error, RH_BAD_INPUT, "the trace changed while it was read");
     rh_status status = wait_for_room(feeder->group, feeder->batch, error);
     feeder->program = rh_channel_program(feeder->group->channel, feeder->batch);
     feeder->program.code_count = feeder->program.wide_count = 0;
@@ -319,14 +347,14 @@ publish(feed_state *feeder, bool last)
 {
     rh_channel *channel = feeder->group->channel;
     const rh_compiler *compiler = &feeder->compiler;
-    channel->batch[feeder->batch % RH_CHANNEL_BUFFERS] =
+    *rh_channel_batch(channel, feeder->batch) =
         (rh_batch_header){.code_count = feeder->program.code_count,
                           .wide_count = feeder->program.wide_count,
                           .calls = compiler->calls - feeder->calls_before,
                           .last = last,
                           .time_ns = compiler->has_times ? compiler->last_time_ns : RH_UNKNOWN};
     feeder->calls_before = compiler->calls;
-    rh_channel_publish(channel, feeder->batch++);
+    rh_channel_publish(channel, feeder->batch++, last);
     if (feeder->group->plan->progress)
         feeder->group->plan->progress(feeder->group->plan->progress_ctx, compiler->calls);
 }
@@ -369,16 +397,20 @@ feed(rh_group *group, const rh_source *source, rh_error *error)
 static rh_status
 wait_for_all(rh_group *group, rh_error *error)
 {
-    while (reap(group), anyone_running(group)) {
+    for (uint32_t i = 0; i < group->plan->members; i++)
+        group->processes[i].moved_ns = rh_host_now_ns();
+    for (;;) {
+        uint32_t freed = atomic_load(&group->channel->freed);
+        reap(group);
+        if (!anyone_running(group))
+            return RH_OK;
         if (rh_interrupted())
             return rh_fail(error, RH_INTERRUPTED, "interrupted");
-        uint32_t freed = atomic_load(&group->channel->freed);
         atomic_store(&group->channel->producer_waits, 1);
-        rh_channel_sleep(&group->channel->freed, freed, 1);
+        rh_channel_sleep(&group->channel->freed, freed, LOOK_MS);
         for (uint32_t i = 0; i < group->plan->members; i++)
             end_stuck(group, i);
     }
-    return RH_OK;
 }
 
 /* A time pass gets the last processor for its child, and this process keeps off it. */
@@ -421,13 +453,18 @@ rh_group_run(const rh_group_plan *plan, const rh_source *source, rh_group **run,
     for (uint32_t i = 0; i < plan->members; i++)
         group->processes[i].words = -1;
     int file;
-    rh_status status = rh_channel_create(plan->members, plan->slots, plan->sample_capacity, &file,
-                                         &group->channel, error);
+    const rh_channel channel = {.members = plan->members,
+                                .whole = plan->batches > 0,
+                                .buffers = plan->batches,
+                                .slots = plan->slots,
+                                .sample_capacity = plan->sample_capacity,
+                                .spins =
+                                    plan->members == 1 && rh_host_processors() > 1 ? SPINS : 0};
+    rh_status status = rh_channel_create(&channel, &file, &group->channel, error);
     if (status != RH_OK) {
         rh_group_close(group);
         return status;
     }
-    group->channel->spins = plan->members == 1 && rh_host_processors() > 1 ? SPINS : 0;
     status = start_all(group, file, error);
     close(file);
     if (status == RH_OK) {

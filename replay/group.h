@@ -21,6 +21,7 @@ typedef struct rh_source {
 /* What a first reading of a source tells, before anything is run. */
 typedef struct rh_scan {
     uint32_t slots;
+    uint32_t batches; /* that a channel needs for all of it, without samples */
     rh_compiler counts;
     uint64_t peak_requested_bytes, peak_live_blocks;
     uint64_t end_requested_bytes, end_live_blocks;
@@ -39,6 +40,8 @@ typedef struct rh_group_plan {
     const char *const *specs;     /* as the children open them */
     const char *const *libraries; /* to preload, "" for none */
     uint32_t members;
+    uint32_t batches; /* above 0: all of the trace, so many batches, is compiled before a member
+                         starts; 0: while they run */
     unsigned patience_seconds; /* a member that makes no progress for so long is ended; 0: 120 */
     void (*progress)(void *ctx, uint64_t calls);
     void *progress_ctx;

@@ -43,7 +43,7 @@ enum {
 #define RH_CODE_SLOTS      ((uint32_t)1 << RH_CODE_SLOT_BITS)
 #define RH_CODE_OF(code)   ((unsigned)((code) & ((1u << RH_CODE_BITS) - 1)))
 #define RH_CODE_CALL(of)   ((of) & ~3u) /* of: an RH_CODE_OF that is neither FREE_NULL nor WIDE */
-#define RH_CODE_DOMAIN(of) ((of) & 3u)
+#define RH_CODE_DOMAIN(of) ((of)&3u)
 #define RH_CODE_SLOT(code) ((uint32_t)(code) >> RH_CODE_BITS)
 #define RH_CODE_SIZE(code) ((code) >> 32)
 

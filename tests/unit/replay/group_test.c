@@ -68,12 +68,13 @@ run(const rh_group_plan *plan)
     return group;
 }
 
+/* Fed while it runs, or with all of the trace before it starts. */
 static void
-test_throughput(void **state)
+expect_throughput(uint32_t batches)
 {
-    (void)state;
     const char *specs[] = {"bump"};
     rh_group_plan plan = plan_for(RH_PASS_THROUGHPUT, specs, 1);
+    plan.batches = batches;
     rh_group *group = run(&plan);
     const rh_member *member = rh_group_member(group, 0);
     assert_string_equal(member->message, "");
@@ -83,6 +84,28 @@ test_throughput(void **state)
     assert_int_equal(member->failed_allocations, 0);
     assert_true(member->loop_ticks > 0);
     rh_group_close(group);
+}
+
+static void
+test_throughput(void **state)
+{
+    (void)state;
+    expect_throughput(0);
+    assert_true(scan.batches >= CALLS / RH_CHANNEL_CODES);
+    expect_throughput(scan.batches);
+}
+
+static void
+test_more_batches_than_were_counted(void **state)
+{
+    (void)state;
+    const char *specs[] = {"bump"};
+    rh_group_plan plan = plan_for(RH_PASS_THROUGHPUT, specs, 1);
+    plan.batches = scan.batches - 1;
+    rh_source source = rh_test_events_source(&events);
+    rh_group *group;
+    rh_error error;
+    assert_int_equal(rh_group_run(&plan, &source, &group, &error), RH_BAD_INPUT);
 }
 
 static void
@@ -213,6 +236,7 @@ main(int argc, char **argv)
     rh_child_asked(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_throughput),
+        cmocka_unit_test(test_more_batches_than_were_counted),
         cmocka_unit_test(test_latency_times_every_call),
         cmocka_unit_test(test_memory_alone_and_in_company),
         cmocka_unit_test(test_requests_are_the_traces),
