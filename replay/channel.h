@@ -50,6 +50,7 @@ typedef struct rh_member {
     bool pinned;
     uint64_t calls, failed_allocations, skipped_events; /* time passes */
     uint64_t loop_ticks, waited_ticks;
+    uint64_t preempted_ticks;               /* of loop_ticks: without the processor */
     uint64_t page_faults, context_switches; /* while replaying; the latter involuntary */
     uint64_t probe_ticks;
     rh_histogram histograms[RH_TIMED_OPERATIONS];

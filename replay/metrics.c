@@ -52,9 +52,11 @@ static void
 add_time(rh_metrics *metrics, const rh_member *member, double ticks_per_ns)
 {
     double loop_ns = (double)member->loop_ticks / ticks_per_ns;
+    double preempted_ns = (double)member->preempted_ticks / ticks_per_ns;
     double calls = (double)member->calls;
-    add(metrics, "ns_per_event", calls > 0 ? loop_ns / calls : NAN);
+    add(metrics, "ns_per_event", calls > 0 ? (loop_ns - preempted_ns) / calls : NAN);
     add(metrics, "wall_ns", loop_ns);
+    add(metrics, "preempted_ns", preempted_ns);
     add(metrics, "waited_ns", (double)member->waited_ticks / ticks_per_ns);
 }
 
