@@ -184,6 +184,8 @@ shape_makes_sense(const rh_shape *shape)
         return false;
     if (operation == RH_SHAPE_THREAD)
         return shape->size < UINT32_MAX;
+    if (operation == RH_FREE)
+        return shape->size == 0;
     if (operation == RH_MARK || operation == RH_CHECKPOINT)
         return shape->size <= RH_TEXT_MAX;
     if (!rh_bears(operation, flags))
