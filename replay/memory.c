@@ -4,6 +4,9 @@
 
 #include "replay/self_maps.h"
 
+/* The least step between two looks at a foreign heap that grows. */
+#define LOOK_BYTES (UINT64_C(64) << 10)
+
 double
 rh_sample_rounding(const rh_sample *sample)
 {
@@ -57,22 +60,31 @@ add_resident(rh_memory *memory, rh_sample *sample)
         memory->totals->peak_resident_bytes = resident;
 }
 
-/* A foreign heap is seen only at its samples: peaks and means are over these. */
+/* Peaks of a foreign heap, as far as it is looked at. */
 static void
-observe_foreign(rh_memory *memory, const rh_sample *sample)
+compare_foreign(rh_memory *memory, const rh_sample *sample)
 {
     rh_memory_totals *totals = memory->totals;
     uint64_t mapped = sample->counters.mapped_bytes;
     if (mapped == RH_UNKNOWN)
         return;
-    totals->mapped_sum += mapped;
-    totals->requested_sum += memory->requested_bytes;
-    if (totals->sample_count == 0 || mapped > totals->peak.counters.mapped_bytes)
+    bool first = totals->mapped_at_peak_requested == RH_UNKNOWN;
+    if (first || mapped > totals->peak.counters.mapped_bytes)
         totals->peak = *sample;
-    if (memory->requested_bytes > memory->peak_sampled_requested || totals->sample_count == 0) {
-        memory->peak_sampled_requested = memory->requested_bytes;
+    if (first || memory->requested_bytes > memory->looked_requested) {
+        memory->looked_requested = memory->requested_bytes;
         totals->mapped_at_peak_requested = mapped;
     }
+}
+
+static void
+look_at_foreign(rh_memory *memory)
+{
+    rh_sample sample;
+    memory->next_look = memory->requested_bytes + memory->requested_bytes / 128 + LOOK_BYTES;
+    take_sample(memory, RH_UNKNOWN, &sample);
+    add_resident(memory, &sample);
+    compare_foreign(memory, &sample);
 }
 
 static void
@@ -81,8 +93,13 @@ record_sample(rh_memory *memory, uint64_t time_ns)
     rh_sample sample;
     take_sample(memory, time_ns, &sample);
     add_resident(memory, &sample);
-    if (!memory->heap->mapped_bytes)
-        observe_foreign(memory, &sample);
+    if (!memory->heap->mapped_bytes) {
+        compare_foreign(memory, &sample);
+        if (sample.counters.mapped_bytes != RH_UNKNOWN) {
+            memory->totals->mapped_sum += sample.counters.mapped_bytes;
+            memory->totals->requested_sum += memory->requested_bytes;
+        }
+    }
     memory->totals->end = sample;
     if (memory->totals->sample_count < memory->sample_capacity)
         memory->samples[memory->totals->sample_count++] = sample;
@@ -261,8 +278,11 @@ keep_peaks(rh_memory *memory)
         if (mapped)
             totals->mapped_at_peak_requested = *mapped;
     }
-    if (!mapped)
+    if (!mapped) {
+        if (memory->requested_bytes > memory->next_look)
+            look_at_foreign(memory);
         return;
+    }
     totals->mapped_sum += *mapped;
     totals->requested_sum += memory->requested_bytes;
     if (*mapped > totals->peak.counters.mapped_bytes)

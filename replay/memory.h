@@ -2,8 +2,8 @@
  *
  * After each call the heap's mapped bytes are looked at, so that peaks are those of the run and not
  * of its samples. The clock of this pass is the number of calls. Heaps that cannot tell what they
- * hold are measured through the kernel's maps at each sample, against what was there before the
- * first call.
+ * hold are measured through the kernel's maps, against what was there before the first call: at
+ * each sample, and whenever more is requested than ever before by a step of some 1 %.
  */
 #ifndef REHEAP_REPLAY_MEMORY_H
 #define REHEAP_REPLAY_MEMORY_H
@@ -30,7 +30,7 @@ typedef struct rh_memory_totals {
     uint64_t failed_allocations, skipped_events;
     uint64_t peak_requested_bytes, peak_live_blocks, peak_usable_bytes, peak_resident_bytes;
     uint64_t mapped_at_peak_requested; /* RH_UNKNOWN until known */
-    rh_sum mapped_sum, requested_sum;  /* over the calls, or over the samples of a foreign heap */
+    rh_sum mapped_sum, requested_sum;  /* over the calls; the samples of a foreign heap */
     rh_sample peak;                    /* at the first maximum of mapped_bytes */
     rh_sample end;
     uint64_t sample_count;
@@ -48,7 +48,8 @@ typedef struct rh_memory {
     uint64_t requested_bytes, live_blocks, usable_bytes;
     bool usable_known;
     uint64_t mapped_before, resident_before; /* what is not the heap's */
-    uint64_t peak_sampled_requested;
+    uint64_t looked_requested; /* foreign: the most that was requested when it was last looked at */
+    uint64_t next_look;        /* foreign: look again when so much is requested */
 } rh_memory;
 
 /* Sets up `memory` for `heap`. `resident_before`: rh_self_resident_bytes before the heap was
