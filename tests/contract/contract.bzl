@@ -26,7 +26,7 @@ def contract_tests(specs):
             tags = ["no-asan", "no-tsan"]
         native.sh_test(
             name = _target_name(spec),
-            size = "small",
+            size = "medium",
             srcs = ["run_contract.sh"],
             args = ["$(location :contract)", "'" + spec + "'"] + traits,
             data = [":contract"],
