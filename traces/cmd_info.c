@@ -408,6 +408,8 @@ run(int argc, char **argv)
     rh_interrupt_watch();
     rh_error error = {.status = RH_OK};
     rh_status status = tell(&options, &error);
+    if (error.status == RH_OK && (fflush(stdout) != 0 || ferror(stdout)))
+        status = rh_fail(&error, RH_SYSTEM, "cannot print to the standard output");
     if (status != RH_OK)
         fprintf(stderr, "reheap info: %s\n", error.message);
     return (int)status;
