@@ -33,10 +33,12 @@
 #define COMMIT_BYTES  (UINT64_C(64) << 10)
 #define RELEASE_BYTES (UINT64_C(1) << 20)
 
-#define SPAN_LARGEST  (UINT64_C(1) << 40)
-#define SPAN_SMALLEST (UINT64_C(1) << 30)
-/* The span begins at a multiple of this, so that offsets do not depend on where it lies. */
-#define SPAN_ALIGNMENT (UINT64_C(1) << 30)
+#define SPAN_STANDARD (UINT64_C(1) << 40)
+#define SPAN_SMALLEST (UINT64_C(1) << 26)
+/* The span begins at a multiple of this, so that offsets do not depend on where it lies, whatever
+ * alignments are asked for; where addresses are short, of the smaller one. */
+#define SPAN_ALIGNMENT       (UINT64_C(1) << 30)
+#define SPAN_ALIGNMENT_SHORT (UINT64_C(1) << 21)
 
 /* Unbacked addresses: above every address that a process can have. */
 #define UNBACKED_BASE (UINT64_C(1) << 47)
@@ -512,7 +514,22 @@ rh_bestfit_check(const rh_bestfit *space, rh_error *error)
     return wrong ? rh_fail(error, RH_DIFFERENT, "bestfit: %s", wrong) : RH_OK;
 }
 
-/* Reserves the largest span that the system allows. */
+static bool
+reserve(rh_bestfit *space, uint64_t span, uint64_t alignment)
+{
+    size_t bytes = span + alignment;
+    void *at = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED)
+        return false;
+    space->reservation = at;
+    space->reservation_bytes = bytes;
+    space->base = ((uintptr_t)at + alignment - 1) & ~(alignment - 1);
+    space->span = span;
+    return true;
+}
+
+/* Where a process may have only so many addresses, takes a quarter of what there is: others need
+ * some, too. */
 static bool
 reserve_span(rh_bestfit *space)
 {
@@ -521,18 +538,16 @@ reserve_span(rh_bestfit *space)
         space->span = UNBACKED_SPAN;
         return true;
     }
-    for (uint64_t span = SPAN_LARGEST; span >= SPAN_SMALLEST; span /= 2) {
-        size_t bytes = span + SPAN_ALIGNMENT;
-        void *at = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (at == MAP_FAILED)
-            continue;
-        space->reservation = at;
-        space->reservation_bytes = bytes;
-        space->base = ((uintptr_t)at + SPAN_ALIGNMENT - 1) & ~(SPAN_ALIGNMENT - 1);
-        space->span = span;
+    if (reserve(space, SPAN_STANDARD, SPAN_ALIGNMENT))
         return true;
-    }
-    return false;
+    uint64_t span = SPAN_STANDARD / 2;
+    while (span >= SPAN_SMALLEST && !reserve(space, span, SPAN_ALIGNMENT_SHORT))
+        span /= 2;
+    if (span < 4 * SPAN_SMALLEST)
+        return span >= SPAN_SMALLEST;
+    munmap(space->reservation, space->reservation_bytes);
+    space->reservation = NULL;
+    return reserve(space, span / 4, SPAN_ALIGNMENT_SHORT);
 }
 
 rh_status
@@ -547,7 +562,7 @@ rh_bestfit_open(bool unbacked, rh_bestfit **opened, rh_error *error)
     if (!reserve_span(space) || !prepare(space)) {
         rh_bestfit_close(space);
         return rh_fail(error, RH_SYSTEM, "no room to reserve %" PRIu64 " bytes of addresses",
-                       SPAN_SMALLEST + SPAN_ALIGNMENT);
+                       SPAN_SMALLEST);
     }
     space->first = rh_ranges_begin(&space->ranges, space->span, RH_RANGE_HOLE);
     rh_range_index_add(&space->holes, &space->ranges, space->first);

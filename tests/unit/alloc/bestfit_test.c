@@ -99,6 +99,35 @@ survives_a_full_system(void **state)
         rh_bestfit_close(space);
     }
 }
+
+/* Several spaces find room where addresses are short, and are told when there is none at all. */
+static void
+shares_short_addresses(void **state)
+{
+    (void)state;
+    struct rlimit limit, unlimited;
+    assert_int_equal(getrlimit(RLIMIT_AS, &unlimited), 0);
+    limit = unlimited;
+    limit.rlim_cur = 6ull << 30;
+    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+    rh_bestfit *space[3];
+    for (int i = 0; i < 3; i++) {
+        space[i] = open_space();
+        void *block = rh_bestfit_malloc(space[i], 4096, 20 << 20, true);
+        assert_non_null(block);
+        assert_null(rh_bestfit_malloc(space[i], 16, 6ull << 30, false));
+        verify(space[i]);
+    }
+    limit.rlim_cur = 1 << 20;
+    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+    rh_bestfit *none = NULL;
+    rh_error error = {0};
+    assert_int_equal(rh_bestfit_open(false, &none, &error), RH_SYSTEM);
+    assert_null(none);
+    assert_int_equal(setrlimit(RLIMIT_AS, &unlimited), 0);
+    for (int i = 0; i < 3; i++)
+        rh_bestfit_close(space[i]);
+}
 #endif
 
 typedef struct regions {
@@ -153,6 +182,7 @@ main(void)
     const struct CMUnitTest tests[] = {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
         cmocka_unit_test(survives_a_full_system),
+        cmocka_unit_test(shares_short_addresses),
 #endif
         cmocka_unit_test(a_walk_shows_everything),
     };
