@@ -219,8 +219,8 @@ rh_figure_excess_axis(FILE *script, double bottom, double top, double pixels)
         try_mark(&set, 1, apart);
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && set.count < ENOUGH; i++) {
         double first = ceil((bottom - 1) * 100 / steps[i]);
-        for (double n = first; n < first + 1000 && 1 + n * steps[i] / 100 <= top; n++)
-            try_mark(&set, 1 + n * steps[i] / 100, apart);
+        for (int n = 0; n < 1000 && 1 + (first + n) * steps[i] / 100 <= top; n++)
+            try_mark(&set, 1 + (first + n) * steps[i] / 100, apart);
     }
     fprintf(script, "set logscale y\nset yrange [%.6g:%.6g]\nunset mytics\nset ytics (", bottom,
             top);

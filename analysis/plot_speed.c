@@ -77,8 +77,8 @@ area_of(const dot *dots, size_t count, const rh_quantity *quantity)
         a.bottom = fmin(a.bottom, height_of(dots[i].memory, quantity));
         a.top = fmax(a.top, height_of(dots[i].memory, quantity));
     }
-    double wide = fmax(a.right - a.left, a.right * 0.02), high = fmax(a.top - a.bottom, 1e-9);
-    high = fmax(high, fabs(a.top) * 0.02);
+    double wide = fmax(a.right - a.left, a.right * 0.02), high = a.top - a.bottom;
+    high = fmax(high, quantity->kind == RH_QUANTITY_EXCESS ? 0.01 : fmax(a.top * 0.02, 1024));
     a = (area){a.left - wide * 0.08, a.right + wide * 0.14, a.bottom - high * 0.12,
                a.top + high * 0.12};
     return a;

@@ -49,7 +49,7 @@ load(const rh_plot *plot, series_set *set, rh_error *error)
 static double
 known(uint64_t value)
 {
-    return value == RH_UNKNOWN ? NAN : (double)value;
+    return value > UINT64_MAX / 16 ? NAN : (double)value; /* RH_UNKNOWN, or no sense */
 }
 
 static double
@@ -68,6 +68,7 @@ fragmentation(const rh_sample *sample)
 static void
 write_event_axis(FILE *script, double last_event)
 {
+    last_event = fmax(last_event, 1);
     rh_scale scale = rh_scale_count(last_event);
     fprintf(script, "events = %.0f\nset xlabel 'calls of the allocator replayed%s%s%s'\n",
             scale.divisor, *scale.unit ? " (" : "", scale.unit, *scale.unit ? ")" : "");
@@ -139,8 +140,10 @@ rh_plot_memory(const rh_plot *plot, rh_figures *figures, rh_error *error)
 {
     series_set set;
     rh_status status = load(plot, &set, error);
-    if (status != RH_OK || set.count == 0)
+    if (status != RH_OK || largest_mapped(&set) <= 0) {
+        release(&set);
         return status;
+    }
     rh_figure *figure = rh_figure_begin(figures, "memory", 1100, 600,
                                         "Memory that each allocator holds while the recording is "
                                         "replayed, above what the program has asked for");
@@ -169,11 +172,13 @@ rh_plot_memory(const rh_plot *plot, rh_figures *figures, rh_error *error)
     return RH_OK;
 }
 
-/* The ends of the axis, of 1 + fragmentation: the start and the end of a run, when next to nothing
- * is live, would flatten everything else, so the outermost values leave it. */
-static void
+/* The ends of the axis, of 1 + fragmentation; false when there is none to show: the start and the
+ * end of a run, when next to nothing is live, would flatten everything else, so the outermost
+ * values leave it. */
+static bool
 fragmentation_ends(const series_set *set, double *bottom, double *top)
 {
+    bool any = false;
     *bottom = 1;
     *top = 1.05;
     for (size_t i = 0; i < set->count; i++) {
@@ -187,12 +192,14 @@ fragmentation_ends(const series_set *set, double *bottom, double *top)
         if (isfinite(high) && isfinite(low)) {
             *bottom = fmax(0.1, fmin(*bottom, low));
             *top = fmax(*top, high);
+            any = true;
         }
         free(values);
     }
     double margin = pow(*top / *bottom, 0.05);
     *bottom /= margin;
     *top *= margin;
+    return any;
 }
 
 static void
@@ -214,8 +221,11 @@ rh_plot_fragmentation(const rh_plot *plot, rh_figures *figures, rh_error *error)
 {
     series_set set;
     rh_status status = load(plot, &set, error);
-    if (status != RH_OK || set.count == 0)
+    double bottom, top;
+    if (status != RH_OK || !fragmentation_ends(&set, &bottom, &top)) {
+        release(&set);
         return status;
+    }
     rh_figure *figure =
         rh_figure_begin(figures, "fragmentation", 1100, 600,
                         "Fragmentation over time: memory held beyond what the program has asked "
@@ -224,8 +234,6 @@ rh_plot_fragmentation(const rh_plot *plot, rh_figures *figures, rh_error *error)
     FILE *script = figure->script;
     write_title(plot, figure, "Fragmentation over time: held ÷ asked for − 1");
     write_event_axis(script, set.last_event);
-    double bottom, top;
-    fragmentation_ends(&set, &bottom, &top);
     fprintf(script, "set ylabel 'fragmentation'\n");
     rh_figure_excess_axis(script, bottom, top, 480);
     fprintf(script, "\n");
@@ -243,7 +251,7 @@ rh_plot_fragmentation(const rh_plot *plot, rh_figures *figures, rh_error *error)
     return RH_OK;
 }
 
-/* Arenas: four small panels above each other, one meaning each, the same clock below. */
+/* Arenas: small panels above each other, one meaning each, the same clock below. */
 typedef struct panel {
     size_t offset; /* of the counter */
     const char *heading;
@@ -265,18 +273,42 @@ counter_at(const rh_sample *sample, size_t offset)
     return known(value);
 }
 
+static bool
+any_counts(const series *one, size_t offset)
+{
+    bool any = false;
+    for (size_t j = 0; j < one->count && !any; j++)
+        any = isfinite(counter_at(&one->samples[j], offset));
+    return any;
+}
+
 /* Keeps those that count arenas at all. */
 static void
 keep_arena_users(series_set *set)
 {
     size_t kept = 0;
     for (size_t i = 0; i < set->count; i++) {
-        if (isfinite(counter_at(&set->one[i].samples[set->one[i].count - 1], panels[0].offset)))
+        if (any_counts(&set->one[i], panels[0].offset))
             set->one[kept++] = set->one[i];
         else
             free(set->one[i].samples);
     }
     set->count = kept;
+}
+
+/* The panels for which anybody has numbers. */
+static size_t
+panels_with_numbers(const series_set *set, size_t *which)
+{
+    size_t count = 0;
+    for (size_t p = 0; p < PANELS; p++) {
+        bool any = false;
+        for (size_t i = 0; i < set->count && !any; i++)
+            any = any_counts(&set->one[i], panels[p].offset);
+        if (any)
+            which[count++] = p;
+    }
+    return count;
 }
 
 static void
@@ -312,18 +344,26 @@ legend_left(const series_set *set)
     return 0.97 - (60 + 8.0 * (double)longest) / ARENAS_WIDTH;
 }
 
+/* All in pixels. */
+enum { PANEL_TOP = 78, PANEL_STEP = 190, PANEL_HEIGHT = 166, PANELS_BELOW = 60 };
+
+/* Panel `p` in the place `row`, which is the last or not. */
 static void
-write_arena_panel(FILE *script, const char *name, const series_set *set, size_t p)
+write_arena_panel(FILE *script, const char *name, const series_set *set, size_t p, size_t row,
+                  size_t rows)
 {
-    double top = 0.895 - 0.21 * (double)p;
-    fprintf(script,
-            "\nset tmargin at screen %.3f\nset bmargin at screen %.3f\nset ylabel '%s'\n"
-            "%s\nset format x '%s'\n",
-            top, top - 0.185, panels[p].heading,
-            p == 0 ? "set key at screen 0.985,0.895 right top" : "unset key",
-            p + 1 == PANELS ? "%g" : "");
-    if (p + 1 == PANELS)
+    double height = PANEL_TOP + PANEL_STEP * (double)rows + PANELS_BELOW - 24;
+    double top = 1 - (PANEL_TOP + PANEL_STEP * (double)row) / height;
+    fprintf(script, "\nset tmargin at screen %.4f\nset bmargin at screen %.4f\nset ylabel '%s'\n",
+            top, top - PANEL_HEIGHT / height, panels[p].heading);
+    if (row == 0)
+        fprintf(script, "set key at screen 0.985,%.4f right top\nset format x ''\n", top);
+    else
+        fprintf(script, "unset key\n");
+    if (row + 1 == rows) {
+        fprintf(script, "set format x '%%g'\n");
         write_event_axis(script, set->last_event);
+    }
     for (size_t i = 0; i < set->count; i++) {
         fprintf(script,
                 "%s'%s.tsv' index %zu using ($1/events):%zu with linespoints lt %zu pn 8 title ",
@@ -342,8 +382,10 @@ rh_plot_arenas(const rh_plot *plot, rh_figures *figures, rh_error *error)
         keep_arena_users(&set);
     if (status != RH_OK || set.count == 0)
         return status;
+    size_t which[PANELS], rows = panels_with_numbers(&set, which);
     rh_figure *figure =
-        rh_figure_begin(figures, "arenas", ARENAS_WIDTH, 900,
+        rh_figure_begin(figures, "arenas", ARENAS_WIDTH,
+                        PANEL_TOP + PANEL_STEP * (unsigned)rows + PANELS_BELOW - 24,
                         "Arenas over time: how many are held, and how many were ever born, given "
                         "back, and used again after having been empty");
     FILE *script = figure->script;
@@ -356,8 +398,8 @@ rh_plot_arenas(const rh_plot *plot, rh_figures *figures, rh_error *error)
             legend_left(&set));
     write_event_axis(script, set.last_event);
     fprintf(script, "unset xlabel\n");
-    for (size_t p = 0; p < PANELS; p++)
-        write_arena_panel(script, figure->name, &set, p);
+    for (size_t row = 0; row < rows; row++)
+        write_arena_panel(script, figure->name, &set, which[row], row, rows);
     fprintf(script, "unset multiplot\n");
     write_arenas_data(figure->data, &set);
     rh_figure_end(figure);

@@ -83,9 +83,9 @@ write_part(FILE *data, size_t index, const part *this, const rh_subject **bars, 
         double bytes = rh_subject_median(bars[i], this->metric);
         bytes = bytes > 0 ? bytes : isfinite(bytes) ? 0 : NAN;
         fprintf(data, "%zu\t%.0f\t", i, from);
-        rh_figure_number(data, from + bytes);
+        rh_figure_number(data, round(from + bytes));
         fputc('\t', data);
-        rh_figure_number(data, bytes);
+        rh_figure_number(data, round(bytes));
         fprintf(data, "\t%.0f\n", requested_of(bars[i]));
     }
     return true;
@@ -107,7 +107,7 @@ write_bar_part(FILE *script, const char *name, bool first, size_t index, const p
             "%s'%s.tsv' index %zu using ((($2+$3)/2%s)/bytes):1:(($2%s)/bytes):(($3%s)/bytes):"
             "($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '%s' lw 1 "
             "title '%s', \\\n     '' index %zu using ((($2+$3)/2%s)/bytes):"
-            "($4/bytes>widest*%.3f?$1:NaN):(sprintf('%%.3g',$4/bytes)) with labels tc rgb '%s' "
+            "1:($4/bytes>widest*%.3f ? sprintf('%%.3g',$4/bytes) : '') with labels tc rgb '%s' "
             "notitle",
             first ? "plot " : ", \\\n     ", name, index, less, less, less, this->colour,
             this->legend, index, less, LABEL_FROM, this->ink);

@@ -270,6 +270,17 @@ metric_of(const rh_run *run, const char *metric)
     return NAN;
 }
 
+/* Whether a number can be what its name says; what cannot (files come from strangers) counts as
+ * unknown. */
+static bool
+plausible(const char *metric, double value)
+{
+    const double least = strncmp(metric, "fragmentation", 13) == 0 ? -0.999999
+                         : strcmp(metric, "ns_per_event") == 0     ? 1e-6
+                                                                   : 0;
+    return value >= least && value <= 1e18;
+}
+
 static void
 insert_value(rh_values *values, double value, unsigned repetition)
 {
@@ -294,7 +305,7 @@ rh_subject_values(const rh_subject *subject, const char *metric)
         if (strcmp(run->pass, pass) != 0 || strcmp(run->status, "failed") == 0)
             continue;
         double value = metric_of(run, metric);
-        if (isfinite(value))
+        if (plausible(metric, value))
             insert_value(&values, value, run->rep);
     }
     return values;

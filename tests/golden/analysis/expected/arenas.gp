@@ -21,9 +21,9 @@ set key outside right top Left reverse samplen 3 spacing 1.2
 
 do for [form in 'svg png'] {
 if (form eq 'svg') {
-    set terminal svg mousing standalone size 1100,900 font 'sans,14' noenhanced background rgb 'white'
+    set terminal svg mousing standalone size 1100,874 font 'sans,14' noenhanced background rgb 'white'
 } else {
-    set terminal pngcairo size 1100,900 font 'sans,10.5' noenhanced
+    set terminal pngcairo size 1100,874 font 'sans,10.5' noenhanced
 }
 set output 'arenas.'.form
 unset label
@@ -39,10 +39,10 @@ set xlabel 'calls of the allocator replayed (millions)'
 set xrange [0:20]
 unset xlabel
 
-set tmargin at screen 0.895
-set bmargin at screen 0.710
+set tmargin at screen 0.9108
+set bmargin at screen 0.7208
 set ylabel 'held now'
-set key at screen 0.985,0.895 right top
+set key at screen 0.985,0.9108 right top
 set format x ''
 plot 'arenas.tsv' index 0 using ($1/events):2 with linespoints lt 1 pn 8 title 'pymalloc', \
      'arenas.tsv' index 1 using ($1/events):2 with linespoints lt 2 pn 8 title 'pymalloc,arena=256K,pool=4K', \
@@ -52,11 +52,10 @@ plot 'arenas.tsv' index 0 using ($1/events):2 with linespoints lt 1 pn 8 title '
      'arenas.tsv' index 5 using ($1/events):2 with linespoints lt 6 pn 8 title 'pymalloc,arena=4M,pool=8K', \
      'arenas.tsv' index 6 using ($1/events):2 with linespoints lt 7 pn 8 title 'pymalloc,arena=8M,pool=8K'
 
-set tmargin at screen 0.685
-set bmargin at screen 0.500
+set tmargin at screen 0.6934
+set bmargin at screen 0.5034
 set ylabel 'born, ever'
 unset key
-set format x ''
 plot 'arenas.tsv' index 0 using ($1/events):3 with linespoints lt 1 pn 8 title 'pymalloc', \
      'arenas.tsv' index 1 using ($1/events):3 with linespoints lt 2 pn 8 title 'pymalloc,arena=256K,pool=4K', \
      'arenas.tsv' index 2 using ($1/events):3 with linespoints lt 3 pn 8 title 'pymalloc,arena=256K,pool=8K', \
@@ -65,11 +64,10 @@ plot 'arenas.tsv' index 0 using ($1/events):3 with linespoints lt 1 pn 8 title '
      'arenas.tsv' index 5 using ($1/events):3 with linespoints lt 6 pn 8 title 'pymalloc,arena=4M,pool=8K', \
      'arenas.tsv' index 6 using ($1/events):3 with linespoints lt 7 pn 8 title 'pymalloc,arena=8M,pool=8K'
 
-set tmargin at screen 0.475
-set bmargin at screen 0.290
+set tmargin at screen 0.4760
+set bmargin at screen 0.2860
 set ylabel 'released, ever'
 unset key
-set format x ''
 plot 'arenas.tsv' index 0 using ($1/events):4 with linespoints lt 1 pn 8 title 'pymalloc', \
      'arenas.tsv' index 1 using ($1/events):4 with linespoints lt 2 pn 8 title 'pymalloc,arena=256K,pool=4K', \
      'arenas.tsv' index 2 using ($1/events):4 with linespoints lt 3 pn 8 title 'pymalloc,arena=256K,pool=8K', \
@@ -78,8 +76,8 @@ plot 'arenas.tsv' index 0 using ($1/events):4 with linespoints lt 1 pn 8 title '
      'arenas.tsv' index 5 using ($1/events):4 with linespoints lt 6 pn 8 title 'pymalloc,arena=4M,pool=8K', \
      'arenas.tsv' index 6 using ($1/events):4 with linespoints lt 7 pn 8 title 'pymalloc,arena=8M,pool=8K'
 
-set tmargin at screen 0.265
-set bmargin at screen 0.080
+set tmargin at screen 0.2586
+set bmargin at screen 0.0686
 set ylabel 'used again, ever'
 unset key
 set format x '%g'
