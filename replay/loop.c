@@ -132,26 +132,53 @@ run_realloc(rh_player player, rh_code code, rh_touch touch)
     resize(player, RH_CODE_DOMAIN(RH_CODE_OF(code)), RH_CODE_SLOT(code), RH_CODE_SIZE(code), touch);
 }
 
-/* In the order of how often they come; the processor foresees most of the branches. */
+INLINE void
+run_elements(rh_player player, rh_code code, rh_touch touch)
+{
+    const PyMemAllocatorEx *allocator = &player.domain[RH_CODE_DOMAIN(RH_CODE_OF(code))];
+    uint64_t size = RH_CODE_SIZE(code);
+    uint64_t count = RH_CODE_COUNT_OF(size), bytes = RH_CODE_BYTES_OF(size);
+    void *block = allocator->calloc(allocator->ctx, count, bytes);
+    born(player, RH_CODE_SLOT(code), block, count * bytes, touch);
+}
+
+INLINE void
+run_new(rh_player player, rh_code code, rh_touch touch)
+{
+    const PyMemAllocatorEx *allocator = &player.domain[RH_CODE_DOMAIN(RH_CODE_OF(code))];
+    uint64_t size = RH_CODE_SIZE(code);
+    born(player, RH_CODE_SLOT(code), allocator->realloc(allocator->ctx, NULL, size), size, touch);
+}
+
+INLINE void
+run_rare(rh_player player, rh_code code, const rh_wide *wides, rh_touch touch)
+{
+    unsigned kind = RH_CODE_OF(code);
+    if (kind == RH_CODE_WIDE) {
+        run_wide(player.target, &wides[RH_CODE_SIZE(code)], touch);
+    } else if (kind == RH_CODE_FREE_NULL) {
+        const PyMemAllocatorEx *allocator = &player.domain[RH_CODE_SIZE(code)];
+        allocator->free(allocator->ctx, NULL);
+    } else if (kind < RH_CODE_CALLOC) {
+        run_realloc(player, code, touch);
+    } else if (kind < RH_CODE_NEW) {
+        run_calloc(player, code, touch);
+    } else if (kind < RH_CODE_ELEMENTS) {
+        run_new(player, code, touch);
+    } else {
+        run_elements(player, code, touch);
+    }
+}
+
 INLINE void
 run_code(rh_player player, rh_code code, const rh_wide *wides, rh_touch touch)
 {
-    unsigned kind = RH_CODE_OF(code);
-    uint64_t size = RH_CODE_SIZE(code);
-    if (kind < RH_CODE_FREE) {
-        run_malloc(player, code, touch);
-    } else if (kind < RH_CODE_REALLOC) {
+    if (UNLIKELY(code & RH_CODE_RARE))
+        run_rare(player, code, wides, touch);
+    else if (code & RH_CODE_DIES)
         run_free(player, code);
-    } else if (kind == RH_CODE_WIDE) {
-        run_wide(player.target, &wides[size], touch);
-    } else if (kind >= RH_CODE_CALLOC) {
-        run_calloc(player, code, touch);
-    } else if (kind < RH_CODE_FREE_NULL) {
-        run_realloc(player, code, touch);
-    } else {
-        const PyMemAllocatorEx *allocator = &player.domain[size];
-        allocator->free(allocator->ctx, NULL);
-    }
+    else
+        run_malloc(player, code, touch);
 }
 
 #define LOOP(name, touch)                                                                          \
@@ -202,10 +229,10 @@ probe(void)
 static int
 timed_operation(rh_code code, const rh_wide *wides)
 {
-    static const signed char of_code[] = {[RH_CODE_MALLOC] = RH_TIMED_MALLOC,
-                                          [RH_CODE_FREE] = RH_TIMED_FREE,
-                                          [RH_CODE_REALLOC] = RH_TIMED_REALLOC,
-                                          [RH_CODE_CALLOC] = RH_TIMED_CALLOC};
+    static const signed char of_code[] = {
+        [RH_CODE_MALLOC] = RH_TIMED_MALLOC,   [RH_CODE_FREE] = RH_TIMED_FREE,
+        [RH_CODE_REALLOC] = RH_TIMED_REALLOC, [RH_CODE_CALLOC] = RH_TIMED_CALLOC,
+        [RH_CODE_NEW] = RH_TIMED_REALLOC,     [RH_CODE_ELEMENTS] = RH_TIMED_CALLOC};
     static const signed char of_wide[] = {RH_TIMED_MALLOC,
                                           RH_TIMED_CALLOC,
                                           RH_TIMED_REALLOC,
@@ -236,6 +263,8 @@ touch_after(rh_target *target, rh_code code, const rh_wide *wides)
     } else if (kind == RH_CODE_FREE_NULL || RH_CODE_CALL(kind) == RH_CODE_FREE) {
         return;
     }
+    if (RH_CODE_CALL(kind) == RH_CODE_ELEMENTS)
+        size = RH_CODE_COUNT_OF(size) * RH_CODE_BYTES_OF(size);
     if (target->slots[slot])
         rh_touch_block(target->slots[slot], size, target->touch);
 }

@@ -255,6 +255,17 @@ play(rh_memory *memory, rh_code code, const rh_wide *wides)
         memory->totals->allocations++;
         count_birth(memory, domain, slot, allocator->calloc(allocator->ctx, 1, size), size);
         break;
+    case RH_CODE_NEW:
+        memory->totals->allocations++;
+        count_birth(memory, domain, slot, allocator->realloc(allocator->ctx, NULL, size), size);
+        break;
+    case RH_CODE_ELEMENTS: {
+        uint64_t count = RH_CODE_COUNT_OF(size), bytes = RH_CODE_BYTES_OF(size);
+        memory->totals->allocations++;
+        count_birth(memory, domain, slot, allocator->calloc(allocator->ctx, count, bytes),
+                    count * bytes);
+        break;
+    }
     case RH_CODE_REALLOC:
         play_realloc(memory, domain, slot, size);
         break;

@@ -27,7 +27,7 @@ static void
 emit_call(rh_program *program, const rh_event *event, unsigned domain, unsigned code,
           rh_wide_kind kind)
 {
-    if (FITS(event) && kind != RH_WIDE_NEW) {
+    if (FITS(event)) {
         emit(program, code + domain, event->slot, event->size);
         return;
     }
@@ -49,6 +49,12 @@ compile_birth(rh_compiler *compiler, const rh_event *event, unsigned domain, rh_
             emit(program, RH_CODE_CALLOC + domain, event->slot, event->size);
             return;
         }
+        if (event->slot < RH_CODE_SLOTS && event->count < RH_CODE_COUNTS &&
+            event->element < RH_CODE_BYTES) {
+            emit(program, RH_CODE_ELEMENTS + domain, event->slot,
+                 RH_CODE_ELEMENT(event->count, event->element));
+            return;
+        }
         wide.kind = RH_WIDE_CALLOC;
         wide.count = event->count;
         wide.element = event->element;
@@ -58,8 +64,11 @@ compile_birth(rh_compiler *compiler, const rh_event *event, unsigned domain, rh_
         wide.alignment_log2 = event->alignment_log2;
         break;
     case RH_REALLOC:
-        wide.kind = event->flags & RH_EVENT_NULL ? RH_WIDE_NEW : RH_WIDE_MALLOC;
-        break;
+        if (event->flags & RH_EVENT_NULL)
+            emit_call(program, event, domain, RH_CODE_NEW, RH_WIDE_NEW);
+        else
+            emit_call(program, event, domain, RH_CODE_MALLOC, RH_WIDE_MALLOC);
+        return;
     default:
         emit_call(program, event, domain, RH_CODE_MALLOC, RH_WIDE_MALLOC);
         return;
@@ -163,37 +172,46 @@ _Static_assert(offsetof(rh_event, operation) == 0 && offsetof(rh_event, domain) 
 /* Set in no common event: an operation after RH_FREE, a domain after 3, a flag but POOLED, a slot
  * too large. */
 #define HEAD_ODD                                                                                   \
-    (UINT64_C(0xFC) | UINT64_C(0xFC) << 8 | (uint64_t)(0xFF & ~RH_EVENT_POOLED) << 16 |            \
+    (UINT64_C(0xFC) | UINT64_C(0xFC) << 8 |                                                        \
+     (uint64_t)(0xFF & ~(RH_EVENT_POOLED | RH_EVENT_NULL)) << 16 |                                 \
      ~(uint64_t)(RH_CODE_SLOTS - 1) << 32)
 #define HEAD_SLOT(head) ((head) >> 32)
 
-/* What becomes of a common event, by its operation and domain. An event for which one of the masks
- * lets something through is not common. */
+/* What becomes of a common event, by its operation, its domain and whether it was given NULL. An
+ * event for which one of the masks lets something through is not common. */
 typedef struct rule {
-    uint64_t always;         /* a domain that there is not */
+    uint64_t always;         /* a domain that there is not; a free of NULL */
     uint64_t but_one_mask;   /* a calloc of another number of elements than 1 */
     uint64_t from_zero_mask; /* a realloc to 0 bytes */
     uint64_t counted;        /* 1 in the 16 bits of its operation */
     uint64_t code;
 } rule;
-#define RULES         16
-#define RULE_OF(head) (((head)&3) | ((head) >> 6 & 12))
+#define RULES         32
+#define RULE_OF(head) (((head)&3) | ((head) >> 6 & 12) | ((head) >> 14 & 16))
+_Static_assert(RH_EVENT_NULL << 2 == 16, "the flag of NULL is where RULE_OF takes it from");
 
-static void
-make_rules(const rh_compiler *compiler, rule rules[RULES])
+static rule
+make_rule(unsigned operation, unsigned domain, bool null)
 {
     static const uint8_t codes[] = {[RH_MALLOC] = RH_CODE_MALLOC,
                                     [RH_CALLOC] = RH_CODE_CALLOC,
                                     [RH_REALLOC] = RH_CODE_REALLOC,
                                     [RH_FREE] = RH_CODE_FREE};
+    bool born = null && operation == RH_REALLOC;
+    return (rule){.always = domain > PYMEM_DOMAIN_OBJ || (null && !born),
+                  .but_one_mask = operation == RH_CALLOC ? UINT64_MAX : 0,
+                  .from_zero_mask = operation == RH_REALLOC && !born ? UINT64_MAX : 0,
+                  .counted = UINT64_C(1) << (born ? RH_MALLOC : operation) * 16,
+                  .code = born ? RH_CODE_NEW : codes[operation]};
+}
+
+static void
+make_rules(const rh_compiler *compiler, rule rules[RULES])
+{
     for (unsigned i = 0; i < RULES; i++) {
-        unsigned operation = i & 3, domain = i >> 2;
-        rules[i] = (rule){.always = domain > PYMEM_DOMAIN_OBJ,
-                          .but_one_mask = operation == RH_CALLOC ? UINT64_MAX : 0,
-                          .from_zero_mask = operation == RH_REALLOC ? UINT64_MAX : 0,
-                          .counted = UINT64_C(1) << operation * 16,
-                          .code = codes[operation] +
-                                  (compiler->has_domains ? domain : (unsigned)compiler->domain)};
+        unsigned domain = i >> 2 & 3;
+        rules[i] = make_rule(i & 3, domain, i >> 4);
+        rules[i].code += compiler->has_domains ? domain : (unsigned)compiler->domain;
     }
 }
 

@@ -25,27 +25,36 @@
 
 typedef uint64_t rh_code;
 
-/* The four common calls in each domain: code = call + domain. RH_CODE_RARE is set in all but malloc
- * and free, RH_CODE_DIES tells these two apart. */
+/* The calls in each domain: code = call + domain. RH_CODE_RARE is set in all but malloc and free,
+ * RH_CODE_DIES tells these two apart. */
 enum {
     RH_CODE_MALLOC = 0,
     RH_CODE_FREE = 4,
-    RH_CODE_REALLOC = 8,
-    RH_CODE_FREE_NULL = 11,
-    RH_CODE_CALLOC = 12, /* of one element */
-    RH_CODE_WIDE = 15,
+    RH_CODE_REALLOC = 16,
+    RH_CODE_FREE_NULL = 19, /* size: the domain */
+    RH_CODE_CALLOC = 20,    /* of one element */
+    RH_CODE_NEW = 24,       /* realloc of NULL */
+    RH_CODE_WIDE = 27,      /* size: place of the rh_wide */
+    RH_CODE_ELEMENTS = 28,  /* calloc of elements: size is RH_CODE_ELEMENT(count, bytes of one) */
 
     RH_CODE_DIES = 4,
-    RH_CODE_RARE = 8
+    RH_CODE_RARE = 16
 };
-#define RH_CODE_BITS       4
-#define RH_CODE_SLOT_BITS  28
+#define RH_CODE_BITS       5
+#define RH_CODE_SLOT_BITS  27
 #define RH_CODE_SLOTS      ((uint32_t)1 << RH_CODE_SLOT_BITS)
 #define RH_CODE_OF(code)   ((unsigned)((code) & ((1u << RH_CODE_BITS) - 1)))
 #define RH_CODE_CALL(of)   ((of) & ~3u) /* of: an RH_CODE_OF that is neither FREE_NULL nor WIDE */
 #define RH_CODE_DOMAIN(of) ((of)&3u)
 #define RH_CODE_SLOT(code) ((uint32_t)(code) >> RH_CODE_BITS)
 #define RH_CODE_SIZE(code) ((code) >> 32)
+
+#define RH_CODE_COUNT_BITS         24
+#define RH_CODE_COUNTS             ((uint64_t)1 << RH_CODE_COUNT_BITS)
+#define RH_CODE_BYTES              ((uint64_t)1 << (32 - RH_CODE_COUNT_BITS))
+#define RH_CODE_ELEMENT(count, of) ((uint64_t)(of) << RH_CODE_COUNT_BITS | (count))
+#define RH_CODE_COUNT_OF(size)     ((size) & (RH_CODE_COUNTS - 1))
+#define RH_CODE_BYTES_OF(size)     ((size) >> RH_CODE_COUNT_BITS)
 
 typedef enum rh_wide_kind {
     RH_WIDE_MALLOC,

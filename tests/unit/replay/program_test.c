@@ -111,10 +111,8 @@ test_null_and_foreign_pointers(void **state)
                        .slot = 2,
                        .size = 60});
     expect_code(0, RH_CODE_FREE_NULL, 0, PYMEM_DOMAIN_MEM);
-    const rh_wide *born = expect_wide(1, RH_WIDE_NEW);
-    assert_int_equal(born->slot, 1);
-    assert_int_equal(born->size, 50);
-    assert_int_equal(expect_wide(2, RH_WIDE_MALLOC)->size, 60);
+    expect_code(1, RH_CODE_NEW + PYMEM_DOMAIN_MEM, 1, 50);
+    expect_code(2, RH_CODE_MALLOC + PYMEM_DOMAIN_OBJ, 2, 60);
     assert_int_equal(compiler.null_frees, 1);
     assert_int_equal(compiler.allocations, 2);
     assert_int_equal(compiler.foreign_events, 1);
@@ -128,7 +126,8 @@ test_what_is_wide(void **state)
     compile((rh_event){.operation = RH_MALLOC, .slot = 1, .size = UINT64_C(1) << 32});
     compile((rh_event){.operation = RH_MALLOC, .slot = RH_CODE_SLOTS, .size = 1});
     compile((rh_event){.operation = RH_FREE, .slot = RH_CODE_SLOTS});
-    compile((rh_event){.operation = RH_CALLOC, .slot = 2, .size = 56, .count = 7, .element = 8});
+    compile(
+        (rh_event){.operation = RH_CALLOC, .slot = 2, .size = 7 * 256, .count = 7, .element = 256});
     compile((rh_event){.operation = RH_ALIGNED, .slot = 3, .size = 64, .alignment_log2 = 12});
     compile((rh_event){.operation = RH_REALLOC, .slot = 3, .size = 0});
     assert_true(expect_wide(0, RH_WIDE_MALLOC)->size == UINT64_C(1) << 32);
@@ -136,12 +135,30 @@ test_what_is_wide(void **state)
     assert_int_equal(expect_wide(2, RH_WIDE_FREE)->slot, RH_CODE_SLOTS);
     const rh_wide *calloc_wide = expect_wide(3, RH_WIDE_CALLOC);
     assert_int_equal(calloc_wide->count, 7);
-    assert_int_equal(calloc_wide->element, 8);
+    assert_int_equal(calloc_wide->element, 256);
     assert_int_equal(expect_wide(4, RH_WIDE_ALIGNED)->alignment_log2, 12);
     assert_int_equal(expect_wide(5, RH_WIDE_REALLOC)->size, 0);
     /* The largest that fit. */
     compile((rh_event){.operation = RH_MALLOC, .slot = RH_CODE_SLOTS - 1, .size = UINT32_MAX});
     expect_code(6, RH_CODE_MALLOC, RH_CODE_SLOTS - 1, UINT32_MAX);
+}
+
+static void
+test_callocs_of_elements(void **state)
+{
+    (void)state;
+    compile((rh_event){.operation = RH_CALLOC, .slot = 2, .size = 56, .count = 7, .element = 8});
+    compile((rh_event){.operation = RH_CALLOC, .slot = 3, .size = 0, .count = 0, .element = 255});
+    compile((rh_event){.operation = RH_CALLOC,
+                       .slot = 4,
+                       .size = RH_CODE_COUNTS,
+                       .count = RH_CODE_COUNTS,
+                       .element = 1});
+    expect_code(0, RH_CODE_ELEMENTS, 2, RH_CODE_ELEMENT(7, 8));
+    expect_code(1, RH_CODE_ELEMENTS, 3, RH_CODE_ELEMENT(0, 255));
+    assert_int_equal(RH_CODE_COUNT_OF(RH_CODE_SIZE(codes[0])), 7);
+    assert_int_equal(RH_CODE_BYTES_OF(RH_CODE_SIZE(codes[0])), 8);
+    assert_int_equal(expect_wide(2, RH_WIDE_CALLOC)->count, RH_CODE_COUNTS);
 }
 
 static void
@@ -179,7 +196,7 @@ test_full_program_leaves_the_rest(void **state)
     rh_event events[ROOM];
     for (uint32_t i = 0; i < ROOM; i++)
         events[i] =
-            (rh_event){.operation = RH_CALLOC, .slot = i, .size = 4, .count = 2, .element = 2};
+            (rh_event){.operation = RH_CALLOC, .slot = i, .size = 600, .count = 2, .element = 300};
     program.wide_capacity = 10;
     size_t done = rh_compile(&compiler, events, ROOM, &program);
     assert_int_equal(done, 9);
@@ -197,6 +214,7 @@ main(void)
         cmocka_unit_test_setup(test_what_is_not_issued, fresh),
         cmocka_unit_test_setup(test_null_and_foreign_pointers, fresh),
         cmocka_unit_test_setup(test_what_is_wide, fresh),
+        cmocka_unit_test_setup(test_callocs_of_elements, fresh),
         cmocka_unit_test_setup(test_domain_of_a_trace_without, fresh),
         cmocka_unit_test_setup(test_samples, fresh),
         cmocka_unit_test_setup(test_full_program_leaves_the_rest, fresh),
