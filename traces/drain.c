@@ -128,13 +128,9 @@ make_thread_room(rh_drain *drain, uint32_t number)
     return true;
 }
 
-/* The recorder numbers threads as they begin to allocate; the trace as they appear in it. */
 static uint32_t
-dense_thread(rh_drain *drain, uint64_t amount)
+new_thread(rh_drain *drain, uint32_t number)
 {
-    uint32_t number = (uint32_t)(amount >> RH_AMOUNT_THREAD_SHIFT);
-    if (number == drain->last_thread)
-        return drain->last_thread_dense;
     if (number >= drain->threads_room && !make_thread_room(drain, number))
         return 0;
     if (drain->threads[number] == 0)
@@ -142,6 +138,14 @@ dense_thread(rh_drain *drain, uint64_t amount)
     drain->last_thread = number;
     drain->last_thread_dense = drain->threads[number] - 1;
     return drain->last_thread_dense;
+}
+
+/* The recorder numbers threads as they begin to allocate; the trace as they appear in it. */
+static inline uint32_t
+dense_thread(rh_drain *drain, uint64_t amount)
+{
+    uint32_t number = (uint32_t)(amount >> RH_AMOUNT_THREAD_SHIFT);
+    return number == drain->last_thread ? drain->last_thread_dense : new_thread(drain, number);
 }
 
 static uint64_t
@@ -339,7 +343,13 @@ take_arena(rh_drain *drain, stream *s, const rh_record *record, bool birth)
     return hand_on(drain, &event, NULL);
 }
 
-static const rh_record *
+static inline uint64_t
+kind_of(const rh_record *record)
+{
+    return record->what >> RH_RECORD_KIND_SHIFT & 0xff;
+}
+
+static inline const rh_record *
 record_at(const stream *s, uint64_t at)
 {
     return (const rh_record *)(s->base + (at & s->mask));
@@ -375,7 +385,7 @@ take_text(rh_drain *drain, stream *s, const rh_record *record, rh_operation oper
 static outcome
 take_other(rh_drain *drain, stream *s, const rh_record *record, bool forced)
 {
-    switch ((rh_record_kind)(record->what >> RH_RECORD_KIND_SHIFT & 0xff)) {
+    switch ((rh_record_kind)kind_of(record)) {
     case RH_RECORD_CALLOC:
         return take_birth(drain, s, record, RH_CALLOC, forced);
     case RH_RECORD_REALLOC_NULL:
@@ -409,7 +419,7 @@ static inline outcome
 take(rh_drain *drain, stream *s, bool forced)
 {
     const rh_record *record = record_at(s, s->at);
-    uint64_t kind = record->what >> RH_RECORD_KIND_SHIFT & 0xff;
+    uint64_t kind = kind_of(record);
     outcome result;
     if (kind == RH_RECORD_MALLOC)
         result = take_birth(drain, s, record, RH_MALLOC, forced);
@@ -437,7 +447,7 @@ take_free(rh_drain *drain, stream *s, bool forced)
     if (next >= s->end)
         return drain->last || forced ? take(drain, s, forced) : EMPTY;
     const rh_record *after = record_at(s, next);
-    if ((after->what >> RH_RECORD_KIND_SHIFT & 0xff) != RH_RECORD_ARENA_FREE)
+    if (kind_of(after) != RH_RECORD_ARENA_FREE)
         return take(drain, s, forced);
     const rh_record *record = record_at(s, s->at);
     uint64_t address = record->what & RH_RECORD_ADDRESS_MASK;
@@ -451,60 +461,85 @@ take_free(rh_drain *drain, stream *s, bool forced)
     return result;
 }
 
-/* Malloc and free, which are nearly all there is, without detours. TAKEN: done; EMPTY: not a record
- * of this kind, or one that needs thought. */
-static inline outcome
-take_common(rh_drain *drain, const stream *s, const rh_record *record)
+/* What malloc, calloc, realloc of NULL and free have in common, into the event kept for them. */
+static inline rh_event *
+common_event(rh_drain *drain, const stream *s, const rh_record *record, bool nested)
 {
-    const uint64_t kind = record->what >> RH_RECORD_KIND_SHIFT & 0xff;
-    const uint64_t address = record->what & RH_RECORD_ADDRESS_MASK;
-    const bool nested = (record->amount >> RH_AMOUNT_DEPTH_SHIFT & RH_AMOUNT_DEPTH_MASK) != 0;
-    const uint64_t key = address | (nested ? NESTED_KEY : 0);
-    const bool birth = kind == RH_RECORD_MALLOC;
-    if ((!birth && kind != RH_RECORD_FREE) || address == 0)
-        return EMPTY;
-    rh_pointer_entry *entry = rh_pointer_find(&drain->blocks, key);
-    if ((entry->key == 0) != birth)
-        return EMPTY;
     rh_event *event = &drain->common;
-    event->operation = birth ? RH_MALLOC : RH_FREE;
     event->domain = (uint8_t)(record->what >> RH_RECORD_DOMAIN_SHIFT);
     event->flags = nested ? RH_EVENT_NESTED : 0;
     event->thread = dense_thread(drain, record->amount);
-    event->time_ns = s->ticks ? event_time(drain, s->ticks) : drain->last_time_ns;
+    if (s->ticks)
+        event->time_ns = event_time(drain, s->ticks);
     drain->events++;
-    if (birth) {
-        uint32_t handle;
-        event->size = record->amount & RH_AMOUNT_SIZE_MASK;
-        event->address = address;
-        if (pooled(drain, event))
-            event->flags |= RH_EVENT_POOLED;
-        if (hand_on(drain, event, &handle) != TAKEN)
-            return FAILED;
-        return rh_pointer_add(&drain->blocks, entry, key, handle) ? TAKEN : fail_memory(drain);
+    return event;
+}
+
+static inline bool
+is_nested(const rh_record *record)
+{
+    return (record->amount & (RH_AMOUNT_DEPTH_MASK << RH_AMOUNT_DEPTH_SHIFT)) != 0;
+}
+
+/* The two kinds that are nearly all there is, without detours. TAKEN: done; EMPTY: it needs thought
+ * (NULL, an address that is not as it should be). */
+static inline outcome
+take_common_birth(rh_drain *drain, const stream *s, const rh_record *record, uint64_t kind)
+{
+    const uint64_t address = record->what & RH_RECORD_ADDRESS_MASK;
+    const bool nested = is_nested(record);
+    const uint64_t key = nested ? address | NESTED_KEY : address;
+    rh_pointer_entry *entry = rh_pointer_find(&drain->blocks, key);
+    if (address == 0 || entry->key)
+        return EMPTY;
+    rh_event *event = common_event(drain, s, record, nested);
+    event->operation = RH_MALLOC;
+    event->size = record->amount & RH_AMOUNT_SIZE_MASK;
+    event->address = address;
+    if (kind == RH_RECORD_CALLOC) {
+        event->operation = RH_CALLOC;
+        event->count = event->size >> RH_CALLOC_COUNT_SHIFT;
+        event->element = event->size & ((1u << RH_CALLOC_COUNT_SHIFT) - 1);
+        event->size = event->count * event->element;
+    } else if (kind == RH_RECORD_REALLOC_NULL) {
+        event->operation = RH_REALLOC;
+        event->flags |= RH_EVENT_NULL;
     }
-    uint32_t handle = entry->handle;
+    if (pooled(drain, event))
+        event->flags |= RH_EVENT_POOLED;
+    uint32_t handle;
+    if (hand_on(drain, event, &handle) != TAKEN)
+        return FAILED;
+    return rh_pointer_add(&drain->blocks, entry, key, handle) ? TAKEN : fail_memory(drain);
+}
+
+static inline outcome
+take_common_death(rh_drain *drain, const stream *s, const rh_record *record)
+{
+    const uint64_t address = record->what & RH_RECORD_ADDRESS_MASK;
+    const bool nested = is_nested(record);
+    rh_pointer_entry *entry =
+        rh_pointer_find(&drain->blocks, nested ? address | NESTED_KEY : address);
+    if (address == 0 || !entry->key)
+        return EMPTY;
+    rh_event *event = common_event(drain, s, record, nested);
+    event->operation = RH_FREE;
     event->size = 0;
     event->address = 0;
+    uint32_t handle = entry->handle;
     rh_pointer_remove(&drain->blocks, entry);
     return hand_on(drain, event, &handle);
 }
 
-static inline uint64_t
-kind_at(const stream *s, uint64_t at)
-{
-    return record_at(s, at)->what >> RH_RECORD_KIND_SHIFT & 0xff;
-}
-
-/* Memory that a record further on will need: its line in the table, and of a death that is nearer,
- * what the writer keeps about the block. */
+/* Memory that records further on will need: their lines in the table, and of a death that is
+ * nearer, what the writer keeps about the block. */
 static inline void
 look_ahead(rh_drain *drain, const stream *s)
 {
     const rh_record *far = record_at(s, s->at + 2 * AHEAD_BYTES);
     rh_pointer_prefetch(&drain->blocks, far->what & RH_RECORD_ADDRESS_MASK);
     const rh_record *near = record_at(s, s->at + AHEAD_BYTES);
-    if ((near->what >> RH_RECORD_KIND_SHIFT & 0xff) == RH_RECORD_FREE) {
+    if (kind_of(near) == RH_RECORD_FREE) {
         uint64_t key = near->what & RH_RECORD_ADDRESS_MASK;
         const rh_pointer_entry *entry =
             &drain->blocks.entries[rh_pointer_home(&drain->blocks, key)];
@@ -513,31 +548,52 @@ look_ahead(rh_drain *drain, const stream *s)
     }
 }
 
-/* The main ring up to `limit`; with `forced`, its next record only. */
+/* The main ring's next record, the common ones on the short way. */
+static inline outcome
+take_next(rh_drain *drain, stream *s)
+{
+    const rh_record *record = record_at(s, s->at);
+    const uint64_t kind = kind_of(record), next = s->at + sizeof *record;
+    outcome result = EMPTY;
+    if (kind == RH_RECORD_FREE) {
+        if (next < s->end && kind_of(record_at(s, next)) != RH_RECORD_ARENA_FREE)
+            result = take_common_death(drain, s, record);
+    } else if ((kind == RH_RECORD_MALLOC || kind == RH_RECORD_CALLOC ||
+                kind == RH_RECORD_REALLOC_NULL) &&
+               s->wide_count == 0) {
+        result = take_common_birth(drain, s, record, kind);
+    }
+    if (result == TAKEN)
+        s->at = next;
+    else if (result == EMPTY)
+        result = kind == RH_RECORD_FREE ? take_free(drain, s, false) : take(drain, s, false);
+    return result;
+}
+
+/* The main ring up to `limit`. */
 static outcome
-take_main(rh_drain *drain, uint64_t limit, bool forced)
+take_main(rh_drain *drain, uint64_t limit)
 {
     stream *s = &drain->streams[MAIN];
-    while (s->at < limit) {
-        const uint64_t next = s->at + sizeof(rh_record);
-        outcome result = EMPTY;
-        look_ahead(drain, s);
-        if (next < s->end && kind_at(s, next) != RH_RECORD_ARENA_FREE && s->wide_count == 0)
-            result = take_common(drain, s, record_at(s, s->at));
-        if (result == TAKEN)
-            s->at = next;
-        else if (result == EMPTY && kind_at(s, s->at) == RH_RECORD_FREE)
-            result = take_free(drain, s, forced);
-        else if (result == EMPTY)
-            result = take(drain, s, forced);
-        if (result != TAKEN)
-            return result;
-        if (s->at - s->given_back >= GIVE_BACK_BYTES)
-            give_back(s);
-        if (forced)
-            break;
+    outcome result = TAKEN;
+    while (s->at < limit && result == TAKEN) {
+        uint64_t stop = limit - s->at < GIVE_BACK_BYTES ? limit : s->at + GIVE_BACK_BYTES;
+        while (s->at < stop && result == TAKEN) {
+            look_ahead(drain, s);
+            result = take_next(drain, s);
+        }
+        give_back(s);
     }
-    return TAKEN;
+    return result;
+}
+
+/* Its next record, come what may. */
+static outcome
+force_main(rh_drain *drain)
+{
+    stream *s = &drain->streams[MAIN];
+    return kind_of(record_at(s, s->at)) == RH_RECORD_FREE ? take_free(drain, s, true)
+                                                          : take(drain, s, true);
 }
 
 static uint64_t
@@ -599,8 +655,9 @@ earliest(rh_drain *drain, const stream *except)
 static outcome
 take_one(rh_drain *drain, stream *s, bool forced)
 {
-    return s == &drain->streams[MAIN] ? take_main(drain, s->at + 1, forced)
-                                      : take_thread(drain, s, forced);
+    if (s != &drain->streams[MAIN])
+        return take_thread(drain, s, forced);
+    return forced ? force_main(drain) : take_main(drain, s->at + 1);
 }
 
 /* `s` is blocked: what it waits for was published before its record was, and so, if it exists, lies
@@ -614,7 +671,7 @@ resolve(rh_drain *drain, stream *s)
         moved = false;
         uint64_t limit = place < drain->streams[MAIN].end ? place : drain->streams[MAIN].end;
         uint64_t before = drain->streams[MAIN].at;
-        if (s != &drain->streams[MAIN] && take_main(drain, limit, false) == FAILED)
+        if (s != &drain->streams[MAIN] && take_main(drain, limit) == FAILED)
             return FAILED;
         moved = drain->streams[MAIN].at != before;
         for (uint32_t i = 1; i < drain->stream_count; i++) {
@@ -641,7 +698,7 @@ take_turn(rh_drain *drain)
     uint64_t limit = main->end;
     if (thread && hint(thread) < limit)
         limit = hint(thread);
-    outcome result = take_main(drain, limit, false);
+    outcome result = take_main(drain, limit);
     if (result == BLOCKED)
         return resolve(drain, main);
     if (result == FAILED || !thread)

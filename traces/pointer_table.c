@@ -14,8 +14,9 @@ map_entries(rh_pointer_table *table, unsigned bits)
     if (entries == MAP_FAILED)
         return false;
     madvise(entries, bytes, MADV_HUGEPAGE); /* fewer page walks where the kernel can */
-    *table =
-        (rh_pointer_table){.entries = entries, .mask = ((size_t)1 << bits) - 1, .shift = 64 - bits};
+    size_t count = (size_t)1 << bits;
+    *table = (rh_pointer_table){
+        .entries = entries, .mask = count - 1, .shift = 64 - bits, .full = count / 8 * 5};
     return true;
 }
 

@@ -21,7 +21,7 @@ typedef struct rh_pointer_table {
     rh_pointer_entry *entries;
     size_t mask; /* entries - 1; a power of two of them */
     unsigned shift;
-    size_t used;
+    size_t used, full; /* at most five eighths are used: probes stay short */
 } rh_pointer_table;
 
 /* False when there is no memory. */
@@ -60,8 +60,7 @@ rh_pointer_add(rh_pointer_table *table, rh_pointer_entry *entry, uint64_t key, u
 {
     entry->key = key;
     entry->handle = handle;
-    /* At most five eighths full: probes stay short. */
-    return ++table->used * 8 <= (table->mask + 1) * 5 || rh_pointer_table_grow(table);
+    return ++table->used < table->full || rh_pointer_table_grow(table);
 }
 
 /* Takes an entry out that rh_pointer_find returned. */
