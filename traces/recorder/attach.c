@@ -229,7 +229,8 @@ open_gate(bool whole)
     rh_recorder_gate.open = 1;
     atomic_store_explicit(&channel->state, RH_CHANNEL_ATTACHED, memory_order_release);
     rh_hooks_install(&recorder.python, (rh_timing)recorder.session->timing,
-                     channel->facts.arena_bytes, whole, whole && recorder.statistics);
+                     channel->facts.arena_bytes, strcmp(channel->facts.allocator, "pymalloc") == 0,
+                     whole, whole && recorder.statistics);
 }
 
 static void

@@ -31,7 +31,7 @@
 #define RH_CHANNEL_MAGIC    UINT64_C(0x316e6e6168636872)
 
 enum {
-    RH_MAIN_RING_BYTES = 16 << 20,
+    RH_MAIN_RING_BYTES = 4 << 20,
     RH_THREAD_RING_BYTES = 64 << 10,
     RH_THREAD_RINGS = 4096, /* threads that may be alive at once */
     RH_SESSION_CHANNELS = 64,

@@ -152,9 +152,10 @@ main_room(uint64_t records)
                          records * sizeof(rh_record), &rh_recorder_gate.main_limit);
 }
 
-void
-rh_put_main_slow(rh_timing timing, uint64_t what, uint64_t amount, const uint64_t *wide,
-                 unsigned wide_count)
+/* `wide` counts the sizes (0 to 2) that need records of their own before this one. */
+static void
+put_main(rh_timing timing, uint64_t what, uint64_t amount, const uint64_t *wide,
+         unsigned wide_count)
 {
     int saved = errno;
     if (rh_recorder_at_first) {
@@ -175,6 +176,19 @@ rh_put_main_slow(rh_timing timing, uint64_t what, uint64_t amount, const uint64_
         append_main(what, amount | rh_recorder_place);
     }
     errno = saved;
+}
+
+void
+rh_put_main_slow(rh_timing timing, uint64_t what, uint64_t size)
+{
+    bool wide = size >= RH_DEPTH_ONE;
+    put_main(timing, what, wide ? 0 : size, &size, wide);
+}
+
+void
+rh_put_main_calloc(rh_timing timing, uint64_t what, uint64_t count, uint64_t element)
+{
+    put_main(timing, what, 0, (uint64_t[]){count, element}, 2);
 }
 
 static void
@@ -233,9 +247,9 @@ append_thread(uint64_t what, uint64_t amount, uint64_t now)
     atomic_store_explicit(&ring->cursor, cursor + 2 * sizeof *record, memory_order_release);
 }
 
-void
-rh_put_thread_slow(rh_timing timing, uint64_t what, uint64_t amount, const uint64_t *wide,
-                   unsigned wide_count)
+static void
+put_thread(rh_timing timing, uint64_t what, uint64_t amount, const uint64_t *wide,
+           unsigned wide_count)
 {
     int saved = errno;
     if (thread_room(ROOM_RECORDS)) {
@@ -246,6 +260,19 @@ rh_put_thread_slow(rh_timing timing, uint64_t what, uint64_t amount, const uint6
         append_thread(what, amount | rh_recorder_place, now);
     }
     errno = saved;
+}
+
+void
+rh_put_thread_slow(rh_timing timing, uint64_t what, uint64_t size)
+{
+    bool wide = size >= RH_DEPTH_ONE;
+    put_thread(timing, what, wide ? 0 : size, &size, wide);
+}
+
+void
+rh_put_thread_calloc(rh_timing timing, uint64_t what, uint64_t count, uint64_t element)
+{
+    put_thread(timing, what, 0, (uint64_t[]){count, element}, 2);
 }
 
 /* `piece` bytes of text as one record's content. */

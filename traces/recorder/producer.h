@@ -58,12 +58,14 @@ extern _Thread_local rh_thread_end rh_recorder_thread RH_HIDDEN
     ((uint64_t)(uintptr_t)(address) | (uint64_t)(kind) << RH_RECORD_KIND_SHIFT |                   \
      (uint64_t)(domain) << RH_RECORD_DOMAIN_SHIFT)
 
-/* The slow ways: whatever the fast ones decline. `wide` counts the sizes (0 to 2) that need records
- * of their own before this one. They leave errno alone. */
-void rh_put_main_slow(rh_timing timing, uint64_t what, uint64_t amount, const uint64_t *wide,
-                      unsigned wide_count) RH_HIDDEN;
-void rh_put_thread_slow(rh_timing timing, uint64_t what, uint64_t amount, const uint64_t *wide,
-                        unsigned wide_count) RH_HIDDEN;
+/* The slow ways: whatever the fast ones decline. Any size; the calloc ones any two factors. They
+ * leave errno alone. */
+void rh_put_main_slow(rh_timing timing, uint64_t what, uint64_t size) RH_HIDDEN;
+void rh_put_thread_slow(rh_timing timing, uint64_t what, uint64_t size) RH_HIDDEN;
+void rh_put_main_calloc(rh_timing timing, uint64_t what, uint64_t count,
+                        uint64_t element) RH_HIDDEN;
+void rh_put_thread_calloc(rh_timing timing, uint64_t what, uint64_t count,
+                          uint64_t element) RH_HIDDEN;
 /* A text, as RH_RECORD_CHECKPOINT (main ring) or RH_RECORD_MARK (the thread's own). */
 void rh_put_checkpoint(const char *text, size_t length) RH_HIDDEN;
 void rh_put_mark(const char *text, size_t length) RH_HIDDEN;
@@ -102,10 +104,7 @@ rh_put_main(rh_timing timing, uint64_t what, uint64_t size, uint64_t place)
         atomic_store_explicit(&ring->cursor, cursor + sizeof *record, memory_order_release);
         return;
     }
-    if (size < RH_DEPTH_ONE)
-        rh_put_main_slow(timing, what, size, NULL, 0);
-    else
-        rh_put_main_slow(timing, what, 0, &size, 1);
+    rh_put_main_slow(timing, what, size);
 }
 
 /* The same for the calling thread's own ring. */
@@ -128,10 +127,7 @@ rh_put_thread(rh_timing timing, uint64_t what, uint64_t size, uint64_t place)
             return;
         }
     }
-    if (size < RH_DEPTH_ONE)
-        rh_put_thread_slow(timing, what, size, NULL, 0);
-    else
-        rh_put_thread_slow(timing, what, 0, &size, 1);
+    rh_put_thread_slow(timing, what, size);
 }
 
 #endif

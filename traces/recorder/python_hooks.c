@@ -11,7 +11,13 @@
 
 #include <string.h>
 
-enum { DOMAINS = 3, TIMINGS = 3 };
+enum { DOMAINS = 3 };
+
+/* The sets of hooks: how the time is taken, and whether frees jump. */
+enum { JUMPING, UNTIMED, COARSE, EXACT, SETS };
+
+/* What this thread's last free in MEM or OBJ freed, if that jumped. */
+static _Thread_local void *freeing __attribute__((tls_model("initial-exec")));
 
 /* What the hooks lie over. */
 static PyMemAllocatorEx below[DOMAINS];
@@ -62,8 +68,7 @@ locked_calloc(unsigned domain, rh_timing timing, size_t count, size_t element)
         return leave_with(timing, RH_RECORD_CALLOC, domain, block,
                           count << RH_CALLOC_COUNT_SHIFT | element);
     rh_recorder_place -= RH_DEPTH_ONE;
-    rh_put_main_slow(timing, RH_WHAT(RH_RECORD_CALLOC, domain, block), 0,
-                     (uint64_t[]){count, element}, 2);
+    rh_put_main_calloc(timing, RH_WHAT(RH_RECORD_CALLOC, domain, block), count, element);
     return block;
 }
 
@@ -83,11 +88,18 @@ locked_realloc(unsigned domain, rh_timing timing, void *old, size_t size)
 RH_INLINE void
 locked_free(unsigned domain, rh_timing timing, void *block)
 {
-    uint64_t place = rh_recorder_place;
-    rh_put_main(timing, RH_WHAT(RH_RECORD_FREE, domain, block), 0, place);
+    rh_put_main(timing, RH_WHAT(RH_RECORD_FREE, domain, block), 0, rh_recorder_place);
     rh_recorder_place += RH_DEPTH_ONE;
     below[domain].free(below[domain].ctx, block);
     rh_recorder_place -= RH_DEPTH_ONE;
+}
+
+RH_INLINE void
+jumping_free(unsigned domain, void *block)
+{
+    rh_put_main(RH_TIMING_NONE, RH_WHAT(RH_RECORD_FREE, domain, block), 0, rh_recorder_place);
+    freeing = block;
+    below[domain].free(below[domain].ctx, block);
 }
 
 RH_INLINE void
@@ -100,10 +112,19 @@ put_raw(rh_timing timing, uint64_t what, uint64_t size)
         rh_put_thread(timing, what, size, place);
 }
 
+/* An address that lives again is no longer the one that was freed. */
+RH_INLINE void
+forget(const void *block)
+{
+    if (block == freeing)
+        freeing = NULL;
+}
+
 RH_INLINE void *
 raw_malloc(rh_timing timing, size_t size)
 {
     void *block = below[PYMEM_DOMAIN_RAW].malloc(below[PYMEM_DOMAIN_RAW].ctx, size);
+    forget(block);
     put_raw(timing, RH_WHAT(RH_RECORD_MALLOC, PYMEM_DOMAIN_RAW, block), size);
     return block;
 }
@@ -113,12 +134,13 @@ raw_calloc(rh_timing timing, size_t count, size_t element)
 {
     void *block = below[PYMEM_DOMAIN_RAW].calloc(below[PYMEM_DOMAIN_RAW].ctx, count, element);
     uint64_t what = RH_WHAT(RH_RECORD_CALLOC, PYMEM_DOMAIN_RAW, block);
+    forget(block);
     if (factors_fit(count, element))
         put_raw(timing, what, count << RH_CALLOC_COUNT_SHIFT | element);
     else if (rh_recorder_place & RH_DEPTH_FIELD)
-        rh_put_main_slow(timing, what, 0, (uint64_t[]){count, element}, 2);
+        rh_put_main_calloc(timing, what, count, element);
     else
-        rh_put_thread_slow(timing, what, 0, (uint64_t[]){count, element}, 2);
+        rh_put_thread_calloc(timing, what, count, element);
     return block;
 }
 
@@ -131,6 +153,7 @@ raw_realloc(rh_timing timing, void *old, size_t size)
         put_raw(timing, RH_WHAT(RH_RECORD_REALLOC_FROM, PYMEM_DOMAIN_RAW, old), 0);
     }
     void *block = below[PYMEM_DOMAIN_RAW].realloc(below[PYMEM_DOMAIN_RAW].ctx, old, size);
+    forget(block);
     put_raw(timing, RH_WHAT(kind, PYMEM_DOMAIN_RAW, block), size);
     return block;
 }
@@ -138,72 +161,106 @@ raw_realloc(rh_timing timing, void *old, size_t size)
 RH_INLINE void
 raw_free(rh_timing timing, void *block)
 {
-    put_raw(timing, RH_WHAT(RH_RECORD_FREE, PYMEM_DOMAIN_RAW, block), 0);
+    uint64_t what = RH_WHAT(RH_RECORD_FREE, PYMEM_DOMAIN_RAW, block);
+    if (block && block == freeing) {
+        freeing = NULL;
+        rh_put_main(timing, what, 0, rh_recorder_place + RH_DEPTH_ONE);
+    } else {
+        put_raw(timing, what, 0);
+    }
     below[PYMEM_DOMAIN_RAW].free(below[PYMEM_DOMAIN_RAW].ctx, block);
 }
 
-/* The functions that are installed: NAME_malloc_TIMING and so on. */
-#define LOCKED_HOOKS(name, domain, suffix, timing)                                                 \
-    static void *name##_malloc_##suffix(void *ctx, size_t size)                                    \
+/* The functions that are installed: NAME_malloc_SET and so on. */
+#define LOCKED_HOOKS(name, domain, set, timing)                                                    \
+    static void *name##_malloc_##set(void *ctx, size_t size)                                       \
     {                                                                                              \
         (void)ctx;                                                                                 \
         return locked_malloc(domain, timing, size);                                                \
     }                                                                                              \
-    static void *name##_calloc_##suffix(void *ctx, size_t count, size_t element)                   \
+    static void *name##_calloc_##set(void *ctx, size_t count, size_t element)                      \
     {                                                                                              \
         (void)ctx;                                                                                 \
         return locked_calloc(domain, timing, count, element);                                      \
     }                                                                                              \
-    static void *name##_realloc_##suffix(void *ctx, void *old, size_t size)                        \
+    static void *name##_realloc_##set(void *ctx, void *old, size_t size)                           \
     {                                                                                              \
         (void)ctx;                                                                                 \
         return locked_realloc(domain, timing, old, size);                                          \
     }                                                                                              \
-    static void name##_free_##suffix(void *ctx, void *block)                                       \
+    static void name##_free_##set(void *ctx, void *block)                                          \
     {                                                                                              \
         (void)ctx;                                                                                 \
         locked_free(domain, timing, block);                                                        \
     }
-#define RAW_HOOKS(suffix, timing)                                                                  \
-    static void *raw_malloc_##suffix(void *ctx, size_t size)                                       \
+#define RAW_HOOKS(set, timing)                                                                     \
+    static void *raw_malloc_##set(void *ctx, size_t size)                                          \
     {                                                                                              \
         (void)ctx;                                                                                 \
         return raw_malloc(timing, size);                                                           \
     }                                                                                              \
-    static void *raw_calloc_##suffix(void *ctx, size_t count, size_t element)                      \
+    static void *raw_calloc_##set(void *ctx, size_t count, size_t element)                         \
     {                                                                                              \
         (void)ctx;                                                                                 \
         return raw_calloc(timing, count, element);                                                 \
     }                                                                                              \
-    static void *raw_realloc_##suffix(void *ctx, void *old, size_t size)                           \
+    static void *raw_realloc_##set(void *ctx, void *old, size_t size)                              \
     {                                                                                              \
         (void)ctx;                                                                                 \
         return raw_realloc(timing, old, size);                                                     \
     }                                                                                              \
-    static void raw_free_##suffix(void *ctx, void *block)                                          \
+    static void raw_free_##set(void *ctx, void *block)                                             \
     {                                                                                              \
         (void)ctx;                                                                                 \
         raw_free(timing, block);                                                                   \
     }
-#define HOOKS(suffix, timing)                                                                      \
-    LOCKED_HOOKS(mem, PYMEM_DOMAIN_MEM, suffix, timing)                                            \
-    LOCKED_HOOKS(obj, PYMEM_DOMAIN_OBJ, suffix, timing)                                            \
-    RAW_HOOKS(suffix, timing)
-#define TABLE(name, suffix)                                                                        \
+#define HOOKS(set, timing)                                                                         \
+    LOCKED_HOOKS(mem, PYMEM_DOMAIN_MEM, set, timing)                                               \
+    LOCKED_HOOKS(obj, PYMEM_DOMAIN_OBJ, set, timing)                                               \
+    RAW_HOOKS(set, timing)
+#define TABLE(name, set)                                                                           \
     {                                                                                              \
-        NULL, name##_malloc_##suffix, name##_calloc_##suffix, name##_realloc_##suffix,             \
-            name##_free_##suffix                                                                   \
+        NULL, name##_malloc_##set, name##_calloc_##set, name##_realloc_##set, name##_free_##set    \
     }
 
 HOOKS(untimed, RH_TIMING_NONE)
 HOOKS(coarse, RH_TIMING_COARSE)
 HOOKS(exact, RH_TIMING_EXACT)
 
-static const PyMemAllocatorEx tables[TIMINGS][DOMAINS] = {
-    {TABLE(raw, untimed), TABLE(mem, untimed), TABLE(obj, untimed)},
-    {TABLE(raw, coarse), TABLE(mem, coarse), TABLE(obj, coarse)},
-    {TABLE(raw, exact), TABLE(mem, exact), TABLE(obj, exact)},
+static void
+mem_free_jumping(void *ctx, void *block)
+{
+    (void)ctx;
+    jumping_free(PYMEM_DOMAIN_MEM, block);
+}
+
+static void
+obj_free_jumping(void *ctx, void *block)
+{
+    (void)ctx;
+    jumping_free(PYMEM_DOMAIN_OBJ, block);
+}
+
+#define JUMPING_TABLE(name)                                                                        \
+    {                                                                                              \
+        NULL, name##_malloc_untimed, name##_calloc_untimed, name##_realloc_untimed,                \
+            name##_free_jumping                                                                    \
+    }
+
+static const PyMemAllocatorEx tables[SETS][DOMAINS] = {
+    [JUMPING] = {TABLE(raw, untimed), JUMPING_TABLE(mem), JUMPING_TABLE(obj)},
+    [UNTIMED] = {TABLE(raw, untimed), TABLE(mem, untimed), TABLE(obj, untimed)},
+    [COARSE] = {TABLE(raw, coarse), TABLE(mem, coarse), TABLE(obj, coarse)},
+    [EXACT] = {TABLE(raw, exact), TABLE(mem, exact), TABLE(obj, exact)},
 };
+
+static unsigned
+choose_set(rh_timing timing, bool plain_pymalloc)
+{
+    if (timing == RH_TIMING_NONE)
+        return plain_pymalloc ? JUMPING : UNTIMED;
+    return timing == RH_TIMING_COARSE ? COARSE : EXACT;
+}
 
 static ssize_t
 keep_text(void *cookie, const char *bytes, size_t count)
@@ -314,7 +371,9 @@ static void
 arena_free(void *ctx, void *base, size_t size)
 {
     (void)ctx;
-    if (is_arena(size) && base)
+    /* The frame stack's pieces of that size go along; the collector knows which ones were arenas.
+     */
+    if (size == hooks.arena_bytes && rh_recorder_gate.open && base)
         rh_put_main(RH_TIMING_NONE, RH_WHAT(RH_RECORD_ARENA_FREE, 0, base), size,
                     rh_recorder_place);
     arenas_below.free(arenas_below.ctx, base, size);
@@ -330,8 +389,8 @@ open_stream(void)
 }
 
 void
-rh_hooks_install(const rh_python *python, rh_timing timing, uint64_t arena_bytes, bool checkpoints,
-                 bool print_statistics_too)
+rh_hooks_install(const rh_python *python, rh_timing timing, uint64_t arena_bytes,
+                 bool plain_pymalloc, bool checkpoints, bool print_statistics_too)
 {
     hooks.python = *python;
     hooks.arena_bytes = arena_bytes;
@@ -340,7 +399,7 @@ rh_hooks_install(const rh_python *python, rh_timing timing, uint64_t arena_bytes
         open_stream();
     hooks.checkpoints = checkpoints && hooks.stream && python->print_statistics;
     for (unsigned domain = 0; domain < DOMAINS && !hooks.installed; domain++) {
-        PyMemAllocatorEx table = tables[timing][domain];
+        PyMemAllocatorEx table = tables[choose_set(timing, plain_pymalloc)][domain];
         python->get_allocator(domain, &below[domain]);
         python->set_allocator(domain, &table);
     }
@@ -358,8 +417,8 @@ rh_hooks_remove(void)
     for (unsigned domain = 0; domain < DOMAINS; domain++) {
         PyMemAllocatorEx current;
         hooks.python.get_allocator(domain, &current);
-        for (unsigned timing = 0; timing < TIMINGS; timing++) {
-            if (current.malloc == tables[timing][domain].malloc)
+        for (unsigned set = 0; set < SETS; set++) {
+            if (current.malloc == tables[set][domain].malloc)
                 hooks.python.set_allocator(domain, &below[domain]);
         }
     }
