@@ -211,6 +211,7 @@ attach(child *self, int argc, char **argv, rh_error *error)
     if (self->index >= self->channel->members)
         return rh_fail(error, RH_USAGE, "this command is for reheap's own use");
     self->member = rh_channel_member(self->channel, self->index);
+    signal(SIGINT, SIG_IGN); /* a terminal tells all; the parent ends its children itself */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != (pid_t)self->channel->parent)
         return rh_fail(error, RH_SYSTEM, "the parent process is gone");

@@ -402,10 +402,10 @@ wait_for_all(rh_group *group, rh_error *error)
     for (;;) {
         uint32_t freed = atomic_load(&group->channel->freed);
         reap(group);
-        if (!anyone_running(group))
-            return RH_OK;
         if (rh_interrupted())
             return rh_fail(error, RH_INTERRUPTED, "interrupted");
+        if (!anyone_running(group))
+            return RH_OK;
         atomic_store(&group->channel->producer_waits, 1);
         rh_channel_sleep(&group->channel->freed, freed, LOOK_MS);
         for (uint32_t i = 0; i < group->plan->members; i++)

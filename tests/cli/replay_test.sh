@@ -81,14 +81,17 @@ refuses 4 'text.so' "$REHEAP" replay program.rht -a "preload,so=$PWD/text.so" --
 refuses 5 'nowhere/none.db' "$REHEAP" replay program.rht -o nowhere/none.db
 absent none.db nowhere
 
-# Interrupted: complete runs or nothing, and never a part under the final name.
-"$REHEAP" replay program.rht -a bump -a malloc --reps 300 -o cut.db >/dev/null 2>cut.err &
+# Interrupted, as a terminal does it, parent and children at once: complete runs or nothing, and never a part under the
+# final name.
+setsid "$REHEAP" replay program.rht -a bump -a malloc --reps 300 -o cut.db >/dev/null 2>cut.err &
 child=$!
 for _ in $(seq 300); do [ -s cut.db ] && break; sleep 0.1; done
-kill -INT $child
+kill -INT -- -$child
 wait $child
 same "exit code of an interruption" 130 $?
 grep -q 'complete are in it' cut.err || problem "nothing is said of complete runs: $(cat cut.err)"
 [ -z "$(compgen -G 'cut.db?*')" ] || problem "left behind: $(compgen -G 'cut.db?*')"
+same "no interrupted run is stored as failed" 0 "$(/usr/bin/python3 -c 'import sqlite3
+print(sqlite3.connect("cut.db").execute("select count(*) from run where status <> \"complete\"").fetchone()[0])')"
 expect 0 '' "$REHEAP" compare cut.db
 finish
