@@ -130,22 +130,29 @@ rh_arena_order_first(const rh_arena_order *order)
     return order->head;
 }
 
-/* A pool is taken from the first: its free_pools go down by one. */
+/* A pool is taken from the first of a list: its free_pools go down by one. */
+static inline void
+rh_arena_order_list_taken(rh_arena_order *order)
+{
+    uint32_t head = order->head, *last_with = order->last_with;
+    rh_arena *arena = &order->slots[head];
+    uint32_t number = arena->free_pools--;
+    if (last_with && last_with[number] == head)
+        last_with[number] = RH_NO_ARENA; /* nobody stands before the head */
+    if (number == 1)
+        rh_arena_order_unlink(order, head);
+    else if (last_with)
+        last_with[number - 1] = head; /* the head has the least: nobody else's */
+}
+
+/* A pool is taken from the first. */
 static inline void
 rh_arena_order_taken(rh_arena_order *order)
 {
-    if (rh_arena_order_in_heap(order)) {
+    if (rh_arena_order_in_heap(order))
         rh_arena_order_heap_taken(order);
-        return;
-    }
-    uint32_t arena = order->head;
-    rh_arena *place = &order->slots[arena];
-    if (order->last_with)
-        rh_arena_order_leave_number(order, arena);
-    if (--place->free_pools == 0)
-        rh_arena_order_unlink(order, arena);
-    else if (order->last_with)
-        order->last_with[place->free_pools] = arena; /* the head has the least: nobody else's */
+    else
+        rh_arena_order_list_taken(order);
 }
 
 /* A pool is given back to `arena`: its free_pools go up by one. */

@@ -77,6 +77,7 @@ static void
 heap_trim(rh_heap *heap)
 {
     rh_pymalloc *pymalloc = of(heap);
+    rh_pools_unpark(pymalloc);
     rh_arenas_trim(&pymalloc->arenas);
     if (pymalloc->space) {
         rh_bestfit_trim(pymalloc->space);

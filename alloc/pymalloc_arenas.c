@@ -142,11 +142,11 @@ new_arena(rh_arenas *arenas)
     return true;
 }
 
-/* The arena has no pool in use and is not in the order. */
-static void
-release_arena(rh_arenas *arenas, uint32_t slot)
+void
+rh_arenas_release_arena(rh_arenas *arenas, uint32_t slot)
 {
     rh_arena *arena = &arenas->slots[slot];
+    rh_arena_order_remove(&arenas->order, slot);
     rh_address_map_remove(&arenas->map, arena->base);
     unmap_side(arenas, arena);
     arenas->source.free(arenas->source.ctx, (void *)arena->base, arenas->geometry.arena_bytes);
@@ -198,7 +198,7 @@ cut_pool(rh_arenas *arenas, uint32_t slot)
 }
 
 rh_pool *
-rh_arenas_take_pool(rh_arenas *arenas)
+rh_arenas_take_slowly(rh_arenas *arenas)
 {
     uint32_t slot = rh_arena_order_first(&arenas->order);
     bool fresh = slot == RH_NO_ARENA;
@@ -213,45 +213,12 @@ rh_arenas_take_pool(rh_arenas *arenas)
         arenas->arenas_reused += !fresh;
     }
     rh_arena_order_taken(&arenas->order);
-    arenas->pools_in_use++;
     rh_pool *pool = arena->given_back;
     if (!pool)
         return cut_pool(arenas, slot);
     arena->given_back = pool->next;
     arenas->pools_recycled++;
     return pool;
-}
-
-/* Whether an arena whose last pool comes back is kept: as CPython does when it is the last in the
- * order; with more to keep, also while fewer than that are idle. */
-static bool
-is_kept(const rh_arenas *arenas, uint32_t slot)
-{
-    if (arenas->keep == 0)
-        return false;
-    if (arenas->order.policy != RH_POLICY_MOST_FULL)
-        return arenas->idle_arenas < arenas->keep;
-    return rh_arena_order_is_last(&arenas->order, slot) || arenas->idle_arenas < arenas->keep - 1;
-}
-
-void
-rh_arenas_give_pool(rh_arenas *arenas, rh_pool *pool)
-{
-    uint32_t slot = pool->arena;
-    rh_arena *arena = &arenas->slots[slot];
-    pool->next = arena->given_back;
-    pool->previous = NULL;
-    arena->given_back = pool;
-    arenas->pools_in_use--;
-    if (arena->free_pools + 1 == arena->pools) {
-        if (!is_kept(arenas, slot)) {
-            rh_arena_order_remove(&arenas->order, slot);
-            release_arena(arenas, slot);
-            return;
-        }
-        arenas->idle_arenas++;
-    }
-    rh_arena_order_given(&arenas->order, slot);
 }
 
 void
@@ -261,8 +228,7 @@ rh_arenas_trim(rh_arenas *arenas)
         const rh_arena *arena = &arenas->slots[slot];
         if (!arena->base || arena->free_pools != arena->pools)
             continue;
-        rh_arena_order_remove(&arenas->order, slot);
-        release_arena(arenas, slot);
+        rh_arenas_release_arena(arenas, slot);
         arenas->idle_arenas--;
     }
 }

@@ -34,7 +34,7 @@
 typedef struct rh_arenas {
     /* What a pool that changes hands touches. */
     rh_arena *slots;
-    uint64_t pools_in_use, pools_recycled, idle_arenas, arenas_reused;
+    uint64_t pools_recycled, idle_arenas, arenas_reused;
     uint64_t changes; /* births tried and deaths: the tables may have changed */
     uint32_t keep;
     bool side;
@@ -55,12 +55,6 @@ bool rh_arenas_init(rh_arenas *arenas, const rh_pymalloc_geometry *geometry, rh_
 /* Gives every arena back to the source. */
 void rh_arenas_release(rh_arenas *arenas);
 
-/* A pool without a block in use: its ring is the one it was in, or NULL. NULL when the source has
- * no arena to give. */
-rh_pool *rh_arenas_take_pool(rh_arenas *arenas);
-/* Takes a pool back; it has no block in use and is in no ring. */
-void rh_arenas_give_pool(rh_arenas *arenas, rh_pool *pool);
-
 /* Releases every arena without a pool in use, kept ones too. */
 void rh_arenas_trim(rh_arenas *arenas);
 
@@ -79,6 +73,62 @@ rh_arena_pool(const rh_arenas *arenas, const rh_arena *arena, uint32_t index)
     if (arenas->side)
         return &arena->side[index].pool;
     return (rh_pool *)(arena->first_pool + ((uintptr_t)index << arenas->geometry.pool_shift));
+}
+
+/* ---- pools that change hands: inline, for a program that asks for one block of a size and gives
+ * it back, again and again, comes here each time ---- */
+
+rh_pool *rh_arenas_take_slowly(rh_arenas *arenas);
+void rh_arenas_release_arena(rh_arenas *arenas, uint32_t slot);
+
+/* A pool without a block in use: its ring is the one it was in, or NULL. NULL when the source has
+ * no arena to give. */
+static inline rh_pool *
+rh_arenas_take_pool(rh_arenas *arenas)
+{
+    uint32_t head = arenas->order.head; /* no arena in a heap */
+    rh_pool *pool = head == RH_NO_ARENA ? NULL : arenas->slots[head].given_back;
+    if (!pool)
+        return rh_arenas_take_slowly(arenas);
+    rh_arena *arena = &arenas->slots[head];
+    if (arena->free_pools == arena->pools) {
+        arenas->idle_arenas--;
+        arenas->arenas_reused++;
+    }
+    rh_arena_order_list_taken(&arenas->order);
+    arena->given_back = pool->next;
+    arenas->pools_recycled++;
+    return pool;
+}
+
+/* Whether an arena whose last pool comes back is kept: as CPython does when it is the last in the
+ * order; with more to keep, also while fewer than that are idle. */
+static inline bool
+rh_arenas_keeps(const rh_arenas *arenas, uint32_t slot)
+{
+    if (arenas->keep == 0)
+        return false;
+    if (arenas->order.policy != RH_POLICY_MOST_FULL)
+        return arenas->idle_arenas < arenas->keep;
+    return rh_arena_order_is_last(&arenas->order, slot) || arenas->idle_arenas < arenas->keep - 1;
+}
+
+/* Takes a pool back; it has no block in use and is in no ring. */
+static inline void
+rh_arenas_give_pool(rh_arenas *arenas, rh_pool *pool)
+{
+    uint32_t slot = pool->arena;
+    rh_arena *arena = &arenas->slots[slot];
+    pool->next = arena->given_back;
+    arena->given_back = pool;
+    if (arena->free_pools + 1 == arena->pools) {
+        if (!rh_arenas_keeps(arenas, slot)) {
+            rh_arenas_release_arena(arenas, slot);
+            return;
+        }
+        arenas->idle_arenas++;
+    }
+    rh_arena_order_given(&arenas->order, slot);
 }
 
 static inline uintptr_t

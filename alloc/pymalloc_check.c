@@ -94,6 +94,76 @@ check_header(const pool_view *view, uint32_t slot)
     return NULL;
 }
 
+/* Whether a pointer leads to a pool of an arena that was cut. */
+static bool
+is_pool(const rh_arenas *arenas, const rh_pool *pool)
+{
+    if (arenas->side) {
+        for (uint32_t i = 0; i < arenas->count; i++) {
+            uintptr_t first = (uintptr_t)arenas->slots[i].side, at = (uintptr_t)pool;
+            if (first && at >= first && (at - first) % sizeof(rh_side_pool) == 0 &&
+                (at - first) / sizeof(rh_side_pool) < arenas->slots[i].cut)
+                return true;
+        }
+        return false;
+    }
+    uint32_t slot;
+    uintptr_t address = (uintptr_t)pool;
+    if (!rh_address_map_find(&arenas->map, address, arenas->geometry.arena_shift, &slot))
+        return false;
+    const rh_arena *arena = &arenas->slots[slot];
+    return address >= arena->first_pool &&
+           ((address - arena->first_pool) & (arenas->geometry.pool_bytes - 1)) == 0 &&
+           (address - arena->first_pool) >> arenas->geometry.pool_shift < arena->cut;
+}
+
+/* In a ring, the pools on both sides point back. They may only be looked at when they lie where a
+ * pool or a ring's own entry does. */
+static const char *
+check_links(const rh_pymalloc *pymalloc, const rh_pool *pool)
+{
+    const rh_pool *ring = pool->ring;
+    if (pool->spare == RH_POOL_FULL)
+        return NULL;
+    if ((pool->next != ring && !is_pool(&pymalloc->arenas, pool->next)) ||
+        (pool->previous != ring && !is_pool(&pymalloc->arenas, pool->previous)))
+        return "its neighbours in the ring are no pools";
+    if (pool->next->previous != pool || pool->previous->next != pool)
+        return "its neighbours in the ring do not point back";
+    if (pool->next != ring && pool->next->ring != ring)
+        return "its neighbour in the ring is of another class";
+    return NULL;
+}
+
+static rh_status
+bad_pool(const pool_view *view, const char *what, rh_error *error)
+{
+    return rh_fail(error, RH_DIFFERENT, "pool at 0x%" PRIxPTR " (blocks of %zu bytes): %s",
+                   view->address, view->block_bytes, what);
+}
+
+/* Makes good what is put off for the parked pool, which changes lists: only if its header is sound.
+ */
+static rh_status
+unpark(rh_pymalloc *pymalloc, rh_error *error)
+{
+    const rh_pool *pool = pymalloc->parked;
+    if (!pool)
+        return RH_OK;
+    const rh_arenas *arenas = &pymalloc->arenas;
+    pool_view view = view_of(pymalloc, pool, rh_arenas_pool_address(arenas, pool));
+    uint32_t slot = pool->arena;
+    if (!arenas->side)
+        rh_address_map_find(&arenas->map, view.address, arenas->geometry.arena_shift, &slot);
+    const char *wrong = check_header(&view, slot);
+    if (!wrong)
+        wrong = check_links(pymalloc, pool);
+    if (wrong)
+        return bad_pool(&view, wrong, error);
+    rh_pools_unpark(pymalloc);
+    return RH_OK;
+}
+
 /* ---- the walk ---- */
 
 static bool
@@ -148,6 +218,8 @@ walk_arena(const rh_pymalloc *pymalloc, uint32_t slot, rh_region_visitor *visit,
 bool
 rh_pymalloc_walk(rh_pymalloc *pymalloc, rh_region_visitor *visit, void *ctx)
 {
+    if (unpark(pymalloc, NULL) != RH_OK)
+        return false;
     const rh_arenas *arenas = &pymalloc->arenas;
     uint32_t *slots = rh_arenas_by_address(arenas);
     if (!slots)
@@ -163,20 +235,9 @@ rh_pymalloc_walk(rh_pymalloc *pymalloc, rh_region_visitor *visit, void *ctx)
 
 /* What the arenas' pools add up to, to be compared with what the heap counts. */
 typedef struct sums {
-    uint64_t arenas, idle_arenas, unaligned, pools_whole, pools_in_use;
+    uint64_t arenas, idle_arenas, unaligned, pools_whole;
     uint64_t *in_use, *partly; /* by class: pools in use, of these with a free block */
 } sums;
-
-static rh_status
-bad_pool(const pool_view *view, const char *what, rh_error *error)
-{
-    return rh_fail(error, RH_DIFFERENT, "pool at 0x%" PRIxPTR " (blocks of %zu bytes): %s",
-                   view->address, view->block_bytes, what);
-}
-
-/* In a ring, the pools on both sides point back. They may only be looked at when they lie where a
- * pool or a ring's own entry does. */
-static const char *check_links(const rh_pymalloc *pymalloc, const rh_pool *pool);
 
 static rh_status
 check_pool(const rh_pymalloc *pymalloc, uint32_t slot, uint32_t index, free_blocks *blocks,
@@ -199,50 +260,10 @@ check_pool(const rh_pymalloc *pymalloc, uint32_t slot, uint32_t index, free_bloc
     if (wrong)
         return bad_pool(&view, wrong, error);
     if (rh_pool_used(pool)) {
-        sum->pools_in_use++;
         sum->in_use[view.size_class]++;
         sum->partly[view.size_class] += pool->spare != RH_POOL_FULL;
     }
     return RH_OK;
-}
-
-/* Whether a pointer leads to a pool of an arena that was cut. */
-static bool
-is_pool(const rh_arenas *arenas, const rh_pool *pool)
-{
-    if (arenas->side) {
-        for (uint32_t i = 0; i < arenas->count; i++) {
-            uintptr_t first = (uintptr_t)arenas->slots[i].side, at = (uintptr_t)pool;
-            if (first && at >= first && (at - first) % sizeof(rh_side_pool) == 0 &&
-                (at - first) / sizeof(rh_side_pool) < arenas->slots[i].cut)
-                return true;
-        }
-        return false;
-    }
-    uint32_t slot;
-    uintptr_t address = (uintptr_t)pool;
-    if (!rh_address_map_find(&arenas->map, address, arenas->geometry.arena_shift, &slot))
-        return false;
-    const rh_arena *arena = &arenas->slots[slot];
-    return address >= arena->first_pool &&
-           ((address - arena->first_pool) & (arenas->geometry.pool_bytes - 1)) == 0 &&
-           (address - arena->first_pool) >> arenas->geometry.pool_shift < arena->cut;
-}
-
-static const char *
-check_links(const rh_pymalloc *pymalloc, const rh_pool *pool)
-{
-    const rh_pool *ring = pool->ring;
-    if (pool->spare == RH_POOL_FULL)
-        return NULL;
-    if ((pool->next != ring && !is_pool(&pymalloc->arenas, pool->next)) ||
-        (pool->previous != ring && !is_pool(&pymalloc->arenas, pool->previous)))
-        return "its neighbours in the ring are no pools";
-    if (pool->next->previous != pool || pool->previous->next != pool)
-        return "its neighbours in the ring do not point back";
-    if (pool->next != ring && pool->next->ring != ring)
-        return "its neighbour in the ring is of another class";
-    return NULL;
 }
 
 /* The pools given back to an arena: free, cut, each once. */
@@ -314,7 +335,6 @@ compare_sums(const rh_arenas *arenas, const sums *sum, rh_error *error)
         {"arenas without a block", sum->idle_arenas, arenas->idle_arenas},
         {"unaligned arenas", sum->unaligned, arenas->unaligned},
         {"pools", sum->pools_whole, arenas->pools_whole},
-        {"pools in use", sum->pools_in_use, arenas->pools_in_use},
     };
     rh_status status = RH_OK;
     for (size_t i = 0; status == RH_OK && i < sizeof pairs / sizeof pairs[0]; i++)
@@ -380,6 +400,8 @@ check_with(rh_pymalloc *pymalloc, free_blocks *blocks, sums *sum, rh_error *erro
 rh_status
 rh_pymalloc_check(rh_pymalloc *pymalloc, rh_error *error)
 {
+    if (unpark(pymalloc, error) != RH_OK)
+        return RH_DIFFERENT;
     size_t classes = pymalloc->arenas.geometry.classes;
     uint64_t *numbers = calloc(2 * classes, sizeof *numbers);
     free_blocks *blocks = malloc(sizeof *blocks);

@@ -53,6 +53,7 @@ unlink_pool(rh_pool *pool)
 static rh_pool *
 new_pool(rh_pymalloc *pymalloc, rh_bin *bin)
 {
+    rh_pools_unpark(pymalloc);
     rh_pool *pool = rh_arenas_take_pool(&pymalloc->arenas);
     settle_if_changed(pymalloc);
     if (!pool)
@@ -98,11 +99,66 @@ rh_pools_refill(rh_pymalloc *pymalloc, uint32_t size_class)
     return (void *)block;
 }
 
-void
-rh_pools_retire(rh_pymalloc *pymalloc, rh_pool *pool)
+/* ---- pools that become free ---- */
+
+/* A pool that was parked was taken again, as if it had been given to its arena and come back. */
+static void
+count_retaken(rh_arenas *arenas, const rh_pool *pool)
+{
+    const rh_arena *arena = &arenas->slots[pool->arena];
+    arenas->pools_recycled++;
+    arenas->arenas_reused += arena->free_pools + 1 == arena->pools;
+}
+
+static void
+give_up(rh_pymalloc *pymalloc, rh_pool *pool)
 {
     unlink_pool(pool);
     rh_pool_bin(pool)->pools_in_use--;
     rh_arenas_give_pool(&pymalloc->arenas, pool);
     settle_if_changed(pymalloc);
+}
+
+void
+rh_pools_unpark(rh_pymalloc *pymalloc)
+{
+    rh_pool *pool = pymalloc->parked;
+    if (!pool)
+        return;
+    pymalloc->parked = NULL;
+    if (rh_pool_used(pool))
+        count_retaken(&pymalloc->arenas, pool);
+    else
+        give_up(pymalloc, pool);
+}
+
+/* Whether the next pool that its class needs would be this one again: it is its ring's last, its
+ * arena stays and would be the first to take from, and going there and back would leave the order
+ * as it is. */
+static bool
+may_park(const rh_arenas *arenas, const rh_pool *pool)
+{
+    uint32_t slot = pool->arena, number = arenas->slots[slot].free_pools;
+    const rh_arena_order *order = &arenas->order;
+    if (pool->next != pool->ring || rh_arena_order_in_heap(order))
+        return false;
+    if (number && (order->head != slot || (order->last_with && order->last_with[number] != slot)))
+        return false;
+    return number + 1 != arenas->slots[slot].pools || rh_arenas_keeps(arenas, slot);
+}
+
+void
+rh_pools_retire(rh_pymalloc *pymalloc, rh_pool *pool)
+{
+    if (pymalloc->parked == pool) {
+        count_retaken(&pymalloc->arenas, pool);
+        if (pool->next == pool->ring)
+            return;
+        pymalloc->parked = NULL;
+    }
+    rh_pools_unpark(pymalloc);
+    if (may_park(&pymalloc->arenas, pool))
+        pymalloc->parked = pool;
+    else
+        give_up(pymalloc, pool);
 }

@@ -22,8 +22,15 @@
  * which nobody reads. (malloc does branch on leaving its pool full: written without a branch it
  * gained less on random loads than it lost on even ones.)
  *
- * Invariants: exactly the partly used pools are in rings; listed and fresh blocks are the free
- * ones; a ring's own entry has no block, so that an empty class takes the slow path.
+ * A program that asks for one block of a size and gives it back, again and again, would take and
+ * give up a pool each time. So the pool that was emptied last may stay in its ring, parked, if
+ * nothing could come between: it is its ring's last pool, and the next that its class takes from
+ * the arenas would be itself. Whatever takes or gives a pool, or looks at the heap, unparks it
+ * first, which makes good what was put off.
+ *
+ * Invariants, with no pool parked: exactly the partly used pools are in rings; listed and fresh
+ * blocks are the free ones; a ring's own entry has no block, so that an empty class takes the slow
+ * path.
  */
 #ifndef REHEAP_ALLOC_PYMALLOC_POOLS_H
 #define REHEAP_ALLOC_PYMALLOC_POOLS_H
@@ -50,6 +57,7 @@ typedef struct rh_pymalloc {
     uintptr_t window_base; /* what lies in this window lies in an arena */
     size_t window_bytes;   /* 0: there is none */
     rh_heap heap;
+    rh_pool *parked; /* see above; it may have blocks in use again */
     bool is_virtual;
     rh_bestfit *space; /* the large space; NULL: the C library */
     const uint64_t *space_mapped;
@@ -69,6 +77,9 @@ void rh_pools_init(rh_pymalloc *pymalloc);
  * there is no arena. retire gives up a pool that has no block in use any more. */
 void *rh_pools_refill(rh_pymalloc *pymalloc, uint32_t size_class);
 void rh_pools_retire(rh_pymalloc *pymalloc, rh_pool *pool);
+
+/* Before anybody looks at pools, arenas or their counts: no pool is parked after it. */
+void rh_pools_unpark(rh_pymalloc *pymalloc);
 
 /* Brings mapped_bytes up to date after arenas changed. */
 void rh_pymalloc_settle(rh_pymalloc *pymalloc);

@@ -30,6 +30,7 @@ add_classes(const rh_pymalloc *pymalloc, rh_counters *counters)
         if (pools == 0)
             continue;
         uint64_t blocks = count_blocks(bin);
+        counters->pools_in_use += pools;
         counters->live_blocks += blocks;
         counters->block_bytes += blocks * size;
         counters->free_block_bytes += (pools * bin->capacity - blocks) * size;
@@ -49,17 +50,23 @@ set_arena_counters(const rh_arenas *arenas, rh_counters *counters)
     counters->arena_bytes = arenas->current * geometry->arena_bytes;
     counters->arenas_reused = arenas->arenas_reused;
     counters->arena_slots_reused = arenas->slots_reused;
-    counters->pools_in_use = arenas->pools_in_use;
-    counters->pools_free = arenas->pools_whole - arenas->pools_in_use;
     counters->pools_recycled = arenas->pools_recycled;
     counters->free_arena_bytes = arenas->idle_arenas * geometry->arena_bytes;
-    uint64_t used = arenas->pools_in_use * geometry->pool_bytes;
-    counters->free_page_bytes = counters->arena_bytes - counters->free_arena_bytes - used;
+}
+
+/* What is left of arenas beside the pools in use. */
+static void
+set_free_pools(const rh_arenas *arenas, rh_counters *counters)
+{
+    counters->pools_free = arenas->pools_whole - counters->pools_in_use;
+    counters->free_page_bytes = counters->arena_bytes - counters->free_arena_bytes -
+                                counters->pools_in_use * arenas->geometry.pool_bytes;
 }
 
 void
 rh_pymalloc_snapshot(rh_pymalloc *pymalloc, rh_counters *counters)
 {
+    rh_pools_unpark(pymalloc);
     rh_counters_clear(counters);
     set_arena_counters(&pymalloc->arenas, counters);
     counters->pools_reclassed = pymalloc->pools_reclassed;
@@ -68,7 +75,9 @@ rh_pymalloc_snapshot(rh_pymalloc *pymalloc, rh_counters *counters)
     counters->live_blocks = counters->block_bytes = counters->free_block_bytes = 0;
     counters->page_header_bytes = counters->page_tail_bytes = 0;
     counters->header_bytes = counters->other_bytes = 0;
+    counters->pools_in_use = 0;
     add_classes(pymalloc, counters);
+    set_free_pools(&pymalloc->arenas, counters);
     if (pymalloc->space)
         rh_bestfit_add_counters(pymalloc->space, counters);
 }
@@ -184,8 +193,9 @@ print_map(const rh_arena_map_census *map, FILE *out)
 }
 
 bool
-rh_pymalloc_print_stats(const rh_pymalloc *pymalloc, FILE *out)
+rh_pymalloc_print_stats(rh_pymalloc *pymalloc, FILE *out)
 {
+    rh_pools_unpark(pymalloc);
     const rh_arenas *arenas = &pymalloc->arenas;
     size_t classes = arenas->geometry.classes;
     uint64_t *numbers = calloc(2 * classes, sizeof *numbers);

@@ -17,6 +17,6 @@ void rh_pymalloc_snapshot(rh_pymalloc *pymalloc, rh_counters *counters);
 
 /* Prints what _PyObject_DebugMallocStats of the preset's version prints, to the byte. False, with
  * nothing printed, when there is no memory. */
-bool rh_pymalloc_print_stats(const rh_pymalloc *pymalloc, FILE *out);
+bool rh_pymalloc_print_stats(rh_pymalloc *pymalloc, FILE *out);
 
 #endif

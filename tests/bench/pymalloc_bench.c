@@ -7,7 +7,10 @@
  * rounds' ratios, for the machine's speed changes from one second to the next, and much less from
  * one round's half to the other.
  *
- *   fixed    blocks of one size, all but one kept from the fastest path: 100 given, 100 taken back
+ *   fixed    blocks of one size: 100 asked for, the 100 given back in the same order; the last
+ *            of them empties its pool
+ *   single   one block asked for and given back, again and again: its pool changes hands each time
+ *   beside   the same beside a block that stays: its pool does not
  *   random   a working set of 16 to 512 bytes: a block drawn at random is freed and another of
  *            random size takes its place
  */
@@ -24,11 +27,9 @@
 #include "base/host.h"
 #include "base/random.h"
 
-#define LIBRARY     "libpython3.11.so.1.0"
-#define FIXED_BATCH 100
-#ifndef ROUND_NS
-#define ROUND_NS 20e6 /* how long one allocator runs at a stretch */
-#endif
+#define LIBRARY        "libpython3.11.so.1.0"
+#define BATCH          100
+#define ROUND_NS       20e6   /* how long one allocator runs at a stretch */
 #define WARM_UP        100000 /* operations */
 #define ROUNDS_DEFAULT 31
 #define ROUNDS_MAX     1001
@@ -43,7 +44,9 @@ typedef struct step {
 
 typedef struct load {
     char name[32];
-    uint32_t size; /* fixed */
+    uint32_t size;  /* fixed, single, beside */
+    uint32_t batch; /* blocks at once */
+    bool beside;
     uint32_t live; /* random */
 } load;
 
@@ -55,16 +58,18 @@ typedef struct side {
 /* ---- the loops: one operation is a malloc and a free ---- */
 
 static __attribute__((noinline)) void
-run_fixed(side *on, size_t size, uint64_t operations)
+run_fixed(side *on, const load *what, uint64_t operations)
 {
     PyMemAllocatorEx allocator = on->allocator;
-    void *blocks[FIXED_BATCH];
-    for (uint64_t done = 0; done < operations; done += FIXED_BATCH) {
-        for (unsigned i = 0; i < FIXED_BATCH; i++)
+    size_t size = what->size;
+    void *blocks[BATCH], *stays = what->beside ? allocator.malloc(allocator.ctx, size) : NULL;
+    for (uint64_t done = 0; done < operations; done += what->batch) {
+        for (unsigned i = 0; i < what->batch; i++)
             blocks[i] = allocator.malloc(allocator.ctx, size);
-        for (unsigned i = 0; i < FIXED_BATCH; i++)
+        for (unsigned i = 0; i < what->batch; i++)
             allocator.free(allocator.ctx, blocks[i]);
     }
+    allocator.free(allocator.ctx, stays);
 }
 
 static __attribute__((noinline)) void
@@ -86,7 +91,7 @@ time_run(const load *what, side *on, const step *script, uint64_t operations)
     if (what->live)
         run_random(on, script, operations);
     else
-        run_fixed(on, what->size, operations);
+        run_fixed(on, what, operations);
     return (double)(rh_host_now_ns() - start) / (double)operations;
 }
 
@@ -192,6 +197,16 @@ load_cpython(PyMemAllocatorEx *allocator)
     return true;
 }
 
+/* Measures a load under the name that `format` makes of `number`, if that is asked for. */
+static __attribute__((format(printf, 6, 0))) void
+measure_named(load *what, side sides[SIDES], step *script, unsigned rounds, const char *only,
+              const char *format, uint32_t number)
+{
+    snprintf(what->name, sizeof what->name, format, number);
+    if (!only || strcmp(what->name, only) == 0)
+        measure(what, sides, script, rounds);
+}
+
 static void
 measure_all(side sides[SIDES], unsigned rounds, const char *only)
 {
@@ -203,16 +218,18 @@ measure_all(side sides[SIDES], unsigned rounds, const char *only)
     printf("%-18s %9s %9s %9s   %-14s %9s\n", "load", "CPython", "ours", "ratio", "quartiles",
            "fastest");
     for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        load what = {.size = sizes[i]};
-        snprintf(what.name, sizeof what.name, "fixed %" PRIu32 " B", sizes[i]);
-        if (!only || strcmp(what.name, only) == 0)
-            measure(&what, sides, script, rounds);
+        load what = {.size = sizes[i], .batch = BATCH};
+        measure_named(&what, sides, script, rounds, only, "fixed %" PRIu32 " B", sizes[i]);
+    }
+    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i += 2) {
+        load what = {.size = sizes[i], .batch = 1};
+        measure_named(&what, sides, script, rounds, only, "single %" PRIu32 " B", sizes[i]);
+        what.beside = true;
+        measure_named(&what, sides, script, rounds, only, "beside %" PRIu32 " B", sizes[i]);
     }
     for (unsigned i = 0; i < sizeof lives / sizeof lives[0]; i++) {
         load what = {.live = lives[i]};
-        snprintf(what.name, sizeof what.name, "random %" PRIu32, lives[i]);
-        if (!only || strcmp(what.name, only) == 0)
-            measure(&what, sides, script, rounds);
+        measure_named(&what, sides, script, rounds, only, "random %" PRIu32, lives[i]);
     }
     for (int i = 0; i < SIDES; i++)
         free(sides[i].blocks);
@@ -241,7 +258,7 @@ main(int argc, char **argv)
     if (rh_pymalloc_config_init(&config, "3.11", &error) != RH_OK ||
         rh_pymalloc_open(&config, &heap, &error) != RH_OK) {
         fprintf(stderr, "%s\n", error.message);
-        return error.status;
+        return (int)error.status;
     }
     sides[OURS].allocator = heap->domain[PYMEM_DOMAIN_OBJ];
     printf("ns for a malloc and a free through PyMemAllocatorEx; object domain of %s and of\n"
