@@ -80,6 +80,9 @@ measures(struct argp_state *state, char *list)
 static void
 add_word(struct argp_state *state, const char **words, size_t *count, char *word)
 {
+    for (size_t i = 0; i < *count; i++)
+        if (strcmp(words[i], word) == 0)
+            return; /* said twice, meant once */
     if (*count == WORDS_MOST)
         argp_error(state, "more than %d at once: use several calls", WORDS_MOST);
     words[(*count)++] = word;

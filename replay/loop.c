@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/host.h"
+#include "replay/aligned.h"
 
 #define INLINE              static inline __attribute__((always_inline))
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
@@ -61,16 +62,6 @@ release(rh_player player, unsigned domain, uint32_t slot)
         allocator->free(allocator->ctx, block);
 }
 
-static void *
-aligned(rh_heap *heap, const rh_wide *wide)
-{
-    const PyMemAllocatorEx *allocator = &heap->domain[wide->domain];
-    size_t alignment = (size_t)1 << wide->alignment_log2;
-    if (alignment <= heap->natural_alignment)
-        return allocator->malloc(allocator->ctx, wide->size);
-    return rh_heap_aligned_alloc(heap, (PyMemAllocatorDomain)wide->domain, alignment, wide->size);
-}
-
 static __attribute__((noinline)) void
 run_wide(rh_target *target, const rh_wide *wide, rh_touch touch)
 {
@@ -98,7 +89,7 @@ run_wide(rh_target *target, const rh_wide *wide, rh_touch touch)
         block = allocator->realloc(allocator->ctx, NULL, size);
         break;
     default:
-        block = aligned(target->heap, wide);
+        block = rh_replay_aligned(target->heap, wide);
         break;
     }
     born(player, wide->slot, block, size, touch);

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "replay/aligned.h"
 #include "replay/self_maps.h"
 
 /* The least step between two looks at a foreign heap that grows. */
@@ -185,16 +186,6 @@ play_realloc(rh_memory *memory, unsigned domain, uint32_t slot, uint64_t size)
 }
 
 static void *
-play_aligned(rh_heap *heap, const rh_wide *wide)
-{
-    const PyMemAllocatorEx *allocator = &heap->domain[wide->domain];
-    size_t alignment = (size_t)1 << wide->alignment_log2;
-    if (alignment <= heap->natural_alignment)
-        return allocator->malloc(allocator->ctx, wide->size);
-    return rh_heap_aligned_alloc(heap, (PyMemAllocatorDomain)wide->domain, alignment, wide->size);
-}
-
-static void *
 give_birth(rh_heap *heap, const rh_wide *wide)
 {
     const PyMemAllocatorEx *allocator = &heap->domain[wide->domain];
@@ -204,7 +195,7 @@ give_birth(rh_heap *heap, const rh_wide *wide)
     case RH_WIDE_NEW:
         return allocator->realloc(allocator->ctx, NULL, wide->size);
     case RH_WIDE_ALIGNED:
-        return play_aligned(heap, wide);
+        return rh_replay_aligned(heap, wide);
     default:
         return allocator->malloc(allocator->ctx, wide->size);
     }
