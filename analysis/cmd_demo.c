@@ -151,7 +151,8 @@ run_line(command_line *line, rh_error *error)
         continue;
     fprintf(stderr, "(%s: %.1f s)\n", line->word[1], (double)(rh_host_now_ns() - start) / 1e9);
     if (rh_interrupted())
-        return rh_fail(error, RH_INTERRUPTED, "interrupted");
+        return rh_fail(error, RH_INTERRUPTED,
+                       "interrupted; the steps before this one are complete");
     if (WIFEXITED(state) && WEXITSTATUS(state) == 0)
         return RH_OK;
     if (WIFEXITED(state))

@@ -337,9 +337,9 @@ print_text(const tune_arguments *arguments, const candidates *all, const rh_tuni
 {
     char sentence[512];
     print_front(tuning, rh_quantity_find(arguments->memory));
-    printf("\n%zu candidates tried, %u repetition%s of each; ratios are to %s.\n",
-           tuning->count - 1, tuning->repetitions, tuning->repetitions == 1 ? "" : "s",
-           tuning->candidate[0].spec);
+    printf("\n%zu candidates tried, %s%u repetition%s; ratios are to %s.\n", tuning->count - 1,
+           arguments->budget_ns ? "the likely ones with " : "each with ", tuning->repetitions,
+           tuning->repetitions == 1 ? "" : "s", tuning->candidate[0].spec);
     if (all->skipped_count > 0)
         printf("%zu combinations left out, being impossible; such as %s\n", all->skipped_count,
                all->reason[0]);
@@ -376,6 +376,18 @@ command_line(int argc, char **argv)
     return text;
 }
 
+static void
+say_what_is_left(rh_results *results, const char *path, rh_error *error)
+{
+    const rh_run *runs;
+    size_t count = 0;
+    if (rh_results_runs(results, &runs, &count, NULL) != RH_OK)
+        count = 0;
+    rh_fail(error, RH_INTERRUPTED, "%s: interrupted; %s", path,
+            count ? "the runs that were complete are in it"
+                  : "no run was complete, so it was not written");
+}
+
 static rh_status
 measure(const tune_arguments *arguments, const candidates *all, const char *path,
         const char *command, rh_error *error)
@@ -402,6 +414,8 @@ measure(const tune_arguments *arguments, const candidates *all, const char *path
     else if (tuning)
         print_text(arguments, all, tuning);
     rh_tuning_release(tuning);
+    if (status == RH_INTERRUPTED && arguments->results)
+        say_what_is_left(results, path, error);
     rh_results_close(results);
     return status;
 }

@@ -234,43 +234,6 @@ run_step(const rh_experiment *experiment, rh_results *results, rh_error *failed,
     return RH_OK;
 }
 
-/* Memory in one go, then rounds of speed. A round that would end after the budget is not begun,
- * but for the first. */
-static rh_status
-run_all(const rh_tune_options *options, const char *const *specs, size_t spec_count,
-        rh_results *results, rh_error *failed, rh_error *error)
-{
-    uint64_t start = rh_host_now_ns(), round_ns = 0;
-    rh_experiment experiment = experiment_of(options, specs, spec_count);
-    experiment.measures = RH_MEASURE_MEMORY;
-    experiment.repetitions = 1;
-    rh_status status = run_step(&experiment, results, failed, error);
-    experiment.measures = RH_MEASURE_THROUGHPUT;
-    for (unsigned round = 0; status == RH_OK && round < options->repetitions; round++) {
-        uint64_t now = rh_host_now_ns();
-        if (round > 0 && options->budget_ns && now - start + round_ns > options->budget_ns)
-            break;
-        experiment.first_repetition = round;
-        experiment.seed = options->seed + round;
-        status = run_step(&experiment, results, failed, error);
-        round_ns = rh_host_now_ns() - now;
-    }
-    return status;
-}
-
-static rh_status
-run_holdout(const rh_tune_options *options, const char *recommended, unsigned repetitions,
-            rh_results *results, rh_error *failed, rh_error *error)
-{
-    const char *specs[] = {options->baseline, recommended};
-    rh_experiment experiment = experiment_of(options, specs, 2);
-    experiment.traces = &options->holdout;
-    experiment.trace_count = 1;
-    experiment.measures = RH_MEASURE_MEMORY | RH_MEASURE_THROUGHPUT;
-    experiment.repetitions = repetitions;
-    return run_step(&experiment, results, failed, error);
-}
-
 static const rh_workload *
 workload_at(const rh_summary *summary, const char *path)
 {
@@ -304,6 +267,76 @@ weigh(const rh_tune_options *options, const char *const *specs, size_t spec_coun
     free(workloads);
     rh_summary_detach(summary);
     return RH_OK;
+}
+
+/* Keeps the specs that may yet be recommended or stand on the front, as far as the results show;
+ * the baseline stays first. */
+static rh_status
+keep_contenders(const rh_tune_options *options, const char **specs, size_t *spec_count,
+                rh_results *results, rh_error *error)
+{
+    rh_tuning *tuning;
+    rh_status status = weigh(options, specs, *spec_count, results, &tuning, error);
+    if (status != RH_OK)
+        return status;
+    size_t kept = 1;
+    for (size_t i = 1; i < *spec_count; i++) {
+        if (tuning->candidate[i].front || tuning->candidate[i].memory_ratio <= 1)
+            specs[kept++] = specs[i];
+    }
+    *spec_count = kept;
+    rh_tuning_release(tuning);
+    return RH_OK;
+}
+
+/* Memory in one go, then rounds of speed. With a budget that does not last for three rounds of all,
+ * the rounds after the first are for contenders only; a round that would end after the budget is
+ * not begun, but for the first. */
+static rh_status
+run_all(const rh_tune_options *options, const char *const *specs, size_t spec_count,
+        rh_results *results, rh_error *failed, rh_error *error)
+{
+    enum { ROUNDS_FOR_A_VERDICT = 3 };
+    uint64_t start = rh_host_now_ns(), each_ns = 0; /* of one allocator in a round */
+    const char **running = calloc(spec_count, sizeof *running);
+    if (!running)
+        abort();
+    memcpy(running, specs, spec_count * sizeof *running);
+    rh_experiment experiment = experiment_of(options, running, spec_count);
+    experiment.measures = RH_MEASURE_MEMORY;
+    experiment.repetitions = 1;
+    rh_status status = run_step(&experiment, results, failed, error);
+    experiment.measures = RH_MEASURE_THROUGHPUT;
+    for (unsigned round = 0; status == RH_OK && round < options->repetitions; round++) {
+        uint64_t now = rh_host_now_ns(), used_ns = now - start;
+        uint64_t left_ns = options->budget_ns > used_ns ? options->budget_ns - used_ns : 0;
+        uint64_t round_ns = each_ns * experiment.spec_count;
+        if (options->budget_ns && round == 1 && left_ns < round_ns * (ROUNDS_FOR_A_VERDICT - 1)) {
+            status = keep_contenders(options, running, &experiment.spec_count, results, error);
+            round_ns = each_ns * experiment.spec_count;
+        }
+        if (status != RH_OK || (options->budget_ns && round > 0 && round_ns > left_ns))
+            break;
+        experiment.first_repetition = round;
+        experiment.seed = options->seed + round;
+        status = run_step(&experiment, results, failed, error);
+        each_ns = (rh_host_now_ns() - now) / experiment.spec_count;
+    }
+    free(running);
+    return status;
+}
+
+static rh_status
+run_holdout(const rh_tune_options *options, const char *recommended, unsigned repetitions,
+            rh_results *results, rh_error *failed, rh_error *error)
+{
+    const char *specs[] = {options->baseline, recommended};
+    rh_experiment experiment = experiment_of(options, specs, 2);
+    experiment.traces = &options->holdout;
+    experiment.trace_count = 1;
+    experiment.measures = RH_MEASURE_MEMORY | RH_MEASURE_THROUGHPUT;
+    experiment.repetitions = repetitions;
+    return run_step(&experiment, results, failed, error);
 }
 
 static rh_status

@@ -2,7 +2,8 @@
  *
  * Memory first: all candidates share passes over the recordings, and the numbers are exact. Then
  * speed, in rounds of one repetition of every candidate, interleaved with the baseline, until the
- * repetitions or the time are used up. The front (pareto.h) of the two names the candidates that
+ * repetitions or the time are used up; where time is short, rounds after the first leave out those
+ * that can no longer matter. The front (pareto.h) of the two names the candidates that
  * are worth having; of those that need no more memory and are not slower than the baseline, the one
  * with the least product of both is recommended. What it gains can be checked on a recording that
  * had no part in choosing it.
@@ -28,7 +29,7 @@ typedef struct rh_tune_options {
     const char *memory;   /* the number to judge memory by: "fragmentation_mean" (mapped over
                              requested, over time) or "peak_mapped_bytes" */
     unsigned repetitions; /* of speed, at most */
-    uint64_t budget_ns;   /* stop adding repetitions after that long; 0: never */
+    uint64_t budget_ns;   /* begin no round that would end later; 0: no limit */
     uint64_t seed;
     const char *command; /* for the provenance; may be NULL */
 } rh_tune_options;
@@ -47,7 +48,7 @@ typedef struct rh_tuning {
     rh_tuned *candidate; /* candidate[0] is the baseline */
     size_t count;
     size_t recommended;   /* place of the recommended one; 0: the baseline itself is */
-    unsigned repetitions; /* that were made */
+    unsigned repetitions; /* that were made, of the baseline */
     bool has_holdout;
     rh_tuned holdout_baseline, holdout; /* of the recommended one, on the other recording */
 } rh_tuning;
