@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 #include "replay/channel.h"
-#include "replay/group.h"
 #include "replay/results.h"
+#include "replay/scan.h"
 
 #define RH_METRICS_MAX 128
 

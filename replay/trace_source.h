@@ -3,8 +3,8 @@
 #define REHEAP_REPLAY_TRACE_SOURCE_H
 
 #include "base/error.h"
-#include "replay/group.h"
 #include "replay/results.h"
+#include "replay/scan.h"
 #include "traces/reader.h"
 
 #define RH_TRACE_HASH_TEXT 33

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "replay/group.h"
+#include "replay/scan.h"
 #include "traces/trace_info.h"
 
 typedef struct rh_verification {

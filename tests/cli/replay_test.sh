@@ -44,7 +44,20 @@ same "the parts add up" True "$(json 'all(sum(r["metrics"][p + "_bytes"] for p i
 same "failures are told" "{0}" "$(json '{r["metrics"]["failed_allocations"] for r in it["runs"]}')"
 same "the trace is described" True "$(json '(it["runs"][0]["trace"]["path"] == "program.rht" and
     it["runs"][0]["trace"]["events"] > 100000 and len(it["runs"][0]["trace"]["hash"]) == 32)')"
-expect 0 'for reap|Example' "$REHEAP" replay --help
+# Allocators out of libraries, where those are installed.
+for pair in jemalloc:libjemalloc.so.2 tcmalloc:libtcmalloc_minimal.so.4 mimalloc:libmimalloc.so.2 cpython:libpython3.11.so.1.0; do
+    name=${pair%%:*}
+    if ! /sbin/ldconfig -p | grep -q "${pair#*:}"; then
+        echo "not installed: ${pair#*:}"
+        continue
+    fi
+    expect 0 '' "$REHEAP" replay program.rht -a "$name" --reps 1 --json
+    same "$name runs" "1 $name ['complete', 'complete', 'complete'] True" "$(json '(lambda r: "%d %s %s %s" % (len(it["runs"]),
+        r["allocator"]["name"], [p["status"] for p in r["passes"].values()], r["allocator"]["version"] is not None and
+        r["metrics"]["peak_mapped_bytes"] >= r["metrics"]["peak_requested_bytes"] * .9))(it["runs"][0])')"
+done
+
+expect 0 'Example' "$REHEAP" replay --help
 expect 0 'Example' "$REHEAP" verify --help
 
 # What the call's words get wrong.
