@@ -348,7 +348,8 @@ open_source(collector *c, source *s)
     rh_status status = rh_writer_open(s->recording.path, &info, &writing, &s->writer, &error);
     rh_trace_info_release(&info);
     if (status == RH_OK) {
-        s->drain = rh_drain_new(s->channel, s->writer, rh_host_ticks_per_ns());
+        bool timed = c->options->timestamps != RH_TIMES_NONE;
+        s->drain = rh_drain_new(s->channel, s->writer, timed ? rh_host_ticks_per_ns() : 0);
         if (!s->drain)
             status = rh_fail(&error, RH_SYSTEM, "out of memory");
     }

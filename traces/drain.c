@@ -29,6 +29,7 @@ typedef struct stream {
     uint64_t at, end, given_back; /* taken; published when last looked; told to the ring's writer */
     unsigned step;                /* bytes a record takes */
     uint64_t ticks;
+    bool waits; /* for a record of another, while one is resolved */
     uint64_t wide[2];
     unsigned wide_count;
     struct {
@@ -71,7 +72,7 @@ rh_drain_new(rh_channel *channel, rh_writer *writer, double ticks_per_ns)
         return NULL;
     drain->channel = channel;
     drain->writer = writer;
-    drain->ns_per_tick = 1 / ticks_per_ns;
+    drain->ns_per_tick = ticks_per_ns > 0 ? 1 / ticks_per_ns : 0;
     drain->common.slot = RH_NO_SLOT;
     drain->text = malloc(RH_CHECKPOINT_BYTES + sizeof(rh_record) + 1);
     const unsigned char *memory = (const unsigned char *)channel + RH_CHANNEL_CONTROL_BYTES;
@@ -602,10 +603,23 @@ hint(const stream *s)
     return record_at(s, s->at)[1].what;
 }
 
+static uint64_t
+ticks_of(const stream *s)
+{
+    return record_at(s, s->at)[1].amount;
+}
+
+static bool
+belongs_before(const stream *a, const stream *b)
+{
+    return hint(a) != hint(b) ? hint(a) < hint(b) : ticks_of(a) < ticks_of(b);
+}
+
 static outcome
 take_thread(rh_drain *drain, stream *s, bool forced)
 {
-    s->ticks = record_at(s, s->at)[1].amount;
+    if (drain->ns_per_tick > 0)
+        s->ticks = ticks_of(s);
     outcome result = take(drain, s, forced);
     if (s->at - s->given_back >= RH_THREAD_RING_BYTES / 4)
         give_back(s);
@@ -639,14 +653,15 @@ look_at_all(rh_drain *drain)
         look_again(&drain->streams[i]);
 }
 
-/* The thread ring whose next record belongs first; NULL: all are empty. */
+/* The thread ring whose next record belongs first, of those that do not wait; NULL: there is none.
+ */
 static stream *
-earliest(rh_drain *drain, const stream *except)
+earliest(rh_drain *drain)
 {
     stream *first = NULL;
     for (uint32_t i = 1; i < drain->stream_count; i++) {
         stream *s = &drain->streams[i];
-        if (s != except && s->at < s->end && (!first || hint(s) < hint(first)))
+        if (!s->waits && s->at < s->end && (!first || belongs_before(s, first)))
             first = s;
     }
     return first;
@@ -660,41 +675,50 @@ take_one(rh_drain *drain, stream *s, bool forced)
     return forced ? force_main(drain) : take_main(drain, s->at + 1);
 }
 
+/* Takes one record no later than `place` from the rings of threads, the first that can be; EMPTY:
+ * none can. */
+static outcome
+take_earlier(rh_drain *drain, uint64_t place)
+{
+    for (stream *s; (s = earliest(drain)) && hint(s) <= place; s->waits = true) {
+        outcome result = take_thread(drain, s, false);
+        if (result == TAKEN || result == FAILED)
+            return result;
+    }
+    return EMPTY;
+}
+
 /* `s` is blocked: what it waits for was published before its record was, and so, if it exists, lies
  * in another ring no later than `place` of the main one. */
 static outcome
 resolve(rh_drain *drain, stream *s)
 {
-    uint64_t place = s == &drain->streams[MAIN] ? s->at : hint(s);
+    stream *main = &drain->streams[MAIN];
+    uint64_t place = s == main ? s->at : hint(s);
     look_at_all(drain);
-    for (bool moved = true; moved;) {
-        moved = false;
-        uint64_t limit = place < drain->streams[MAIN].end ? place : drain->streams[MAIN].end;
-        uint64_t before = drain->streams[MAIN].at;
-        if (s != &drain->streams[MAIN] && take_main(drain, limit) == FAILED)
+    outcome result = BLOCKED;
+    for (bool moved = true; moved && result == BLOCKED;) {
+        uint64_t before = main->at;
+        if (s != main && take_main(drain, place < main->end ? place : main->end) == FAILED)
             return FAILED;
-        moved = drain->streams[MAIN].at != before;
-        for (uint32_t i = 1; i < drain->stream_count; i++) {
-            stream *other = &drain->streams[i];
-            if (other == s || other->at >= other->end || hint(other) > place)
-                continue;
-            outcome result = take_thread(drain, other, false);
-            if (result == FAILED)
-                return FAILED;
-            moved |= result == TAKEN;
-        }
-        outcome result = moved ? take_one(drain, s, false) : BLOCKED;
-        if (result != BLOCKED)
-            return result;
+        s->waits = true;
+        outcome earlier = take_earlier(drain, place);
+        for (uint32_t i = 0; i < drain->stream_count; i++)
+            drain->streams[i].waits = false;
+        if (earlier == FAILED)
+            return FAILED;
+        moved = earlier == TAKEN || main->at != before;
+        if (moved)
+            result = take_one(drain, s, false);
     }
-    return take_one(drain, s, true);
+    return result == BLOCKED ? take_one(drain, s, true) : result;
 }
 
 /* One stretch of the main ring and the thread's record behind it; EMPTY: nothing more is there. */
 static outcome
 take_turn(rh_drain *drain)
 {
-    stream *main = &drain->streams[MAIN], *thread = earliest(drain, NULL);
+    stream *main = &drain->streams[MAIN], *thread = earliest(drain);
     uint64_t limit = main->end;
     if (thread && hint(thread) < limit)
         limit = hint(thread);

@@ -3,10 +3,10 @@
  *
  * The order. The main ring is in order, being written under the interpreter's lock. A record of a
  * thread's ring says how far the main ring had come; it goes there. That is exact for threads that
- * held the lock and close for the others, whose order among themselves is then settled by the
- * addresses: an address dies before it is born again, and is born before it dies. A record that
- * would break this waits for one that another ring still holds; if none does, it is taken as it is
- * (a block from before the recording, or one freed behind the hooks' back).
+ * held the lock. Among the others the time-stamp counter decides, and where that is not sharp
+ * enough the addresses: an address dies before it is born again, and is born before it dies. A
+ * record that would break this waits for one that another ring still holds; if none does, it is
+ * taken as it is (a block from before the recording, or one freed behind the hooks' back).
  *
  * Arena events come before the event that caused them. Births are recorded after the call, so there
  * they do by themselves; a free is held until the record after it is there, to see whether that is
@@ -25,7 +25,8 @@
 typedef struct rh_drain rh_drain;
 
 /* `channel` is the mapped channel, whose facts are there; both it and `writer` stay the caller's.
- * NULL when there is no memory. `ticks_per_ns` of the time-stamp counter turns times. */
+ * NULL when there is no memory. `ticks_per_ns` of the time-stamp counter gives events their
+ * times; 0: they get none. */
 rh_drain *rh_drain_new(rh_channel *channel, rh_writer *writer, double ticks_per_ns);
 void rh_drain_free(rh_drain *drain);
 

@@ -234,7 +234,7 @@ thread_room(uint64_t records)
 }
 
 static void
-append_thread(uint64_t what, uint64_t amount, uint64_t now)
+append_thread(uint64_t what, uint64_t amount)
 {
     rh_ring *ring = rh_recorder_thread.ring;
     uint64_t cursor = atomic_load_explicit(&ring->cursor, memory_order_relaxed);
@@ -243,36 +243,34 @@ append_thread(uint64_t what, uint64_t amount, uint64_t now)
     record[0] = (rh_record){what, amount};
     record[1].what =
         atomic_load_explicit(&rh_recorder_channel.control.main.cursor, memory_order_relaxed);
-    record[1].amount = now;
+    record[1].amount = __builtin_ia32_rdtsc();
     atomic_store_explicit(&ring->cursor, cursor + 2 * sizeof *record, memory_order_release);
 }
 
 static void
-put_thread(rh_timing timing, uint64_t what, uint64_t amount, const uint64_t *wide,
-           unsigned wide_count)
+put_thread(uint64_t what, uint64_t amount, const uint64_t *wide, unsigned wide_count)
 {
     int saved = errno;
     if (thread_room(ROOM_RECORDS)) {
         number_thread();
-        uint64_t now = timing == RH_TIMING_NONE ? 0 : __builtin_ia32_rdtsc();
         for (unsigned i = 0; i < wide_count; i++)
-            append_thread(RH_WHAT(RH_RECORD_WIDE, 0, 0), wide[i], now);
-        append_thread(what, amount | rh_recorder_place, now);
+            append_thread(RH_WHAT(RH_RECORD_WIDE, 0, 0), wide[i]);
+        append_thread(what, amount | rh_recorder_place);
     }
     errno = saved;
 }
 
 void
-rh_put_thread_slow(rh_timing timing, uint64_t what, uint64_t size)
+rh_put_thread_slow(uint64_t what, uint64_t size)
 {
     bool wide = size >= RH_DEPTH_ONE;
-    put_thread(timing, what, wide ? 0 : size, &size, wide);
+    put_thread(what, wide ? 0 : size, &size, wide);
 }
 
 void
-rh_put_thread_calloc(rh_timing timing, uint64_t what, uint64_t count, uint64_t element)
+rh_put_thread_calloc(uint64_t what, uint64_t count, uint64_t element)
 {
-    put_thread(timing, what, 0, (uint64_t[]){count, element}, 2);
+    put_thread(what, 0, (uint64_t[]){count, element}, 2);
 }
 
 /* `piece` bytes of text as one record's content. */
@@ -307,10 +305,10 @@ rh_put_mark(const char *text, size_t length)
     uint64_t records = 1 + (length + sizeof(rh_record) - 1) / sizeof(rh_record);
     if (thread_room(records)) {
         number_thread();
-        append_thread(RH_WHAT(RH_RECORD_MARK, 0, 0), length | rh_recorder_place, 0);
+        append_thread(RH_WHAT(RH_RECORD_MARK, 0, 0), length | rh_recorder_place);
         for (size_t at = 0; at < length; at += sizeof(rh_record)) {
             rh_record piece = text_record(text + at, length - at);
-            append_thread(piece.what, piece.amount, 0);
+            append_thread(piece.what, piece.amount);
         }
     }
     errno = saved;

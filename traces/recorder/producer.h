@@ -61,11 +61,10 @@ extern _Thread_local rh_thread_end rh_recorder_thread RH_HIDDEN
 /* The slow ways: whatever the fast ones decline. Any size; the calloc ones any two factors. They
  * leave errno alone. */
 void rh_put_main_slow(rh_timing timing, uint64_t what, uint64_t size) RH_HIDDEN;
-void rh_put_thread_slow(rh_timing timing, uint64_t what, uint64_t size) RH_HIDDEN;
+void rh_put_thread_slow(uint64_t what, uint64_t size) RH_HIDDEN;
 void rh_put_main_calloc(rh_timing timing, uint64_t what, uint64_t count,
                         uint64_t element) RH_HIDDEN;
-void rh_put_thread_calloc(rh_timing timing, uint64_t what, uint64_t count,
-                          uint64_t element) RH_HIDDEN;
+void rh_put_thread_calloc(uint64_t what, uint64_t count, uint64_t element) RH_HIDDEN;
 /* A text, as RH_RECORD_CHECKPOINT (main ring) or RH_RECORD_MARK (the thread's own). */
 void rh_put_checkpoint(const char *text, size_t length) RH_HIDDEN;
 void rh_put_mark(const char *text, size_t length) RH_HIDDEN;
@@ -109,11 +108,11 @@ rh_put_main(rh_timing timing, uint64_t what, uint64_t size, uint64_t place)
 
 /* The same for the calling thread's own ring. */
 RH_INLINE void
-rh_put_thread(rh_timing timing, uint64_t what, uint64_t size, uint64_t place)
+rh_put_thread(uint64_t what, uint64_t size, uint64_t place)
 {
     const rh_thread_end *end = &rh_recorder_thread;
-    if (RH_LIKELY(timing == RH_TIMING_NONE && end->ring && rh_recorder_gate.open &&
-                  size < RH_DEPTH_ONE && place >= RH_FIRST_THREAD)) {
+    if (RH_LIKELY(end->ring && rh_recorder_gate.open && size < RH_DEPTH_ONE &&
+                  place >= RH_FIRST_THREAD)) {
         uint64_t cursor = atomic_load_explicit(&end->ring->cursor, memory_order_relaxed);
         if (RH_LIKELY(cursor < end->limit)) {
             rh_record *record = (rh_record *)(end->base + (cursor & (RH_THREAD_RING_BYTES - 1)));
@@ -121,13 +120,13 @@ rh_put_thread(rh_timing timing, uint64_t what, uint64_t size, uint64_t place)
             record[0].amount = size | place;
             record[1].what = atomic_load_explicit(&rh_recorder_channel.control.main.cursor,
                                                   memory_order_relaxed);
-            record[1].amount = 0;
+            record[1].amount = __builtin_ia32_rdtsc();
             atomic_store_explicit(&end->ring->cursor, cursor + 2 * sizeof *record,
                                   memory_order_release);
             return;
         }
     }
-    rh_put_thread_slow(timing, what, size);
+    rh_put_thread_slow(what, size);
 }
 
 #endif

@@ -109,7 +109,7 @@ put_raw(rh_timing timing, uint64_t what, uint64_t size)
     if (place & RH_DEPTH_FIELD)
         rh_put_main(timing, what, size, place);
     else
-        rh_put_thread(timing, what, size, place);
+        rh_put_thread(what, size, place);
 }
 
 /* An address that lives again is no longer the one that was freed. */
@@ -140,7 +140,7 @@ raw_calloc(rh_timing timing, size_t count, size_t element)
     else if (rh_recorder_place & RH_DEPTH_FIELD)
         rh_put_main_calloc(timing, what, count, element);
     else
-        rh_put_thread_calloc(timing, what, count, element);
+        rh_put_thread_calloc(what, count, element);
     return block;
 }
 
