@@ -176,7 +176,7 @@ shape_makes_sense(const rh_shape *shape)
         return false;
     if (flags & ~flags_allowed(operation))
         return false;
-    if (shape->domain == RH_DOMAIN_AS_BORN && operation != RH_FREE)
+    if (shape->domain == RH_DOMAIN_AS_BORN && (operation != RH_FREE || !rh_kills(operation, flags)))
         return false;
     if ((flags & RH_EVENT_NULL) && (flags & RH_EVENT_FOREIGN))
         return false;

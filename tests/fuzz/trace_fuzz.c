@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "traces/event.h"
+#include "tests/unit/traces/follower.h"
 #include "traces/format.h"
 #include "traces/reader.h"
 
@@ -44,31 +44,14 @@ forge(uint8_t *bytes, size_t size)
     }
 }
 
-/* A slot is taken by one block at a time. */
 static void
-follow(const rh_batch *batch, uint8_t *taken)
+follow(follower *replayer, const rh_batch *batch)
 {
-    unsigned none = RH_EVENT_FAILED | RH_EVENT_NULL | RH_EVENT_FOREIGN;
-    for (size_t i = 0; i < batch->count; i++) {
-        const rh_event *event = &batch->events[i];
-        bool moves = event->operation == RH_FREE || event->operation == RH_REALLOC;
-        bool kills = moves && !(event->flags & none);
-        bool bears = (event->operation <= RH_REALLOC || event->operation == RH_ALIGNED) &&
-                     !(event->flags & RH_EVENT_FAILED);
-        require(event->operation < RH_OPERATIONS && event->domain <= 2);
-        if (event->operation == RH_MARK || event->operation == RH_CHECKPOINT)
-            require(event->text[event->size] == '\0');
-        if (!kills && !bears) {
-            require(event->slot == RH_NO_SLOT);
-            continue;
-        }
-        require(event->slot < batch->slots && taken[event->slot] == kills);
-        taken[event->slot] = bears;
-    }
+    require(follower_follow(replayer, batch->events, batch->count, batch->slots));
 }
 
 static void
-read_trace(rh_reader *reader, bool seek, uint8_t *taken)
+read_trace(rh_reader *reader, bool seek, follower *replayer)
 {
     rh_batch batch = {.count = 0};
     rh_error error = {.status = RH_OK};
@@ -76,11 +59,11 @@ read_trace(rh_reader *reader, bool seek, uint8_t *taken)
     if (seek) {
         status = rh_reader_seek(reader, 300, &error);
         while (status == RH_OK && rh_reader_live(reader, &batch, &error) == RH_OK && batch.count)
-            follow(&batch, taken);
+            follow(replayer, &batch);
     }
     while (status == RH_OK && (status = rh_reader_next(reader, &batch, &error)) == RH_OK &&
            (batch.count || batch.block_ends))
-        follow(&batch, taken);
+        follow(replayer, &batch);
     require(status == RH_OK || error.message[0]);
 }
 
@@ -103,10 +86,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rh_reader_options options = {.max_live_blocks = LIVE_MAX, .lenient = true, .audit = true};
     rh_status status = rh_reader_open(path, &options, &reader, &error);
     if (status == RH_OK) {
-        /* More may live than the limit by what a batch brings. */
-        uint8_t *taken = calloc(LIVE_MAX * 2, 1);
-        read_trace(reader, how & SEEK, taken);
-        free(taken);
+        follower replayer = {.taken = NULL};
+        read_trace(reader, how & SEEK, &replayer);
+        follower_release(&replayer);
         rh_reader_close(reader);
     } else {
         require(status == RH_BAD_INPUT && strncmp(error.message, path, strlen(path)) == 0);

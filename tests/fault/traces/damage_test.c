@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
+#include "tests/unit/traces/follower.h"
 #include "tests/unit/traces/story.h"
 #include "traces/format.h"
 #include "traces/reader.h"
@@ -55,7 +56,6 @@ put(const char *path, const uint8_t *bytes, size_t size)
     assert_int_equal(fclose(stream), 0);
 }
 
-/* What a replayer would hold: which slots are taken. */
 typedef struct outcome {
     rh_status status; /* of opening or reading */
     rh_error error;
@@ -75,40 +75,17 @@ equal(const rh_event *read, const rh_event *told)
 }
 
 static void
-replay_event(const rh_event *event, uint8_t *taken, uint32_t slots)
-{
-    unsigned none = RH_EVENT_FAILED | RH_EVENT_NULL | RH_EVENT_FOREIGN;
-    bool kills =
-        (event->operation == RH_FREE || event->operation == RH_REALLOC) && !(event->flags & none);
-    bool bears = (event->operation <= RH_REALLOC || event->operation == RH_ALIGNED) &&
-                 !(event->flags & RH_EVENT_FAILED);
-    if (!kills && !bears) {
-        assert_int_equal(event->slot, RH_NO_SLOT);
-        return;
-    }
-    assert_true(event->slot < slots);
-    assert_true(event->domain <= 2);
-    assert_int_equal(taken[event->slot], kills);
-    taken[event->slot] = bears;
-}
-
-static void
 read_rest(rh_reader *reader, const story *told, outcome *result)
 {
-    uint8_t *taken = NULL;
-    uint32_t slots = 0;
+    follower replayer = {.taken = NULL};
     rh_batch batch;
     while ((result->status = rh_reader_next(reader, &batch, &result->error)) == RH_OK &&
            (batch.count || batch.block_ends)) {
-        if (batch.slots > slots) {
-            taken = realloc(taken, batch.slots);
-            memset(taken + slots, 0, batch.slots - slots);
-            slots = batch.slots;
-        }
+        if (!follower_follow(&replayer, batch.events, batch.count, batch.slots))
+            fail_msg("%s", replayer.problem);
         for (size_t i = 0; i < batch.count; i++) {
             const rh_event *event = &batch.events[i];
             uint64_t at = batch.first_event + i;
-            replay_event(event, taken, slots);
             if (event->flags & RH_EVENT_BRIDGE) {
                 result->bridges++;
                 continue;
@@ -117,7 +94,7 @@ read_rest(rh_reader *reader, const story *told, outcome *result)
             result->same_as_told &= at < told->count && equal(event, &told->events[at]);
         }
     }
-    free(taken);
+    follower_release(&replayer);
 }
 
 static outcome
@@ -179,7 +156,7 @@ static const story_plan plans[] = {
     {.seed = 2, .count = 400, .live = 20, .timestamps = RH_TIMES_COARSE, .addresses = true},
     {.seed = 3, .count = 3000, .live = 60},
 };
-static const rh_writer_options small_blocks = {.block_events = 50, .key_bytes = 10};
+static const rh_writer_options small_blocks = {.level = 1, .block_events = 50, .key_bytes = 10};
 
 static void
 test_cut_anywhere(void **state)
