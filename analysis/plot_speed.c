@@ -11,7 +11,7 @@
 enum { WIDTH = 1100, HEIGHT = 640 };
 #define AREA_LEFT     0.09
 #define AREA_RIGHT    0.97
-#define AREA_BOTTOM   0.12
+#define AREA_BOTTOM   0.165
 #define AREA_TOP      0.87
 #define CHAR_WIDTH    8.6 /* a generous average of the font at its size */
 #define TEXT_HEIGHT   18.0
@@ -176,7 +176,7 @@ write_script(const rh_plot *plot, const rh_figure *figure, const dot *dots, size
                 a.bottom / scale.divisor, a.top / scale.divisor, scale.divisor, scale.unit);
     }
     fprintf(script, "set xlabel 'time of one call (ns, median; bars: lowest to highest run)'\n");
-    fprintf(script, "set key inside right top\n");
+    fprintf(script, "set key at screen 0.53,0.012 center bottom horizontal width 2\n");
     write_names(script, dots, count, a, quantity);
     fprintf(
         script,

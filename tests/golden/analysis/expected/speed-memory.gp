@@ -33,25 +33,25 @@ unset object
 set title 'Speed against memory (lower left is better)'."\n".'python3 -m it''s --all `touch ran; echo of it`'
 set lmargin at screen 0.09
 set rmargin at screen 0.97
-set bmargin at screen 0.12
+set bmargin at screen 0.17
 set tmargin at screen 0.87
 set xrange [9.15539:20.8157]
 set logscale y
 set yrange [1.05335:1.36365]
 unset mytics
-set ytics ('20 %%' 1.2, '10 %%' 1.1, '30 %%' 1.3, '15 %%' 1.15, '25 %%' 1.25, '35 %%' 1.35, '6 %%' 1.06, '8 %%' 1.08)
+set ytics ('20 %%' 1.2, '10 %%' 1.1, '30 %%' 1.3, '15 %%' 1.15, '25 %%' 1.25, '35 %%' 1.35, '6 %%' 1.06)
 height(memory) = 1 + memory
 set ylabel 'mean fragmentation'
 set xlabel 'time of one call (ns, median; bars: lowest to highest run)'
-set key inside right top
+set key at screen 0.53,0.012 center bottom horizontal width 2
 set label 'pymalloc,arena=256K,pool=4K' at graph 0.3989,0.0968 center
-set label 'pymalloc,arena=256K,pool=8K' at graph 0.3475,0.1678 center
-set label 'pymalloc,arena=512K,pool=16K' at graph 0.3465,0.2420 center
-set arrow from graph 0.2221,0.2232 to graph 0.1753,0.2029 nohead lc rgb '#888888' dt 1 lw 0.8
+set label 'pymalloc,arena=256K,pool=8K' at graph 0.3468,0.1602 center
+set label 'pymalloc,arena=512K,pool=16K' at graph 0.3465,0.2445 center
+set arrow from graph 0.2221,0.2245 to graph 0.1753,0.2029 nohead lc rgb '#888888' dt 1 lw 0.8
 set label 'pymalloc' at graph 0.1305,0.3062 center
-set label 'pymalloc,arena=2M,pool=8K' at graph 0.2683,0.4589 center
-set label 'pymalloc,arena=4M,pool=8K' at graph 0.2426,0.5553 center
-set label 'pymalloc,arena=8M,pool=8K' at graph 0.2169,0.6494 center
+set label 'pymalloc,arena=2M,pool=8K' at graph 0.2683,0.4580 center
+set label 'pymalloc,arena=4M,pool=8K' at graph 0.2426,0.5544 center
+set label 'pymalloc,arena=8M,pool=8K' at graph 0.2169,0.6485 center
 
 plot 'speed-memory.tsv' index 1 using 1:(height($2)) with fsteps lc rgb '#888888' dt (6,4) lw 1.4 notitle, \
      '' index 0 using 1:(height($4)):2:3 with xerrorbars pt 0 lw 1 dt 1 lc rgb '#888888' notitle, \
