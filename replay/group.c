@@ -2,7 +2,6 @@
 #include "replay/group.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -69,23 +68,23 @@ start(rh_group *group, uint32_t index, int channel_file, rh_error *error)
 {
     child_process *process = &group->processes[index];
     process->words = memfd_create("reheap-words", MFD_CLOEXEC);
+    if (process->words < 0)
+        return rh_fail_errno(error, RH_SYSTEM, errno, "cannot start a process");
     char member[16], file[16], *preload;
     snprintf(member, sizeof member, "%u", index);
-    snprintf(file, sizeof file, "%d", CHANNEL_FILE);
+    snprintf(file, sizeof file, "%d", channel_file);
     char *arguments[] = {(char *)"reheap", (char *)RH_CHILD_COMMAND, file, member, NULL};
     char **environment = child_environment(group->plan->libraries[index], &preload);
 
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    /* Away from the number it is to have: a dup2 onto itself would leave it closed on exec. */
-    int away = fcntl(channel_file, F_DUPFD_CLOEXEC, 64);
-    posix_spawn_file_actions_adddup2(&actions, away, CHANNEL_FILE);
+    /* Onto itself: keeps its number, and stays open on exec. */
+    posix_spawn_file_actions_adddup2(&actions, channel_file, channel_file);
     posix_spawn_file_actions_adddup2(&actions, process->words, STDERR_FILENO);
     posix_spawn_file_actions_adddup2(&actions, process->words, STDOUT_FILENO);
     int problem =
         posix_spawn(&process->id, "/proc/self/exe", &actions, NULL, arguments, environment);
     posix_spawn_file_actions_destroy(&actions);
-    close(away);
     free(environment);
     free(preload);
     process->moved_ns = rh_host_now_ns();
