@@ -173,32 +173,37 @@ _Static_assert(offsetof(rh_event, operation) == 0 && offsetof(rh_event, domain) 
  * too large. */
 #define HEAD_ODD                                                                                   \
     (UINT64_C(0xFC) | UINT64_C(0xFC) << 8 |                                                        \
-     (uint64_t)(0xFF & ~(RH_EVENT_POOLED | RH_EVENT_NULL)) << 16 |                                 \
+     (uint64_t)(0xFF & ~(RH_EVENT_POOLED | RH_EVENT_NULL | RH_EVENT_NESTED)) << 16 |               \
      ~(uint64_t)(RH_CODE_SLOTS - 1) << 32)
 #define HEAD_SLOT(head) ((head) >> 32)
 
-/* What becomes of a common event, by its operation, its domain and whether it was given NULL. An
- * event for which one of the masks lets something through is not common. */
+/* What becomes of a common event, by its operation, its domain and two of its flags. An event for
+ * which one of the masks lets something through is not common. */
 typedef struct rule {
     uint64_t always;         /* a domain that there is not; a free of NULL */
     uint64_t but_one_mask;   /* a calloc of another number of elements than 1 */
     uint64_t from_zero_mask; /* a realloc to 0 bytes */
     uint64_t counted;        /* 1 in the 16 bits of its operation */
     uint64_t code;
+    uint64_t kept; /* 1: becomes an operation; 0: nested, is passed over */
 } rule;
-#define RULES         32
-#define RULE_OF(head) (((head)&3) | ((head) >> 6 & 12) | ((head) >> 14 & 16))
-_Static_assert(RH_EVENT_NULL << 2 == 16, "the flag of NULL is where RULE_OF takes it from");
+#define RULES         64
+#define RULE_OF(head) (((head)&3) | ((head) >> 6 & 12) | ((head) >> 13 & 48))
+_Static_assert(RH_EVENT_NESTED << 16 == 16 << 13 && RH_EVENT_NULL << 16 == 32 << 13,
+               "the flags are where RULE_OF takes them from");
 
 static rule
-make_rule(unsigned operation, unsigned domain, bool null)
+make_rule(unsigned operation, unsigned domain, bool nested, bool null)
 {
     static const uint8_t codes[] = {[RH_MALLOC] = RH_CODE_MALLOC,
                                     [RH_CALLOC] = RH_CODE_CALLOC,
                                     [RH_REALLOC] = RH_CODE_REALLOC,
                                     [RH_FREE] = RH_CODE_FREE};
+    if (nested)
+        return (rule){.always = 0};
     bool born = null && operation == RH_REALLOC;
-    return (rule){.always = domain > PYMEM_DOMAIN_OBJ || (null && !born),
+    return (rule){.kept = 1,
+                  .always = domain > PYMEM_DOMAIN_OBJ || (null && !born),
                   .but_one_mask = operation == RH_CALLOC ? UINT64_MAX : 0,
                   .from_zero_mask = operation == RH_REALLOC && !born ? UINT64_MAX : 0,
                   .counted = UINT64_C(1) << (born ? RH_MALLOC : operation) * 16,
@@ -210,7 +215,7 @@ make_rules(const rh_compiler *compiler, rule rules[RULES])
 {
     for (unsigned i = 0; i < RULES; i++) {
         unsigned domain = i >> 2 & 3;
-        rules[i] = make_rule(i & 3, domain, i >> 4);
+        rules[i] = make_rule(i & 3, domain, i >> 4 & 1, i >> 5);
         rules[i].code += compiler->has_domains ? domain : (unsigned)compiler->domain;
     }
 }
@@ -234,7 +239,7 @@ compile_common(rh_compiler *compiler, const rule rules[RULES], const rh_event *e
 {
     rh_code *codes = program->codes + program->code_count;
     uint64_t calls = 0;
-    size_t done = 0;
+    size_t done = 0, kept = 0;
     for (; done < count; done++) {
         const rh_event *event = &events[done];
         uint64_t head, size = event->size;
@@ -245,15 +250,17 @@ compile_common(rh_compiler *compiler, const rule rules[RULES], const rh_event *e
         odd |= ((size - 1) & is->from_zero_mask) >> 32;
         if (odd)
             break;
-        codes[done] = size << 32 | HEAD_SLOT(head) << RH_CODE_BITS | is->code;
+        codes[kept] = size << 32 | HEAD_SLOT(head) << RH_CODE_BITS | is->code;
+        kept += is->kept;
         calls += is->counted;
     }
-    program->code_count += (uint32_t)done;
+    program->code_count += (uint32_t)kept;
+    compiler->nested_events += done - kept;
     compiler->allocations +=
         (calls >> RH_MALLOC * 16 & 0xFFFF) + (calls >> RH_CALLOC * 16 & 0xFFFF);
     compiler->reallocations += calls >> RH_REALLOC * 16 & 0xFFFF;
     compiler->frees += calls >> RH_FREE * 16 & 0xFFFF;
-    compiler->calls += done;
+    compiler->calls += kept;
     return done;
 }
 
