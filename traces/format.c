@@ -168,8 +168,8 @@ flags_allowed(unsigned operation)
     }
 }
 
-static bool
-shape_makes_sense(const rh_shape *shape)
+bool
+rh_shape_makes_sense(const rh_shape *shape)
 {
     unsigned operation = shape->operation, flags = shape->flags;
     if (operation >= RH_OPERATIONS && operation != RH_SHAPE_THREAD)
@@ -209,7 +209,7 @@ rh_take_shape(rh_cursor *cursor, rh_shape *shape)
     if (shape->operation == RH_CALLOC)
         shape->element = rh_take_varint(cursor);
     return !cursor->failed && !(first & 0x80) && aligned == (shape->operation == RH_ALIGNED) &&
-           shape_makes_sense(shape);
+           rh_shape_makes_sense(shape);
 }
 
 /*  0   4  magic

@@ -143,6 +143,9 @@ rh_put_varint(uint8_t *out, uint64_t value)
     return out;
 }
 
+/* Whether a shape can stand in a trace: its operation exists, its flags and sizes fit it. */
+bool rh_shape_makes_sense(const rh_shape *shape);
+
 uint8_t *rh_put_shape(uint8_t *out, const rh_shape *shape);
 
 /* A place in bytes that are being read; `failed` sticks, and reads then give 0. */

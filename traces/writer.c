@@ -279,10 +279,8 @@ key_is_due(const rh_writer *writer)
 }
 
 static rh_status
-begin_block(rh_writer *writer, const rh_event *event)
+begin_block(rh_writer *writer)
 {
-    if (event->time_ns > writer->last_time_ns)
-        writer->last_time_ns = event->time_ns;
     writer->head = (rh_block_head){.key = key_is_due(writer),
                                    .first_event = writer->events,
                                    .first_birth = writer->live.births,
@@ -371,14 +369,23 @@ translate(rh_writer *writer)
     return RH_OK;
 }
 
-static void
+/* Counts what happened, and refuses what readers would. */
+static rh_status
 count_shapes(rh_writer *writer)
 {
     const rh_token_table *table = writer->table;
     for (uint32_t id = 0; id < table->shapes; id++) {
         rh_shape shape = rh_token_key_shape(&table->key[id]);
+        if (!rh_shape_makes_sense(&shape))
+            return rh_fail(&writer->broken, RH_BAD_INPUT,
+                           "%s: among events %llu to %llu is one of operation %u, flags %#x and "
+                           "size %llu, which makes no sense",
+                           writer->file.path, (unsigned long long)writer->head.first_event,
+                           (unsigned long long)writer->events - 1, shape.operation, shape.flags,
+                           (unsigned long long)shape.size);
         rh_trace_info_count(&writer->info, shape.operation, shape.flags, table->uses[id]);
     }
+    return RH_OK;
 }
 
 static rh_status
@@ -415,9 +422,9 @@ end_block(rh_writer *writer)
     writer->open = false;
     head->events = (uint32_t)(writer->events - head->first_event);
     head->tokens = (uint32_t)writer->id_count;
-    if (translate(writer) != RH_OK || pack_streams(writer) != RH_OK)
+    if (translate(writer) != RH_OK || count_shapes(writer) != RH_OK ||
+        pack_streams(writer) != RH_OK)
         return writer->broken.status;
-    count_shapes(writer);
     uint8_t bytes[RH_BLOCK_HEAD_MAX];
     size_t head_bytes = rh_block_head_write(head, bytes);
     uint8_t *start = writer->packed.data + RH_BLOCK_HEAD_MAX - head_bytes;
@@ -579,8 +586,8 @@ id_of(rh_writer *writer, const rh_event *event, const uint32_t *handle)
 static inline bool
 plainly_sensible(const rh_event *event)
 {
-    return event->operation < RH_MARK && event->domain <= 2 && event->size <= RH_SIZE_MAX &&
-           event->address <= RH_ADDRESS_MAX;
+    return event->operation < RH_MARK && event->operation != RH_CALLOC && event->domain <= 2 &&
+           event->size <= RH_SIZE_MAX && event->address <= RH_ADDRESS_MAX;
 }
 
 /* Only what importers could get wrong about one event; the rest are the caller's promises. */
@@ -599,6 +606,12 @@ refuse_nonsense(rh_writer *writer, const rh_event *event)
                        "%s: event %llu has %llu bytes, more than a trace can say",
                        writer->file.path, (unsigned long long)writer->events,
                        (unsigned long long)event->size);
+    if (event->operation == RH_CALLOC && !(event->flags & RH_EVENT_FAILED) &&
+        event->count * event->element != event->size)
+        return rh_fail(&writer->broken, RH_BAD_INPUT,
+                       "%s: event %llu has %llu bytes, and not %llu x %llu", writer->file.path,
+                       (unsigned long long)writer->events, (unsigned long long)event->size,
+                       (unsigned long long)event->count, (unsigned long long)event->element);
     if (event->address > RH_ADDRESS_MAX)
         return rh_fail(&writer->broken, RH_BAD_INPUT,
                        "%s: event %llu has the address %#llx, which no program has",
@@ -621,7 +634,9 @@ rh_writer_event(rh_writer *writer, const rh_event *event, uint32_t *handle, rh_e
     if (writer->broken.status != RH_OK ||
         (!plainly_sensible(event) && refuse_nonsense(writer, event) != RH_OK))
         return give_error(writer, error);
-    if (!writer->open && begin_block(writer, event) != RH_OK)
+    if (event->time_ns > writer->last_time_ns)
+        writer->last_time_ns = event->time_ns;
+    if (!writer->open && begin_block(writer) != RH_OK)
         return give_error(writer, error);
     if (!rh_live_has_room(&writer->live) && !rh_live_list_reserve(&writer->live, 1)) {
         no_memory(writer);

@@ -133,12 +133,40 @@ test_refusals(void **state)
         {.operation = RH_MALLOC, .domain = 3},
         {.operation = RH_MALLOC, .size = (uint64_t)1 << 60},
         {.operation = RH_MALLOC, .size = 1, .address = UINT64_MAX},
+        {.operation = RH_CALLOC, .size = 10, .count = 3, .element = 3},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         uint32_t handle;
         assert_int_equal(rh_writer_open(path, &info, NULL, &writer, &error), RH_OK);
         assert_int_equal(rh_writer_event(writer, &bad[i], &handle, &error), RH_BAD_INPUT);
         assert_int_equal(rh_writer_finish(writer, 0, 0, &error), RH_BAD_INPUT);
+        assert_int_equal(access(path, F_OK), -1);
+    }
+    free(path);
+}
+
+/* What no reader would take is refused before it is in the file. */
+static void
+test_refuses_shapes_without_sense(void **state)
+{
+    (void)state;
+    rh_trace_info info;
+    rh_trace_info_init(&info);
+    char *path = story_path("shapes.rht");
+    const rh_event bad[] = {
+        {.operation = RH_MALLOC, .flags = RH_EVENT_FOREIGN},
+        {.operation = RH_FREE, .flags = RH_EVENT_NULL | RH_EVENT_POOLED},
+        {.operation = RH_MARK, .flags = RH_EVENT_FAILED},
+        {.operation = RH_ALIGNED, .alignment_log2 = 64},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        rh_writer *writer;
+        rh_error error = {.status = RH_OK};
+        uint32_t handle;
+        assert_int_equal(rh_writer_open(path, &info, NULL, &writer, &error), RH_OK);
+        assert_int_equal(rh_writer_event(writer, &bad[i], &handle, &error), RH_OK);
+        assert_int_equal(rh_writer_finish(writer, 0, 0, &error), RH_BAD_INPUT);
+        assert_non_null(strstr(error.message, "makes no sense"));
         assert_int_equal(access(path, F_OK), -1);
     }
     free(path);
@@ -181,6 +209,7 @@ main(void)
         cmocka_unit_test(test_full_disk_in_place_leaves_what_was_written),
         cmocka_unit_test(test_discard_leaves_nothing),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_refuses_shapes_without_sense),
         cmocka_unit_test(test_flush),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
