@@ -22,7 +22,7 @@ expect 137 'signal 9' "$REHEAP" record --pass-status -o killed.rht -- "$debian" 
 "$REHEAP" record -o middle.rht -- "$debian" "$programs" forever 2>words &
 recorder=$!
 await eval '[ "$(stat -c %s middle.rht 2>/dev/null || echo 0)" -gt 5000 ]'
-kill -9 "$(pgrep -P $recorder)"
+kill -9 $(cat /proc/$recorder/task/$recorder/children)
 wait $recorder
 same "the program was killed: exit code" 0 $?
 expect 0 sound "$REHEAP" check middle.rht
