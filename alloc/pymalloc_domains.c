@@ -154,34 +154,27 @@ any_calloc(rh_pymalloc *pymalloc, size_t nelem, size_t elsize, const rh_pymalloc
     return block;
 }
 
-/* Free of what is not in the window: in an arena elsewhere, or no pool's, or NULL. */
-static __attribute__((noinline)) void
-free_elsewhere(rh_pymalloc *pymalloc, void *block)
+/* Free of what may be in an arena anywhere, or no pool's, or NULL. */
+RH_PATH void
+any_free_anywhere(rh_pymalloc *pymalloc, void *block, const rh_pymalloc_geometry *geometry,
+                  bool side)
 {
-    const rh_pymalloc_geometry *geometry = &pymalloc->arenas.geometry;
-    rh_pool *pool = rh_path_pool_of(pymalloc, block, geometry, false);
-    if (pool)
-        rh_path_give(pymalloc, pool, block, geometry, false);
+    rh_pool *pool = rh_path_pool_of(pymalloc, block, geometry, side);
+    if (RH_LIKELY(pool))
+        rh_path_give(pymalloc, pool, block, geometry, side);
     else
         raw_free(pymalloc, block);
 }
 
+/* `anywhere` is the above, out of line. */
 RH_PATH void
-any_free(rh_pymalloc *pymalloc, void *block, const rh_pymalloc_geometry *geometry, bool side)
+any_free(rh_pymalloc *pymalloc, void *block, const rh_pymalloc_geometry *geometry, bool side,
+         void (*anywhere)(rh_pymalloc *, void *))
 {
-    if (!side) {
-        if (RH_LIKELY(rh_path_in_window(pymalloc, block)))
-            rh_path_give(pymalloc, rh_path_inband_pool(block, geometry), block, geometry, false);
-        else
-            free_elsewhere(pymalloc, block);
-        return;
-    }
-    rh_pool *pool = rh_path_pool_of(pymalloc, block, geometry, side);
-    if (RH_UNLIKELY(!pool)) {
-        raw_free(pymalloc, block); /* NULL too */
-        return;
-    }
-    rh_path_give(pymalloc, pool, block, geometry, side);
+    if (!side && RH_LIKELY(rh_path_in_window(pymalloc, block)))
+        rh_path_give(pymalloc, rh_path_inband_pool(block, geometry), block, geometry, false);
+    else
+        anywhere(pymalloc, block);
 }
 
 /* A block in a pool stays where it is while more than three quarters of it are used; otherwise the
@@ -224,10 +217,14 @@ any_realloc(rh_pymalloc *pymalloc, void *block, size_t size, const rh_pymalloc_g
         rh_pymalloc *pymalloc = ctx;                                                               \
         return any_realloc(pymalloc, block, size, geometry, side);                                 \
     }                                                                                              \
+    static __attribute__((noinline)) void name##_free_anywhere(rh_pymalloc *pymalloc, void *block) \
+    {                                                                                              \
+        any_free_anywhere(pymalloc, block, geometry, side);                                        \
+    }                                                                                              \
     static void name##_free(void *ctx, void *block)                                                \
     {                                                                                              \
         rh_pymalloc *pymalloc = ctx;                                                               \
-        any_free(pymalloc, block, geometry, side);                                                 \
+        any_free(pymalloc, block, geometry, side, name##_free_anywhere);                           \
     }
 
 #define CPYTHON_GEOMETRY(arena, pool)                                                              \

@@ -76,9 +76,9 @@ rh_path_pool_of(const rh_pymalloc *pymalloc, const void *block,
     uintptr_t address = (uintptr_t)block;
     const rh_arenas *arenas = &pymalloc->arenas;
     if (!side) {
-        if (RH_UNLIKELY(!rh_address_map_has(&arenas->map, address, geometry->arena_shift)))
-            return NULL;
-        return rh_path_inband_pool(block, geometry);
+        bool inside = rh_path_in_window(pymalloc, block) ||
+                      rh_address_map_has(&arenas->map, address, geometry->arena_shift);
+        return inside ? rh_path_inband_pool(block, geometry) : NULL;
     }
     uint32_t slot;
     if (!rh_address_map_find(&arenas->map, address, geometry->arena_shift, &slot))
