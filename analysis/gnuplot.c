@@ -148,7 +148,9 @@ draw_one(const char *folder, const char *script, rh_error *error)
     } else {
         while (waitpid(child, &state, 0) < 0 && errno == EINTR)
             continue;
-        if (!WIFEXITED(state) || WEXITSTATUS(state) != 0) {
+        if (rh_interrupted()) {
+            status = rh_fail(error, RH_INTERRUPTED, "interrupted; no figure was left");
+        } else if (!WIFEXITED(state) || WEXITSTATUS(state) != 0) {
             char complaint[600];
             read_complaint(complaints, complaint, sizeof complaint);
             status = rh_fail(error, RH_CANNOT_RUN, "gnuplot failed on %s: %s", script, complaint);
@@ -156,6 +158,35 @@ draw_one(const char *folder, const char *script, rh_error *error)
     }
     close(complaints);
     return status;
+}
+
+/* Whether a file ends as it should: gnuplot does not notice a full disk. */
+static bool
+ends_with(const char *folder, const char *name, const char *ending, const char *tail, size_t bytes)
+{
+    char *path, last[16];
+    if (asprintf(&path, "%s/%s%s", folder, name, ending) < 0)
+        abort();
+    FILE *file = fopen(path, "re");
+    bool whole = file && fseek(file, -(long)bytes, SEEK_END) == 0 &&
+                 fread(last, 1, bytes, file) == bytes && memcmp(last, tail, bytes) == 0;
+    if (file)
+        fclose(file);
+    free(path);
+    return whole;
+}
+
+static rh_status
+check_pictures(const char *folder, const char *name, rh_error *error)
+{
+    static const char svg_tail[] = "</svg>\n\n", png_tail[] = "IEND\xAE\x42\x60\x82";
+    bool svg = ends_with(folder, name, ".svg", svg_tail, sizeof svg_tail - 1) ||
+               ends_with(folder, name, ".svg", svg_tail, sizeof svg_tail - 2);
+    if (svg && ends_with(folder, name, ".png", png_tail, sizeof png_tail - 1))
+        return RH_OK;
+    return rh_fail(error, RH_SYSTEM,
+                   "gnuplot left %s.%s incomplete: is the disk full? No figure was kept", name,
+                   svg ? "png" : "svg");
 }
 
 static rh_status
@@ -170,6 +201,8 @@ draw_all(const rh_figures *figures, const char *folder, rh_error *error)
             abort();
         status = draw_one(folder, script, error);
         free(script);
+        if (status == RH_OK)
+            status = check_pictures(folder, figures->figure[i].name, error);
         if (status == RH_OK && rh_interrupted())
             status = rh_fail(error, RH_INTERRUPTED, "interrupted; no figure was left");
         rh_progress_update(&progress, i + 1);

@@ -1,6 +1,7 @@
 #include "analysis/pareto.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 rh_ratio
 rh_point_time(const rh_point *a, const rh_point *b)
@@ -29,39 +30,46 @@ rh_point_dominates(const rh_point *a, const rh_point *b)
     return a->memory < b->memory || time == RH_VERDICT_LESS;
 }
 
-/* Whether `a` comes before `b`: less memory, then less time, then its place. */
-static bool
-before(const rh_point *a, const rh_point *b)
-{
-    if (a->memory != b->memory)
-        return a->memory < b->memory;
-    double mine = rh_median(a->ns, a->ns_count), other = rh_median(b->ns, b->ns_count);
-    return mine != other ? mine < other : a < b;
-}
+typedef struct ranked {
+    double memory, ns;
+    size_t place;
+} ranked;
 
-/* The known point that comes first after `last` (NULL: first of all); NULL when there is none. */
-static const rh_point *
-next_point(const rh_point *points, size_t count, const rh_point *last)
+/* Less memory first, then less time, then the place. */
+static int
+compare_ranked(const void *a, const void *b)
 {
-    const rh_point *next = NULL;
-    for (size_t i = 0; i < count; i++) {
-        const rh_point *point = &points[i];
-        if (known(point) && (!last || before(last, point)) && (!next || before(point, next)))
-            next = point;
-    }
-    return next;
+    const ranked *x = a, *y = b;
+    if (x->memory != y->memory)
+        return x->memory < y->memory ? -1 : 1;
+    if (x->ns != y->ns)
+        return x->ns < y->ns ? -1 : 1;
+    return (x->place > y->place) - (x->place < y->place);
 }
 
 void
 rh_pareto_front(const rh_point *points, size_t count, bool *front)
 {
-    for (size_t i = 0; i < count; i++)
+    ranked *order = calloc(count + 1, sizeof *order);
+    size_t *members = calloc(count + 1, sizeof *members), member_count = 0, known_count = 0;
+    if (!order || !members)
+        abort();
+    for (size_t i = 0; i < count; i++) {
         front[i] = false;
-    for (const rh_point *point = next_point(points, count, NULL); point;
-         point = next_point(points, count, point)) {
-        bool beaten = false;
-        for (size_t j = 0; j < count && !beaten; j++)
-            beaten = front[j] && rh_point_dominates(&points[j], point);
-        front[point - points] = !beaten;
+        if (known(&points[i]))
+            order[known_count++] =
+                (ranked){points[i].memory, rh_median(points[i].ns, points[i].ns_count), i};
     }
+    qsort(order, known_count, sizeof *order, compare_ranked);
+    for (size_t i = 0; i < known_count; i++) {
+        size_t place = order[i].place;
+        bool beaten = false;
+        for (size_t j = 0; j < member_count && !beaten; j++)
+            beaten = rh_point_dominates(&points[members[j]], &points[place]);
+        if (!beaten)
+            members[member_count++] = place;
+        front[place] = !beaten;
+    }
+    free(order);
+    free(members);
 }
