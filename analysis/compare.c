@@ -119,7 +119,7 @@ static void
 latency_cell(rh_table *table, const rh_subject *subject, const char *metric)
 {
     double value = rh_subject_median(subject, metric);
-    double blind = 2 * rh_subject_median(subject, "probe_ns");
+    double blind = ceil(2 * rh_subject_median(subject, "probe_ns"));
     if (!isfinite(value))
         rh_table_cell(table, "-");
     else if (isfinite(blind) && value < blind)

@@ -79,7 +79,7 @@ area_of(const dot *dots, size_t count, const rh_quantity *quantity)
     }
     double wide = fmax(a.right - a.left, a.right * 0.02), high = a.top - a.bottom;
     high = fmax(high, quantity->kind == RH_QUANTITY_EXCESS ? 0.01 : fmax(a.top * 0.02, 1024));
-    a = (area){a.left - wide * 0.08, a.right + wide * 0.14, a.bottom - high * 0.12,
+    a = (area){fmax(0, a.left - wide * 0.08), a.right + wide * 0.14, a.bottom - high * 0.12,
                a.top + high * 0.12};
     return a;
 }
@@ -88,6 +88,7 @@ static void
 write_names(FILE *script, const dot *dots, size_t count, area a, const rh_quantity *quantity)
 {
     double width = (AREA_RIGHT - AREA_LEFT) * WIDTH, height = (AREA_TOP - AREA_BOTTOM) * HEIGHT;
+    double last_x = 0;
     rh_label *labels = calloc(count, sizeof *labels);
     if (!labels)
         abort();
@@ -97,6 +98,11 @@ write_names(FILE *script, const dot *dots, size_t count, area a, const rh_quanti
             (height_of(dots[i].memory, quantity) - a.bottom) / (a.top - a.bottom) * height;
         labels[i].x_low = (dots[i].low_ns - a.left) / (a.right - a.left) * width;
         labels[i].x_high = (dots[i].high_ns - a.left) / (a.right - a.left) * width;
+        /* The stepped line comes to a point of the front from the one before. */
+        if (dots[i].front && last_x > labels[i].x_high)
+            labels[i].x_high = last_x;
+        if (dots[i].front)
+            last_x = labels[i].x;
         if (dots[i].named) {
             labels[i].width = (double)characters(dots[i].subject->spec) * CHAR_WIDTH;
             labels[i].height = TEXT_HEIGHT;

@@ -394,7 +394,7 @@ rh_plot_arenas(const rh_plot *plot, rh_figures *figures, rh_error *error)
     fprintf(script, ".\"\\n\".");
     rh_figure_quoted(script, plot->workload->command, 110);
     fputc('\n', script);
-    fprintf(script, "set lmargin at screen 0.09\nset rmargin at screen %.3f\nset yrange [0:*]\n",
+    fprintf(script, "set lmargin at screen 0.09\nset rmargin at screen %.3f\nset yrange [0:5<*]\n",
             legend_left(&set));
     write_event_axis(script, set.last_event);
     fprintf(script, "unset xlabel\n");

@@ -49,6 +49,10 @@ expect 0 '^Worth having' "$REHEAP" tune small1.rht --vary arena=256K,1M --reps 1
 [ -z "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'reheap-tune.*' -newer text 2>/dev/null)" ] ||
     problem "results that nobody asked for are left behind"
 
+# A budget that is over at once: one round of everything, and a recommendation that does not call itself sure.
+expect 0 'the likely ones with 1 repetition' "$REHEAP" tune small1.rht --vary arena=256K,1M,2M --reps 9 --budget 0.01s
+grep -qE 'too few runs|keep it' out || problem "one run is called sure"
+
 # Combinations that cannot be are left out, counted and named.
 expect 0 '1 combinations? left out' "$REHEAP" tune small1.rht --vary arena=256K,1M,3M --reps 1
 # A holdout that is one of the recordings says nothing.

@@ -33,7 +33,7 @@ unset object
 set multiplot title 'Arenas over time'."\n".'python3 -m it''s --all `touch ran; echo of it`'
 set lmargin at screen 0.09
 set rmargin at screen 0.712
-set yrange [0:*]
+set yrange [0:5<*]
 events = 1000000
 set xlabel 'calls of the allocator replayed (millions)'
 set xrange [0:20]

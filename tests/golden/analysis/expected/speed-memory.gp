@@ -45,13 +45,17 @@ set ylabel 'mean fragmentation'
 set xlabel 'time of one call (ns, median; bars: lowest to highest run)'
 set key at screen 0.53,0.012 center bottom horizontal width 2
 set label 'pymalloc,arena=256K,pool=4K' at graph 0.3989,0.0968 center
-set label 'pymalloc,arena=256K,pool=8K' at graph 0.3468,0.1602 center
-set label 'pymalloc,arena=512K,pool=16K' at graph 0.3465,0.2445 center
-set arrow from graph 0.2221,0.2245 to graph 0.1753,0.2029 nohead lc rgb '#888888' dt 1 lw 0.8
+set label 'pymalloc,arena=256K,pool=8K' at graph 0.3481,0.2390 center
+set arrow from graph 0.2281,0.2190 to graph 0.2182,0.1678 nohead lc rgb '#888888' dt 1 lw 0.8
+set label 'pymalloc,arena=512K,pool=16K' at graph 0.1753,0.0566 center
+set arrow from graph 0.1753,0.0766 to graph 0.1753,0.2029 nohead lc rgb '#888888' dt 1 lw 0.8
 set label 'pymalloc' at graph 0.1305,0.3062 center
-set label 'pymalloc,arena=2M,pool=8K' at graph 0.2683,0.4580 center
-set label 'pymalloc,arena=4M,pool=8K' at graph 0.2426,0.5544 center
-set label 'pymalloc,arena=8M,pool=8K' at graph 0.2169,0.6485 center
+set label 'pymalloc,arena=2M,pool=8K' at graph 0.2620,0.5436 center
+set arrow from graph 0.1509,0.5236 to graph 0.1410,0.4724 nohead lc rgb '#888888' dt 1 lw 0.8
+set label 'pymalloc,arena=4M,pool=8K' at graph 0.2363,0.6400 center
+set arrow from graph 0.1252,0.6201 to graph 0.1153,0.5689 nohead lc rgb '#888888' dt 1 lw 0.8
+set label 'pymalloc,arena=8M,pool=8K' at graph 0.2247,0.7346 center
+set arrow from graph 0.1137,0.7147 to graph 0.0896,0.6630 nohead lc rgb '#888888' dt 1 lw 0.8
 
 plot 'speed-memory.tsv' index 1 using 1:(height($2)) with fsteps lc rgb '#888888' dt (6,4) lw 1.4 notitle, \
      '' index 0 using 1:(height($4)):2:3 with xerrorbars pt 0 lw 1 dt 1 lc rgb '#888888' notitle, \
