@@ -11,6 +11,9 @@
 #include "traces/digest.h"
 #include "traces/event.h"
 
+/* A program would need all of its address space for more; a file can ask for any number. */
+enum { ARENAS_MAX = 1 << 22 };
+
 /* A range of addresses; in the tree ranges are equal when they share a byte. */
 typedef struct range {
     uint64_t start, size;
@@ -21,6 +24,7 @@ typedef struct checker {
     rh_check_report *report;
     rh_digest digest;
     void *arenas; /* a tree of ranges, of tsearch */
+    size_t arena_count;
     uint64_t time_ns;
     uint64_t hash, hashed; /* of the block's addresses */
     bool hash_known;       /* all of the block has been seen */
@@ -65,6 +69,10 @@ check_arena_birth(checker *check, uint64_t at, const rh_event *event)
              event->size, event->address);
         return;
     }
+    if (check->arena_count >= ARENAS_MAX) {
+        note(check, false, "event %" PRIu64 ": more than %d arenas are alive", at, ARENAS_MAX);
+        return;
+    }
     range *arena = malloc(sizeof *arena);
     if (arena)
         *arena = (range){event->address, event->size};
@@ -74,8 +82,10 @@ check_arena_birth(checker *check, uint64_t at, const rh_event *event)
         free(arena);
         return;
     }
-    if (*found == arena)
+    if (*found == arena) {
+        check->arena_count++;
         return;
+    }
     note(check, false,
          "event %" PRIu64 ": the arena at 0x%" PRIx64 " overlaps the one at 0x%" PRIx64, at,
          event->address, (*found)->start);
@@ -102,6 +112,7 @@ check_arena_death(checker *check, uint64_t at, const rh_event *event)
              at, event->address, arena->size, event->size);
     tdelete(arena, &check->arenas, by_place);
     free(arena);
+    check->arena_count--;
 }
 
 static void
@@ -176,6 +187,7 @@ pass_damage(checker *check)
         note(check, true, "%s (at byte %" PRIu64 "); %s", place->what, place->offset, lost);
         tdestroy(check->arenas, free);
         check->arenas = NULL;
+        check->arena_count = 0;
         check->hash_known = false;
         check->report->lost_events += place->lost_events;
     }

@@ -75,14 +75,13 @@ equal(const rh_event *read, const rh_event *told)
 }
 
 static void
-read_rest(rh_reader *reader, const story *told, outcome *result)
+read_on(rh_reader *reader, const story *told, follower *replayer, outcome *result)
 {
-    follower replayer = {.taken = NULL};
     rh_batch batch;
     while ((result->status = rh_reader_next(reader, &batch, &result->error)) == RH_OK &&
            (batch.count || batch.block_ends)) {
-        if (!follower_follow(&replayer, batch.events, batch.count, batch.slots))
-            fail_msg("%s", replayer.problem);
+        if (!follower_follow(replayer, batch.events, batch.count, batch.slots))
+            fail_msg("%s", replayer->problem);
         for (size_t i = 0; i < batch.count; i++) {
             const rh_event *event = &batch.events[i];
             uint64_t at = batch.first_event + i;
@@ -94,6 +93,25 @@ read_rest(rh_reader *reader, const story *told, outcome *result)
             result->same_as_told &= at < told->count && equal(event, &told->events[at]);
         }
     }
+}
+
+static void
+read_rest(rh_reader *reader, const story *told, outcome *result)
+{
+    follower replayer = {.taken = NULL};
+    read_on(reader, told, &replayer, result);
+    follower_release(&replayer);
+}
+
+static void
+read_from_seek(rh_reader *reader, const story *told, outcome *result)
+{
+    follower replayer = {.taken = NULL};
+    rh_batch batch;
+    while (rh_reader_live(reader, &batch, &result->error) == RH_OK && batch.count)
+        if (!follower_follow(&replayer, batch.events, batch.count, batch.slots))
+            fail_msg("%s", replayer.problem);
+    read_on(reader, told, &replayer, result);
     follower_release(&replayer);
 }
 
@@ -290,6 +308,41 @@ test_forged(void **state)
     }
 }
 
+/* Readers that begin in the middle of a damaged trace. */
+static void
+test_seek_in_damage(void **state)
+{
+    (void)state;
+    story told;
+    file whole;
+    story_make(&told, &plans[2]);
+    load(&whole, &told, &small_blocks);
+    rh_random random = {5};
+    for (int round = 0; round < 400; round++) {
+        size_t at = rh_random_below(&random, whole.size - RH_HEADER_BYTES) + RH_HEADER_BYTES;
+        uint8_t byte = whole.bytes[at];
+        whole.bytes[at] ^= (uint8_t)(1 + rh_random_below(&random, 255));
+        put(whole.path, whole.bytes, whole.size);
+        whole.bytes[at] = byte;
+        rh_reader *reader;
+        outcome result = {.same_as_told = true};
+        rh_reader_options options = {.lenient = round % 2};
+        if (rh_reader_open(whole.path, &options, &reader, &result.error) != RH_OK)
+            continue; /* the description */
+        uint64_t event = rh_random_below(&random, told.count);
+        result.status = rh_reader_seek(reader, event, &result.error);
+        if (result.status == RH_OK)
+            read_from_seek(reader, &told, &result);
+        assert_true(result.same_as_told);
+        check_message(&whole, &result);
+        if (round % 2)
+            assert_int_equal(result.status, RH_OK);
+        rh_reader_close(reader);
+    }
+    unload(&whole);
+    story_release(&told);
+}
+
 static void
 expect_refusal(const char *path, const char *words)
 {
@@ -329,7 +382,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cut_anywhere), cmocka_unit_test(test_bits_turned_anywhere),
         cmocka_unit_test(test_mangled),      cmocka_unit_test(test_forged),
-        cmocka_unit_test(test_other_files),
+        cmocka_unit_test(test_other_files),  cmocka_unit_test(test_seek_in_damage),
     };
     /* Thousands of readers come and go: their memory need not go back to the kernel each time. */
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
