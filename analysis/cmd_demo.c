@@ -113,23 +113,32 @@ release(command_line *line)
     line->count = 0;
 }
 
-/* As a shell would read it back. */
+/* A word as a shell would read it back. */
 static void
-print_line(const command_line *line, FILE *out)
+print_word(const char *word, FILE *out)
 {
     static const char plain[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=,:+@%";
-    fputs("$ reheap", out);
+    if (*word && strspn(word, plain) == strlen(word)) {
+        fputs(word, out);
+        return;
+    }
+    fputc('\'', out);
+    for (; *word; word++)
+        fputs(*word == '\'' ? "'\\''" : (const char[]){*word, '\0'}, out);
+    fputc('\'', out);
+}
+
+/* With the name that the user called: the launcher's, where there was one. */
+static void
+print_line(const command_line *line, FILE *out)
+{
+    const char *called = getenv("REHEAP_CALLED_AS");
+    fputs("$ ", out);
+    print_word(called && *called ? called : "reheap", out);
     for (size_t i = 1; i < line->count; i++) {
-        const char *word = line->word[i];
-        if (*word && strspn(word, plain) == strlen(word)) {
-            fprintf(out, " %s", word);
-            continue;
-        }
-        fputs(" '", out);
-        for (; *word; word++)
-            fputs(*word == '\'' ? "'\\''" : (const char[]){*word, '\0'}, out);
-        fputc('\'', out);
+        fputc(' ', out);
+        print_word(line->word[i], out);
     }
     fputc('\n', out);
 }
