@@ -143,6 +143,7 @@ const rh_allocator rh_jemalloc_allocator = {
     .library = JEMALLOC,
     .package = "libjemalloc2",
     .threads = true,
+    .process_malloc = true,
     .open = open_jemalloc,
     .version = version,
 };
@@ -153,6 +154,7 @@ const rh_allocator rh_tcmalloc_allocator = {
     .library = TCMALLOC,
     .package = "libtcmalloc-minimal4",
     .threads = true,
+    .process_malloc = true,
     .open = open_tcmalloc,
     .version = version,
 };
@@ -163,6 +165,7 @@ const rh_allocator rh_scudo_allocator = {
     .library = SCUDO,
     .package = "libclang-rt-14-dev",
     .threads = true,
+    .process_malloc = true,
     .open = open_scudo,
     .version = version,
 };
@@ -173,6 +176,7 @@ const rh_allocator rh_tbb_allocator = {
     .library = TBB,
     .package = "libtbbmalloc2",
     .threads = true,
+    .process_malloc = true,
     .open = open_tbb,
     .version = version,
 };
@@ -190,6 +194,7 @@ const rh_allocator rh_preload_allocator = {
     .keys = preload_keys,
     .library = "",
     .threads = true,
+    .process_malloc = true,
     .open = open_preload,
     .version = version,
 };

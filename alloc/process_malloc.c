@@ -170,6 +170,7 @@ const rh_allocator rh_malloc_allocator = {
     .name = "malloc",
     .summary = "the C library",
     .threads = true,
+    .process_malloc = true,
     .open = open_malloc,
     .version = version,
 };

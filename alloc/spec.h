@@ -60,6 +60,8 @@ typedef struct rh_allocator {
     bool many;                  /* any number of instances in one process */
     bool deterministic;         /* same operations, same counters, every time */
     bool threads;        /* several threads may use a heap at once, and free each other's blocks */
+    bool process_malloc; /* it serves the whole process: what was mapped before a heap was opened is
+                            its own too */
     const char *library; /* soname the child process must be started with; "" when the key so= names
                             it; NULL when none */
     const char *package; /* the Debian package that has it, for the message; NULL when none */

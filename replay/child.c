@@ -26,25 +26,33 @@ typedef struct child {
     uint32_t index;
     rh_heap *heap;
     void *slots;
+    uint64_t slots_bytes; /* as the kernel counts them */
     bool zero_fits;
-    uint64_t resident_before;
+    rh_memory_before before;
 } child;
 
-/* Zeroed memory for `count` things, resident from now on. */
-static void *
-prefaulted(uint64_t count, uint64_t each_bytes)
+/* Zeroed memory for the table of live blocks, resident from now on. It lies between two pages that
+ * cannot be touched, so that the kernel never joins it to a mapping that is not the harness's. */
+static bool
+map_slots(child *self, uint64_t count, uint64_t each_bytes)
 {
-    uint64_t bytes;
-    if (__builtin_mul_overflow(count + 1, each_bytes, &bytes))
-        return NULL;
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        return NULL;
-    madvise(memory, bytes, MADV_HUGEPAGE); /* a hint: fewer misses on the harness's own account */
-    volatile char *touched = memory;
-    for (uint64_t at = 0; at < bytes; at += rh_host_page_bytes())
+    uint64_t page = rh_host_page_bytes(), bytes;
+    if (__builtin_mul_overflow(count + 1, each_bytes, &bytes) || bytes > INT64_MAX)
+        return false;
+    bytes = (bytes + page - 1) & ~(page - 1);
+    char *span = mmap(NULL, bytes + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (span == MAP_FAILED)
+        return false;
+    char *slots = span + page;
+    if (mprotect(slots, bytes, PROT_READ | PROT_WRITE) != 0)
+        return false;
+    madvise(slots, bytes, MADV_HUGEPAGE); /* a hint: fewer misses on the harness's own account */
+    volatile char *touched = slots;
+    for (uint64_t at = 0; at < bytes; at += page)
         touched[at] = 0;
-    return memory;
+    self->slots = slots;
+    self->slots_bytes = bytes;
+    return true;
 }
 
 /* CPython's allocators take a realloc to 0 bytes as documented for its API; C libraries differ. */
@@ -64,6 +72,10 @@ open_heap(child *self, rh_error *error)
         return status;
     snprintf(member->name, sizeof member->name, "%s", spec.allocator->name);
     self->zero_fits = is_cpythons(spec.allocator->name);
+    self->before = (rh_memory_before){.mapped_bytes = rh_self_mapped_bytes(),
+                                      .resident_bytes = rh_self_resident_bytes()};
+    if (spec.allocator->process_malloc)
+        self->before.mapped_bytes = self->slots_bytes;
     status = rh_heap_open(member->spec, &self->heap, error);
     if (status == RH_OK && spec.allocator->version)
         spec.allocator->version(&spec.base, member->version, sizeof member->version);
@@ -76,13 +88,11 @@ prepare(child *self, rh_error *error)
 {
     bool memory = self->member->pass == RH_PASS_MEMORY;
     uint64_t each_bytes = memory ? sizeof(rh_memory_slot) : sizeof(void *);
-    self->slots = prefaulted(self->channel->slots, each_bytes);
-    if (!self->slots)
+    if (!map_slots(self, self->channel->slots, each_bytes))
         return rh_fail(error, RH_SYSTEM, "there is no memory for the table of %llu live blocks",
                        (unsigned long long)self->channel->slots);
     if (!memory)
         self->member->pinned = rh_host_pin(rh_host_processors() - 1);
-    self->resident_before = rh_self_resident_bytes();
     return open_heap(self, error);
 }
 
@@ -161,7 +171,7 @@ replay_memory(child *self)
                         .totals = &self->member->memory,
                         .zero_fits = self->zero_fits,
                         .touch = self->member->touch};
-    rh_memory_begin(&memory, self->heap, self->resident_before);
+    rh_memory_begin(&memory, self->heap, self->before);
     rh_batch_header header = {0};
     for (uint32_t batch = 0; !header.last; batch++) {
         rh_program program;

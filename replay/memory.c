@@ -24,9 +24,10 @@ complete_counters(const rh_memory *memory, rh_counters *counters)
     if (memory->heap->mapped_bytes)
         return;
     uint64_t mapped = rh_self_mapped_bytes();
-    if (mapped == RH_UNKNOWN)
+    uint64_t before = memory->before.mapped_bytes;
+    if (mapped == RH_UNKNOWN || before == RH_UNKNOWN)
         return;
-    counters->mapped_bytes = mapped > memory->mapped_before ? mapped - memory->mapped_before : 0;
+    counters->mapped_bytes = mapped > before ? mapped - before : 0;
     if (counters->block_bytes == RH_UNKNOWN && memory->usable_known)
         counters->block_bytes = memory->usable_bytes;
     if (counters->other_bytes != RH_UNKNOWN)
@@ -53,9 +54,10 @@ static void
 add_resident(rh_memory *memory, rh_sample *sample)
 {
     uint64_t resident = rh_self_resident_bytes();
-    if (resident == RH_UNKNOWN || memory->resident_before == RH_UNKNOWN)
+    uint64_t before = memory->before.resident_bytes;
+    if (resident == RH_UNKNOWN || before == RH_UNKNOWN)
         return;
-    resident = resident > memory->resident_before ? resident - memory->resident_before : 0;
+    resident = resident > before ? resident - before : 0;
     sample->resident_bytes = resident;
     if (resident > memory->totals->peak_resident_bytes)
         memory->totals->peak_resident_bytes = resident;
@@ -107,17 +109,12 @@ record_sample(rh_memory *memory, uint64_t time_ns)
 }
 
 void
-rh_memory_begin(rh_memory *memory, rh_heap *heap, uint64_t resident_before)
+rh_memory_begin(rh_memory *memory, rh_heap *heap, rh_memory_before before)
 {
     memory->heap = heap;
     memory->usable_known = heap->operations->usable_size != NULL;
-    memory->resident_before = resident_before;
-    memory->mapped_before = 0;
+    memory->before = before;
     memory->totals->mapped_at_peak_requested = RH_UNKNOWN;
-    if (!heap->mapped_bytes) {
-        memory->mapped_before = rh_self_mapped_bytes();
-        memory->resident_before = rh_self_resident_bytes();
-    }
     record_sample(memory, RH_UNKNOWN);
     memory->totals->peak = memory->totals->end;
 }

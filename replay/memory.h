@@ -36,6 +36,11 @@ typedef struct rh_memory_totals {
     uint64_t sample_count;
 } rh_memory_totals;
 
+/* What the process holds that is not the heap's. */
+typedef struct rh_memory_before {
+    uint64_t mapped_bytes, resident_bytes; /* RH_UNKNOWN when it cannot be read */
+} rh_memory_before;
+
 typedef struct rh_memory {
     rh_heap *heap;
     rh_memory_slot *slots; /* the caller's, one per slot of the trace, zeroed */
@@ -47,14 +52,13 @@ typedef struct rh_memory {
 
     uint64_t requested_bytes, live_blocks, usable_bytes;
     bool usable_known;
-    uint64_t mapped_before, resident_before; /* what is not the heap's */
+    rh_memory_before before;   /* what is not the heap's */
     uint64_t looked_requested; /* foreign: the most that was requested when it was last looked at */
     uint64_t next_look;        /* foreign: look again when so much is requested */
 } rh_memory;
 
-/* Sets up `memory` for `heap`. `resident_before`: rh_self_resident_bytes before the heap was
- * opened. Call it right before the first batch, and take the first sample. */
-void rh_memory_begin(rh_memory *memory, rh_heap *heap, uint64_t resident_before);
+/* Sets up `memory` for `heap` and takes the first sample; call it right before the first batch. */
+void rh_memory_begin(rh_memory *memory, rh_heap *heap, rh_memory_before before);
 
 void rh_memory_run(rh_memory *memory, const rh_program *program);
 

@@ -15,9 +15,12 @@
 typedef struct scan {
     uint64_t from, to, sum;
     enum { IN_FROM, IN_TO, IN_MODE, IN_REST } part;
-    unsigned mode;  /* characters of the mode seen */
-    bool counted;   /* writable and private so far */
-    unsigned stack; /* characters of "[stack]" matched at the line's end */
+    unsigned mode;     /* characters of the mode seen */
+    bool counted;      /* writable and private so far */
+    bool file;         /* its path begins with a slash */
+    bool path;         /* its path has begun */
+    unsigned stack;    /* characters of "[stack]" matched at the line's end */
+    uint64_t file_end; /* where the last mapping of a file's data ended */
 } scan;
 
 static uint64_t
@@ -30,9 +33,12 @@ static void
 end_line(scan *line)
 {
     static const unsigned whole = sizeof "[stack]" - 1;
-    if (line->counted && line->mode >= 4 && line->stack != whole)
+    bool counted = line->counted && line->mode >= 4;
+    if (counted && line->file)
+        line->file_end = line->to;
+    else if (counted && line->stack != whole && line->from != line->file_end)
         line->sum += line->to - line->from;
-    *line = (scan){.sum = line->sum};
+    *line = (scan){.sum = line->sum, .file_end = line->file_end};
 }
 
 static void
@@ -66,6 +72,9 @@ scan_byte(scan *line, char c)
         line->mode += c != ' ';
         break;
     case IN_REST:
+        if (!line->path && (c == '/' || c == '['))
+            line->file = c == '/';
+        line->path |= c == '/' || c == '[';
         line->stack = c == stack[line->stack] ? line->stack + 1 : c == stack[0];
         break;
     }

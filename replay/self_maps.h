@@ -5,8 +5,9 @@
 
 #include <stdint.h>
 
-/* Bytes of writable private mappings, the stack left out (/proc/self/maps); RH_UNKNOWN when it
- * cannot be read. */
+/* Bytes of writable private memory that no file stands behind (/proc/self/maps). Left out are the
+ * stack and the data of programs and libraries: mappings of files, and those that continue one
+ * without a gap, where a library's zeroed data lies. RH_UNKNOWN when it cannot be read. */
 uint64_t rh_self_mapped_bytes(void);
 
 /* Resident bytes that are not shared with a file or another process (/proc/self/statm); RH_UNKNOWN

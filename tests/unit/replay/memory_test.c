@@ -40,7 +40,7 @@ play(rh_heap *heap, rh_test_events *events, uint64_t sample_every)
     rh_wide wides[512];
     rh_compiler compiler = {
         .has_domains = 1, .sample_every = sample_every, .next_sample = sample_every};
-    rh_memory_begin(&memory, heap, 0);
+    rh_memory_begin(&memory, heap, (rh_memory_before){0});
     for (size_t done = 0; done < events->count;) {
         rh_program program = {
             .codes = codes, .wides = wides, .code_capacity = 512, .wide_capacity = 512};

@@ -16,7 +16,9 @@ test_what_counts(void **state)
     (void)state;
     static const char text[] =
         "00400000-00401000 r-xp 00000000 08:01 1 /usr/bin/x\n"
-        "00500000-00503000 rw-p 00000000 08:01 1 /usr/bin/x\n" /* 12 KiB */
+        "00500000-00503000 rw-p 00000000 08:01 1 /usr/bin/x\n" /* a program's data */
+        "00503000-00506000 rw-p 00000000 00:00 0 \n"           /* and its zeroed data */
+        "00506000-00509000 rw-p 00000000 00:00 0 \n"           /* 12 KiB that only follow */
         "7f0000000000-7f0000010000 ---p 00000000 00:00 0 \n"
         "7f0000010000-7f0000020000 rw-s 00000000 00:01 5 /memfd:x (deleted)\n"
         "7f0000020000-7f0000024000 rw-p 00000000 00:00 0\n"            /* 16 KiB */
