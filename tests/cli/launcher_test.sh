@@ -110,6 +110,19 @@ same "no copy of a failed build" "" "$(find home/.cache/reheap -mindepth 1 -type
 rm broken
 expect 7 '^ran: info$' run "$launcher" info
 
+# Ctrl-C while Bazel builds: nothing is kept, and no failure is reported.
+forget
+touch slow
+set -m
+run "$launcher" info >out 2>err </dev/null & first=$!
+until grep -q build bazel.calls 2>/dev/null; do sleep 0.05; done
+kill -INT -- -$first
+wait $first
+judge 130 'interrupted' $? "Ctrl-C in a build"
+set +m
+rm slow
+same "no copy of an interrupted build" "" "$(find home/.cache/reheap -mindepth 1 -type d ! -path '*/sources*')"
+
 # A missing package is named and installed.
 forget
 echo gnuplot-nox >missing
