@@ -194,10 +194,20 @@ rh_tuning_sentence(const rh_tuning *tuning, const char *memory, char *text, size
     const rh_tuned *baseline = &tuning->candidate[0];
     if (tuning->recommended != 0)
         return gain(&tuning->candidate[tuning->recommended], baseline, memory, "", text, capacity);
+    const rh_tuned *smallest = baseline;
+    for (size_t i = 1; i < tuning->count; i++) {
+        if (tuning->candidate[i].memory_ratio < smallest->memory_ratio)
+            smallest = &tuning->candidate[i];
+    }
+    char held[80], aside[300] = "";
+    if (smallest != baseline && isfinite(smallest->time.value))
+        snprintf(aside, sizeof aside,
+                 " (the smallest, %.120s, holds %s and takes %.2f times its time)", smallest->spec,
+                 memory_words(smallest, memory, held, sizeof held), smallest->time.value);
     snprintf(text, capacity,
              "Nothing tried needs less than %s in memory or time without more of the other: keep "
-             "it.",
-             baseline->spec);
+             "it%s.",
+             baseline->spec, aside);
     return text;
 }
 
