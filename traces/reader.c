@@ -19,7 +19,7 @@
 #include "traces/unpacker.h"
 
 enum {
-    BATCH_EVENTS = 512,
+    BATCH_EVENTS = 256,
     CONTRADICTION_BYTES = 256,
     LIVE_BLOCK_BYTES = 64 /* what a live block costs reader and replayer, about */
 };
