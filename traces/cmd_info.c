@@ -268,7 +268,7 @@ print_counts(const rh_digest *digest)
     rh_table_cell(table, "%s", "");
     rh_table_cell(table, "%s", "");
     rh_table_cell(table, "%s", "");
-    snprintf(more, sizeof more, "%.3f bytes each in the file", bytes_per_event(totals));
+    snprintf(more, sizeof more, "at %.3f bytes each in the file", bytes_per_event(totals));
     count_line(table, "events", totals->events, more);
     count_line(table, "  allocations", totals->allocations, "");
     count_line(table, "  reallocations", totals->reallocations, "");

@@ -322,6 +322,40 @@ test_refuses_a_large_live_set(void **state)
     free(path);
 }
 
+static void
+test_long_texts(void **state)
+{
+    (void)state;
+    enum { LENGTH = 3 << 20, TEXTS = 5 };
+    rh_trace_info info;
+    rh_trace_info_init(&info);
+    char *path = story_path("texts.rht"), *text = malloc(LENGTH + 1);
+    for (size_t i = 0; i < LENGTH; i++)
+        text[i] = (char)('a' + i % 23);
+    text[LENGTH] = '\0';
+    rh_writer *writer;
+    uint32_t handle;
+    assert_int_equal(rh_writer_open(path, &info, NULL, &writer, NULL), RH_OK);
+    for (int i = 0; i < TEXTS; i++) {
+        rh_event event = {
+            .operation = RH_CHECKPOINT, .size = LENGTH - (uint64_t)i, .text = text + i};
+        assert_int_equal(rh_writer_event(writer, &event, &handle, NULL), RH_OK);
+    }
+    assert_int_equal(rh_writer_finish(writer, 0, 0, NULL), RH_OK);
+    rh_reader *reader = open_trace(path, NULL);
+    assert_int_equal(rh_reader_info(reader)->checkpoints, TEXTS);
+    assert_int_equal(rh_reader_info(reader)->events, 0);
+    rh_batch batch;
+    int found = 0;
+    while (rh_reader_next(reader, &batch, NULL) == RH_OK && batch.count)
+        for (size_t i = 0; i < batch.count; i++, found++)
+            assert_string_equal(batch.events[i].text, text + found);
+    assert_int_equal(found, TEXTS);
+    rh_reader_close(reader);
+    free(text);
+    free(path);
+}
+
 /* What reading holds does not depend on how far it has come. */
 static void
 test_memory_does_not_grow(void **state)
@@ -362,6 +396,7 @@ main(void)
         cmocka_unit_test(test_levels),
         cmocka_unit_test(test_free_tells_the_size_of_the_dead),
         cmocka_unit_test(test_seek),
+        cmocka_unit_test(test_long_texts),
         cmocka_unit_test(test_memory_does_not_grow),
         cmocka_unit_test(test_refuses_a_large_live_set),
     };
