@@ -307,13 +307,26 @@ choose_path(const collector *c, source *s)
     memcpy(s->recording.path, path, sizeof path);
 }
 
+/* Lets go of what a source held; what it recorded stays told. */
+static void
+retire(source *s)
+{
+    s->done = true;
+    rh_drain_free(s->drain);
+    s->drain = NULL;
+    rh_shared_close(&s->shared);
+    s->channel = NULL;
+    if (s->process >= 0)
+        close(s->process);
+    s->process = -1;
+}
+
 /* Nothing more is taken from the process; it goes on by itself. */
 static void
 give_up(collector *c, source *s, const rh_error *error)
 {
     keep_error(c, error);
     atomic_store(&s->channel->abandoned, 1);
-    s->done = true;
     if (s->writer) {
         /* What could be written is kept, but not where a whole recording is looked for. */
         char partial[sizeof s->recording.path + 16];
@@ -330,6 +343,7 @@ give_up(collector *c, source *s, const rh_error *error)
         }
     }
     s->recording.path[0] = '\0';
+    retire(s);
 }
 
 static void
@@ -376,9 +390,6 @@ finish_source(collector *c, source *s)
 {
     rh_error error = {0};
     struct stat status;
-    s->done = true;
-    if (!s->writer)
-        return;
     int64_t exit_status = s->channel->process_id == c->program ? c->exit_status : -1;
     s->recording.events = rh_drain_events(s->drain);
     if (rh_writer_finish(s->writer, exit_status, 0, &error) != RH_OK)
@@ -386,6 +397,7 @@ finish_source(collector *c, source *s)
     s->writer = NULL;
     if (stat(s->recording.path, &status) == 0)
         s->recording.file_bytes = (uint64_t)status.st_size;
+    retire(s);
 }
 
 /* While nothing happens, what has happened belongs into the file. */
@@ -419,8 +431,10 @@ drain_source(collector *c, source *s, uint64_t *events)
 static void
 serve_source(collector *c, source *s, uint64_t *events)
 {
+    if (s->done)
+        return;
     uint32_t state = atomic_load_explicit(&s->channel->state, memory_order_acquire);
-    if (s->done || state == RH_CHANNEL_FREE)
+    if (state == RH_CHANNEL_FREE)
         return;
     if (state == RH_CHANNEL_REFUSED) {
         rh_error error = {0};
@@ -433,7 +447,7 @@ serve_source(collector *c, source *s, uint64_t *events)
     if (state == RH_CHANNEL_TAKEN) {
         s->offered = false;
         if (process_ended(c, s))
-            s->done = true; /* before it said anything */
+            retire(s); /* before it said anything */
         return;
     }
     if (!s->drain)
@@ -506,10 +520,8 @@ static void
 release(collector *c)
 {
     for (unsigned i = 0; i < c->count; i++) {
-        rh_drain_free(c->sources[i]->drain);
-        rh_shared_close(&c->sources[i]->shared);
-        if (c->sources[i]->process >= 0)
-            close(c->sources[i]->process);
+        if (!c->sources[i]->done)
+            retire(c->sources[i]);
         free(c->sources[i]);
     }
     free(c->sources);

@@ -43,13 +43,21 @@ expect 0 'recording ended early' "$REHEAP" check orphan.rht
 
 # A signal to the recorder reaches the program, which ends as it likes; the rest is recorded.
 # (A shell has what it puts into the background ignore the signal; env undoes that.)
-env --default-signal=INT "$REHEAP" record -o signal.rht -- "$debian" "$programs" interrupted >program.out 2>program.err &
+env --default-signal=INT "$REHEAP" record -o signal.rht -- "$debian" "$programs" interrupted >signal.out 2>signal.err &
 recorder=$!
-await grep -q ready program.out
+await grep -qs ready signal.out
 kill -INT $recorder
 wait $recorder
 same "the program was interrupted: exit code" 0 $?
-grep -q 'cleaned up' program.out || problem "the program could not clean up"
-grep -q 'ended with status 9' program.err || problem "its status is not told"
+grep -q 'cleaned up' signal.out || problem "the program could not clean up"
+grep -q 'ended with status 9' signal.err || problem "its status is not told"
 expect 0 sound "$REHEAP" check signal.rht
+# ... also where it comes before there was anything to record.
+env --default-signal=INT "$REHEAP" record -o early.rht -- /bin/sh -c 'echo ready; exec sleep 1000' >early.out 2>early.err &
+recorder=$!
+await grep -qs ready early.out
+kill -INT $recorder
+wait $recorder
+same "interrupted before it was a Python: exit code" 130 $?
+absent early.rht
 finish

@@ -33,6 +33,7 @@ static struct {
     char channel_path[64];
     dev_t channel_device;
     ino_t channel_inode;
+    pid_t collector;
     pthread_key_t thread_key;
     bool key_made, told;
 } producer;
@@ -56,13 +57,17 @@ nap(void)
     syscall(SYS_nanosleep, &span, NULL);
 }
 
-/* The channel's file is the collector's: once that process is gone, so is this path. */
+/* The channel's file is the collector's: once that process is gone, so is this path. A program that
+ * changed its user or its root may not see the path; it asks for the process. */
 static bool
 collector_lives(void)
 {
     struct stat now;
-    return stat(producer.channel_path, &now) == 0 && now.st_dev == producer.channel_device &&
-           now.st_ino == producer.channel_inode;
+    if (stat(producer.channel_path, &now) == 0)
+        return now.st_dev == producer.channel_device && now.st_ino == producer.channel_inode;
+    if (errno == ENOENT && access("/proc/self", F_OK) == 0)
+        return false;
+    return syscall(SYS_kill, producer.collector, 0) == 0 || errno == EPERM;
 }
 
 static void
@@ -368,6 +373,7 @@ rh_producer_open(const rh_session *session)
     close(descriptor);
     if (!mapped)
         return false;
+    producer.collector = session->collector;
     producer.channel_device = status.st_dev;
     producer.channel_inode = status.st_ino;
     producer.main_time = 0;
