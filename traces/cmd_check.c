@@ -110,17 +110,17 @@ print_human(const check_options *options, const rh_check_report *report, rh_stat
     size_t more = report->damages + report->breaches - report->notes;
     if (more)
         printf("%s: and %zu more\n", options->path, more);
-    if (report->index == RH_INDEX_MISSING)
+    if (report->index == RH_INDEX_MISSING && report->damages == 0)
         printf("%s: there is no index: the recording ended early, after its last whole block\n",
                options->path);
     rh_count_grouped(report->events, events, sizeof events);
     rh_count_grouped(report->lost_events, lost, sizeof lost);
     if (status == RH_BAD_INPUT)
-        printf("%s: damaged in %zu places; %s events can be read, at least %s are lost\n",
-               options->path, report->damages, events, lost);
+        printf("%s: damaged in %zu place%s; %s events can be read, at least %s are lost\n",
+               options->path, report->damages, report->damages == 1 ? "" : "s", events, lost);
     else if (status == RH_DIFFERENT)
-        printf("%s: undamaged, %s events, but %zu contradictions\n", options->path, events,
-               report->breaches);
+        printf("%s: undamaged, %s events, but %zu contradiction%s\n", options->path, events,
+               report->breaches, report->breaches == 1 ? "" : "s");
     else
         printf("%s: sound, %s events\n", options->path, events);
 }

@@ -39,8 +39,7 @@ enum {
     RH_WINDOW_LOG_MAX = 23, /* zstd windows are at most this large, so that readers can refuse */
     RH_VARINT_MAX = 10,
     RH_TOKENS = 256,   /* token 0: spelled out in the stream of rare shapes */
-    RH_STEPS_MAX = 64, /* a death farther away is told by its birth number */
-    RH_STEP_FAR = 255,
+    RH_STEP_FAR = 255, /* a death told by its birth number */
 };
 
 #define RH_COARSE_NS   1000                      /* the unit of coarse times */

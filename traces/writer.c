@@ -26,7 +26,7 @@ enum {
     STANDARD_LEVEL = 3,
     STANDARD_BLOCK_EVENTS = 1 << 17,
     BLOCK_EVENTS_MIN = 16,
-    STEPS_TRIED = 32,           /* of RH_STEPS_MAX: more cost time and hardly save bytes */
+    STEPS_TRIED = 32,           /* to reach a death: more cost time and hardly save bytes */
     TEXTS_ENOUGH = 1 << 22,     /* a block with more bytes of text ends */
     KEY_SHARE = 20,             /* a key block costs at most one part in so many */
     KEY_RESTART_BYTES = 8 << 10 /* what starting the streams anew costs, about */
@@ -435,6 +435,8 @@ end_block(rh_writer *writer)
     measure_key(writer, block_bytes);
     return RH_OK;
 }
+
+_Static_assert(2 * STEPS_TRIED < RH_STEP_FAR, "steps fit their byte");
 
 /* How a death is told: the byte of its steps, and where those are too many, the distance of the
  * birth numbers. */
