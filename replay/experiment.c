@@ -104,6 +104,12 @@ parse_candidate(const run_state *state, allocator_entry *candidate, rh_error *er
         return rh_fail(error, RH_USAGE,
                        "%s: addresses of source=virtual cannot be touched; use touch mode none",
                        candidate->text);
+    if (state->experiment->measures & RH_MEASURE_MEMORY && rh_spec_is_shared(&candidate->spec))
+        return rh_fail(
+            error, RH_USAGE,
+            "%s: blocks that the C library gives are in no count of memory; leave large= "
+            "out, or --measure throughput,latency",
+            candidate->text);
     rh_error library_error = {0};
     candidate->status = rh_spec_library(&candidate->spec, candidate->library,
                                         sizeof candidate->library, &library_error);

@@ -23,6 +23,14 @@ rh_spec_is_unbacked(const rh_spec *spec)
     return rh_spec_text(&spec->base, "source", &source) && strcmp(source, "virtual") == 0;
 }
 
+bool
+rh_spec_is_shared(const rh_spec *spec)
+{
+    const char *large;
+    return strcmp(spec->allocator->name, "pymalloc") == 0 &&
+           rh_spec_text(&spec->base, "large", &large) && strcmp(large, "libc") == 0;
+}
+
 char *
 rh_pass_spec(const char *text, const rh_spec *spec, rh_pass pass)
 {

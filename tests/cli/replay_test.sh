@@ -86,6 +86,9 @@ done
 refuses '3|5' 'missing.rht' "$REHEAP" replay missing.rht -o none.db
 refuses '3|5' 'missing.rht' "$REHEAP" verify missing.rht
 
+refuses 2 'large=libc.*--measure' "$REHEAP" replay program.rht -a pymalloc,large=libc -o none.db
+expect 0 'complete' "$REHEAP" replay program.rht -a pymalloc,large=libc --measure throughput --reps 1
+
 # What cannot run, or be written.
 refuses 4 'nowhere/lib.so' "$REHEAP" replay program.rht -a preload,so=/nowhere/lib.so --measure throughput --reps 1
 expect 4 'bump.*complete' "$REHEAP" replay program.rht -a preload,so=/nowhere/lib.so -a bump --measure throughput --reps 1

@@ -32,7 +32,7 @@ test_large(void **state)
     expect("pymalloc", RH_PASS_THROUGHPUT, "pymalloc,large=libc");
     expect("pymalloc@3.9,arena=4M", RH_PASS_LATENCY, "pymalloc@3.9,arena=4M,large=libc");
     expect("pymalloc,large=space", RH_PASS_THROUGHPUT, "pymalloc,large=space");
-    expect("pymalloc,large=libc", RH_PASS_MEMORY, "pymalloc,large=libc");
+    expect("pymalloc,large=libc", RH_PASS_LATENCY, "pymalloc,large=libc");
     expect("pymalloc,source=virtual", RH_PASS_THROUGHPUT, "pymalloc,source=virtual,large=space");
     expect("malloc", RH_PASS_MEMORY, "malloc");
     expect("bump,window=4M", RH_PASS_THROUGHPUT, "bump,window=4M");
