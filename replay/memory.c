@@ -63,6 +63,18 @@ add_resident(rh_memory *memory, rh_sample *sample)
         memory->totals->peak_resident_bytes = resident;
 }
 
+/* Whether this moment takes the place of the one kept as the peak. A heap that holds its most for
+ * long is told by when most of it was asked for, or one that maps all at its first call would be
+ * told by that call. A step of 1/128 saves snapshots. */
+static bool
+is_new_peak(const rh_memory *memory, uint64_t mapped)
+{
+    const rh_sample *peak = &memory->totals->peak;
+    if (mapped != peak->counters.mapped_bytes)
+        return mapped > peak->counters.mapped_bytes;
+    return memory->requested_bytes > peak->requested_bytes + peak->requested_bytes / 128;
+}
+
 /* Peaks of a foreign heap, as far as it is looked at. */
 static void
 compare_foreign(rh_memory *memory, const rh_sample *sample)
@@ -72,7 +84,7 @@ compare_foreign(rh_memory *memory, const rh_sample *sample)
     if (mapped == RH_UNKNOWN)
         return;
     bool first = totals->mapped_at_peak_requested == RH_UNKNOWN;
-    if (first || mapped > totals->peak.counters.mapped_bytes)
+    if (first || is_new_peak(memory, mapped))
         totals->peak = *sample;
     if (first || memory->requested_bytes > memory->looked_requested) {
         memory->looked_requested = memory->requested_bytes;
@@ -284,7 +296,7 @@ keep_peaks(rh_memory *memory)
     }
     totals->mapped_sum += *mapped;
     totals->requested_sum += memory->requested_bytes;
-    if (*mapped > totals->peak.counters.mapped_bytes)
+    if (is_new_peak(memory, *mapped))
         take_sample(memory, RH_UNKNOWN, &totals->peak);
 }
 
