@@ -218,6 +218,7 @@ void
 rh_table_print(const rh_table *table, FILE *out)
 {
     for (size_t start = 0; start < table->cells; start += table->columns) {
+        size_t gap = 0; /* written only when text follows: lines do not end in spaces */
         for (unsigned column = 0; column < table->columns && start + column < table->cells;
              column++) {
             size_t widest = 0;
@@ -228,14 +229,15 @@ rh_table_print(const rh_table *table, FILE *out)
                 numbers |= i >= table->columns && is_number(table->cell[i]);
             }
             const char *text = table->cell[start + column];
-            int pad = (int)(widest - width(text));
-            bool last = column + 1 == table->columns;
-            if (numbers)
-                fprintf(out, "%*s%s", pad, "", text);
-            else
-                fprintf(out, "%s%*s", text, last ? 0 : pad, "");
-            fputs(last ? "\n" : "  ", out);
+            size_t pad = widest - width(text);
+            gap += numbers ? pad : 0;
+            if (*text) {
+                fprintf(out, "%*s%s", (int)gap, "", text);
+                gap = 0;
+            }
+            gap += (numbers ? 0 : pad) + 2;
         }
+        fputc('\n', out);
     }
 }
 

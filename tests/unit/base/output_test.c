@@ -261,6 +261,22 @@ tables_line_up(void **state)
 }
 
 static void
+lines_do_not_end_in_spaces(void **state)
+{
+    (void)state;
+    rh_table *table = rh_table_new(3);
+    static const char *const cells[] = {"",       "",   "", "a", "7", "note",
+                                        "longer", "10", "", "",  "",  "x"};
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
+        rh_table_cell(table, "%s", cells[i]);
+    prints(table, "\n"
+                  "a        7  note\n"
+                  "longer  10\n"
+                  "            x\n");
+    rh_table_free(table);
+}
+
+static void
 tables_grow(void **state)
 {
     (void)state;
@@ -316,6 +332,7 @@ main(void)
         IN_FOLDER(links_are_followed),
         cmocka_unit_test(devices_are_written_to_and_stay),
         cmocka_unit_test(tables_line_up),
+        cmocka_unit_test(lines_do_not_end_in_spaces),
         cmocka_unit_test(tables_grow),
         cmocka_unit_test(first_signal_asks_and_second_ends),
     };
