@@ -122,7 +122,7 @@ json_sizes(const rh_digest *digest)
         json_t *size = json_object();
         uint64_t limit = rh_digest_bucket_limit(i);
         set_count(size, "up_to_bytes", limit);
-        set_count(size, "allocations", digest->size_births[i]);
+        set_count(size, "requests", digest->size_births[i]);
         set_count(size, "bytes", digest->size_bytes[i]);
         json_array_append_new(sizes, size);
     }
@@ -136,7 +136,7 @@ json_domains(const rh_digest *digest)
     for (unsigned i = 0; i < RH_DIGEST_DOMAINS; i++) {
         json_t *domain = json_object();
         set_count(domain, "events", digest->domain_events[i]);
-        set_count(domain, "allocations", digest->domain_births[i]);
+        set_count(domain, "requests", digest->domain_births[i]);
         set_count(domain, "bytes", digest->domain_bytes[i]);
         json_object_set_new(domains, domain_names[i], domain);
     }
@@ -176,7 +176,7 @@ set_counts(json_t *object, const rh_digest *digest)
     json_object_set_new(object, "bytes_per_event", json_real(bytes_per_event(totals)));
     json_object_set_new(object, "domains", json_domains(digest));
     json_object_set_new(object, "sizes", json_sizes(digest));
-    set_share(object, "small_allocations_share", digest->small_births, digest->births);
+    set_share(object, "small_requests_share", digest->small_births, digest->births);
     set_share(object, "small_bytes_share", digest->small_bytes, digest->birth_bytes);
 }
 
@@ -263,7 +263,7 @@ static void
 print_counts(const rh_digest *digest)
 {
     const rh_trace_info *totals = &digest->totals;
-    char more[96];
+    char more[96], count[RH_SIZE_TEXT];
     rh_table *table = rh_table_new(3);
     rh_table_cell(table, "%s", "");
     rh_table_cell(table, "%s", "");
@@ -272,8 +272,10 @@ print_counts(const rh_digest *digest)
     count_line(table, "events", totals->events, more);
     count_line(table, "  allocations", totals->allocations, "");
     count_line(table, "  reallocations", totals->reallocations, "");
-    count_line(table, "  frees", totals->frees,
-               digest->foreign_frees ? "some of blocks older than the recording" : "");
+    if (digest->foreign_frees)
+        snprintf(more, sizeof more, "among them %s of blocks older than the recording",
+                 rh_count_grouped(digest->foreign_frees, count, sizeof count));
+    count_line(table, "  frees", totals->frees, digest->foreign_frees ? more : "");
     count_line(table, "  frees of NULL", totals->null_frees, "");
     count_line(table, "  failed allocations", totals->failures, "");
     count_line(table, "nested", totals->nested_events, "of these, made by the allocator itself");
@@ -302,7 +304,7 @@ print_domains(const rh_digest *digest)
     rh_table *table = rh_table_new(4);
     rh_table_cell(table, "  domain");
     rh_table_cell(table, "events");
-    rh_table_cell(table, "allocations");
+    rh_table_cell(table, "requests");
     rh_table_cell(table, "requested");
     for (unsigned i = 0; i < RH_DIGEST_DOMAINS; i++) {
         rh_table_cell(table, "  %s", domain_names[i]);
@@ -330,8 +332,8 @@ print_sizes(const rh_digest *digest)
 {
     char count[RH_SIZE_TEXT], size[RH_SIZE_TEXT], limit[RH_SIZE_TEXT];
     rh_table *table = rh_table_new(6);
-    static const char *const heading[] = {"  size up to", "allocations", "share",
-                                          "requested",    "share",       ""};
+    static const char *const heading[] = {"  size up to", "requests", "share",
+                                          "requested",    "share",    ""};
     for (unsigned i = 0; i < 6; i++)
         rh_table_cell(table, "%s", heading[i]);
     for (unsigned i = 0; i < RH_DIGEST_SIZES; i++) {
@@ -350,7 +352,8 @@ print_sizes(const rh_digest *digest)
     putchar('\n');
     rh_table_print(table, stdout);
     rh_table_free(table);
-    printf("\n  %.1f %% of the allocations, with %.1f %% of the bytes, ask for at most %d bytes.\n",
+    printf("\n  Requests are allocations and reallocations, without nested ones and failures.\n"
+           "  %.1f %% of them, with %.1f %% of the bytes, ask for at most %d bytes.\n",
            percent(digest->small_births, digest->births),
            percent(digest->small_bytes, digest->birth_bytes), RH_DIGEST_SMALL_MAX);
 }
