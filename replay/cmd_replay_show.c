@@ -95,7 +95,7 @@ add_cell(rh_table *table, const struct column *column, double value, double prob
         rh_table_cell(table, "%.1f %%", value * 100);
         break;
     case PROBED:
-        if (value < 2 * probe_ns)
+        if (value < ceil(2 * probe_ns))
             rh_table_cell(table, "< %.0f", ceil(2 * probe_ns));
         else
             rh_table_cell(table, "%.0f", value);
