@@ -18,12 +18,12 @@ typedef struct compare_options {
     bool json;
 } compare_options;
 
-enum { KEY_JSON = 256, KEY_BASELINE };
+enum { KEY_BASELINE = 256 };
 
 static const struct argp_option known[] = {
     {"baseline", KEY_BASELINE, "SPEC", 0,
      "what the others are compared with (default: pymalloc, or the first)", 0},
-    {"json", KEY_JSON, NULL, 0, "print one JSON object", 0},
+    {"json", 'j', NULL, 0, "print one JSON object", 0},
     {0},
 };
 
@@ -35,7 +35,7 @@ parse(int key, char *argument, struct argp_state *state)
     case KEY_BASELINE:
         options->baseline = argument;
         return 0;
-    case KEY_JSON:
+    case 'j':
         options->json = true;
         return 0;
     case ARGP_KEY_ARG:

@@ -76,7 +76,7 @@ static const struct argp parser = {
     "verifies the recording, replays it under six allocators, tries a grid of arena and pool "
     "sizes, draws the figures, and says what they show. Every step is a command that is printed "
     "before it runs.\v"
-    "Takes a minute or two.\n\n"
+    "Takes two minutes where the machine is idle, four where it is not.\n\n"
     "Example:\n"
     "  reheap demo -o /tmp/demo",
     NULL,

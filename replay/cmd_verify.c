@@ -23,10 +23,8 @@ typedef struct verify_options {
     bool json;
 } verify_options;
 
-enum { KEY_JSON = 256 };
-
 static const struct argp_option known[] = {
-    {"json", KEY_JSON, NULL, 0, "print one JSON object", 0},
+    {"json", 'j', NULL, 0, "print one JSON object", 0},
     {0},
 };
 
@@ -35,7 +33,7 @@ parse(int key, char *argument, struct argp_state *state)
 {
     verify_options *options = state->input;
     switch (key) {
-    case KEY_JSON:
+    case 'j':
         options->json = true;
         return 0;
     case ARGP_KEY_ARG:

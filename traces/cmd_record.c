@@ -33,18 +33,19 @@ typedef struct arguments {
 } arguments;
 
 static const struct argp_option argument_list[] = {
-    {NULL, 'o', "FILE", 0, "Write the recording to FILE (default: the program's name and .rht)", 0},
-    {"python", KEY_PYTHON, NULL, 0,
-     "Record CPython's three allocator domains and its arenas (the default)", 0},
-    {"malloc", KEY_MALLOC, NULL, 0, "Record the C library's functions (not available yet)", 0},
-    {"auto", KEY_AUTO, NULL, 0, "Choose by the program; now the same as --python", 0},
-    {"timestamps", KEY_TIMESTAMPS, "none|coarse|exact", 0,
-     "Keep the time of each event: not at all (the default), to 1 µs, or as the processor tells it",
+    {"output", 'o', "FILE", 0, "write the recording to FILE (default: the program's name and .rht)",
      0},
-    {"addresses", KEY_ADDRESSES, NULL, 0, "Keep the address of each block", 0},
+    {"python", KEY_PYTHON, NULL, 0,
+     "record CPython's three allocator domains and its arenas (the default)", 0},
+    {"malloc", KEY_MALLOC, NULL, 0, "record the C library's functions (not available yet)", 0},
+    {"auto", KEY_AUTO, NULL, 0, "choose by the program; now the same as --python", 0},
+    {"timestamps", KEY_TIMESTAMPS, "none|coarse|exact", 0,
+     "keep the time of each event: not at all (the default), to 1 µs, or as the processor tells it",
+     0},
+    {"addresses", KEY_ADDRESSES, NULL, 0, "keep the address of each block", 0},
     {"children", KEY_CHILDREN, NULL, 0,
-     "Record processes that the program starts too, each into FILE.PID", 0},
-    {"pass-status", KEY_PASS, NULL, 0, "End with the program's own exit status", 0},
+     "record processes that the program starts too, each into FILE.PID", 0},
+    {"pass-status", KEY_PASS, NULL, 0, "end with the program's own exit status", 0},
     {0},
 };
 
@@ -53,7 +54,8 @@ static const char documentation[] =
     "The program is followed through exec: scripts that start an interpreter are fine. The command "
     "ends with status 0 when the recording is complete, whatever became of the program; its status "
     "is printed and kept in the file.\n\n"
-    "Example: reheap record -o build.rht -- python3 -m compileall -q -f .";
+    "Example:\n"
+    "  reheap record -o build.rht -- python3 -m compileall -q -f .";
 
 static error_t
 parse_timestamps(const char *text, struct argp_state *state)
