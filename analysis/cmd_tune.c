@@ -16,7 +16,7 @@
 #include "base/output.h"
 #include "replay/spec_check.h"
 
-enum { KEY_JSON = 256, KEY_VARY, KEY_BASE, KEY_HOLDOUT, KEY_BUDGET, KEY_REPS, KEY_SEED, KEY_BY };
+enum { KEY_VARY = 256, KEY_BASE, KEY_HOLDOUT, KEY_BUDGET, KEY_REPS, KEY_SEED, KEY_BY };
 
 typedef struct tune_arguments {
     const char **traces;
@@ -43,7 +43,7 @@ static const struct argp_option known[] = {
     {"seed", KEY_SEED, "S", 0, "for the order of the runs (default: 1)", 0},
     {"by", KEY_BY, "WHAT", 0, "which memory to judge by: mean (over time, the default) or peak", 0},
     {"output", 'o', "RESULTS", 0, "keep what was measured, for `reheap compare` and `plot`", 0},
-    {"json", KEY_JSON, NULL, 0, "print one JSON object", 0},
+    {"json", 'j', NULL, 0, "print one JSON object", 0},
     {0},
 };
 
@@ -132,7 +132,7 @@ parse(int key, char *argument, struct argp_state *state)
     case 'o':
         arguments->results = argument;
         return 0;
-    case KEY_JSON:
+    case 'j':
         arguments->json = true;
         return 0;
     case ARGP_KEY_ARG:
@@ -156,8 +156,8 @@ static const struct argp parser = {
     "the best of them gains over the baseline.\v"
     "Combinations that the allocator does not allow are left out and counted.\n\n"
     "Example:\n"
-    "  reheap tune program.rht --vary arena=256K:8M --vary pool=4K,16K,64K -o tuning.db\n"
-    "  reheap plot tuning.db -o figures",
+    "  reheap tune program.rht --vary arena=256K:8M --vary pool=4K,64K -o grid.db\n"
+    "  reheap plot grid.db -o figures",
     NULL,
     NULL,
     NULL,

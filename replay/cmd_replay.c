@@ -23,7 +23,7 @@ typedef struct replay_options {
     bool json;
 } replay_options;
 
-enum { KEY_REPS = 256, KEY_SEED, KEY_TOUCH, KEY_DOMAIN, KEY_MEASURE, KEY_SAMPLES, KEY_JSON };
+enum { KEY_REPS = 256, KEY_SEED, KEY_TOUCH, KEY_DOMAIN, KEY_MEASURE, KEY_SAMPLES };
 
 static const struct argp_option known[] = {
     {"allocator", 'a', "SPEC", 0, "an allocator; may be given again (default: pymalloc and malloc)",
@@ -37,7 +37,7 @@ static const struct argp_option known[] = {
      "where a recording without domains goes: raw, mem or obj (default: obj)", 0},
     {"samples", KEY_SAMPLES, "N", 0, "memory samples a run (default: 1000)", 0},
     {"output", 'o', "RESULTS", 0, "keep the results in this file", 0},
-    {"json", KEY_JSON, NULL, 0, "print one JSON object instead of a table", 0},
+    {"json", 'j', NULL, 0, "print one JSON object instead of a table", 0},
     {0},
 };
 
@@ -132,7 +132,7 @@ parse(int key, char *argument, struct argp_state *state)
     case KEY_SAMPLES:
         experiment->samples = (unsigned)number(state, "--samples", argument, 1, 1000000);
         return 0;
-    case KEY_JSON:
+    case 'j':
         options->json = true;
         return 0;
     case ARGP_KEY_ARG:
@@ -156,7 +156,7 @@ static const struct argp parser = {
     "what "
     "is under twice its cost is shown as `< N`.\n\n"
     "Example:\n"
-    "  reheap replay program.rht -a pymalloc -a pymalloc,arena=4M -a jemalloc -o runs.db",
+    "  reheap replay program.rht -a pymalloc,arena=4M -a jemalloc -o runs.db",
     NULL,
     NULL,
     NULL,
@@ -243,7 +243,7 @@ run(int argc, char **argv)
     options.experiment.command = line;
     rh_interrupt_watch();
     if (options.experiment.repetitions > 1 || options.experiment.spec_count > 1)
-        fprintf(stderr, "runs in the order of seed %llu\n",
+        fprintf(stderr, "the runs are shuffled by --seed=%llu\n",
                 (unsigned long long)options.experiment.seed);
     rh_error error = {.status = RH_OK};
     rh_status status = replay(&options, &error);
