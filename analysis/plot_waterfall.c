@@ -103,14 +103,15 @@ write_bar_part(FILE *script, const char *name, bool first, size_t index, const p
                bool beyond)
 {
     const char *less = beyond ? "-$5" : "";
-    fprintf(script,
-            "%s'%s.tsv' index %zu using ((($2+$3)/2%s)/bytes):1:(($2%s)/bytes):(($3%s)/bytes):"
-            "($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '%s' lw 1 "
-            "title '%s', \\\n     '' index %zu using ((($2+$3)/2%s)/bytes):"
-            "1:($4/bytes>widest*%.3f ? sprintf('%%.3g',$4/bytes) : '') with labels tc rgb '%s' "
-            "notitle",
-            first ? "plot " : ", \\\n     ", name, index, less, less, less, this->colour,
-            this->legend, index, less, LABEL_FROM, this->ink);
+    fprintf(
+        script,
+        "%s'%s.tsv' index %zu using ((($2+$3)/2%s)/bytes):1:(($2%s)/bytes):(($3%s)/bytes):"
+        "($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '%s' lw 1 dt 1 "
+        "title '%s', \\\n     '' index %zu using ((($2+$3)/2%s)/bytes):"
+        "1:($4/bytes>widest*%.3f ? sprintf('%%.3g',$4/bytes) : '') with labels tc rgb '%s' "
+        "notitle",
+        first ? "plot " : ", \\\n     ", name, index, less, less, less, this->colour, this->legend,
+        index, less, LABEL_FROM, this->ink);
 }
 
 /* What each bar comes to, at its end. */
@@ -122,8 +123,9 @@ write_totals(FILE *script, const rh_subject **bars, size_t count, bool beyond)
         double total = total_of(bars[i]), requested = requested_of(bars[i]);
         double shown = beyond ? total - requested : total;
         fprintf(script, "set label sprintf('%%.3g', %.1f/bytes)", shown);
+        double percent = (total - requested) / requested * 100;
         if (beyond && requested > 0)
-            fprintf(script, ".' (%.3g %%)'", (total - requested) / requested * 100);
+            fprintf(script, percent < 100 ? ".' (%.3g %%)'" : ".' (%.0f %%)'", percent);
         fprintf(script, " at first %.1f/bytes,%zu left offset 0.6,0\n", shown, i);
     }
 }

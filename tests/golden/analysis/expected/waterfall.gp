@@ -53,23 +53,23 @@ set label sprintf('%.3g', 134217728.0/bytes) at first 134217728.0/bytes,6 left o
 set label sprintf('%.3g', 134616186.0/bytes) at first 134616186.0/bytes,7 left offset 0.6,0
 set ytics ('pymalloc,arena=256K,pool=4K' 0, 'pymalloc,arena=256K,pool=8K' 1, 'pymalloc,arena=512K,pool=16K' 2, 'pymalloc' 3, 'pymalloc,arena=2M,pool=8K' 4, 'pymalloc,arena=4M,pool=8K' 5, 'pymalloc,arena=8M,pool=8K' 6, 'mimalloc' 7) scale 0
 set key at screen 0.5,0.015 center bottom vertical maxrows 3 width 2
-plot 'waterfall.tsv' index 0 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#0072B2' lw 1 title 'asked for by the program', \
+plot 'waterfall.tsv' index 0 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#0072B2' lw 1 dt 1 title 'asked for by the program', \
      '' index 0 using ((($2+$3)/2)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'white' notitle, \
-     'waterfall.tsv' index 1 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#56B4E9' lw 1 title 'rounding to size classes', \
+     'waterfall.tsv' index 1 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#56B4E9' lw 1 dt 1 title 'rounding to size classes', \
      '' index 1 using ((($2+$3)/2)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'black' notitle, \
-     'waterfall.tsv' index 2 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#F0E442' lw 1 title 'headers of pools', \
+     'waterfall.tsv' index 2 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#F0E442' lw 1 dt 1 title 'headers of pools', \
      '' index 2 using ((($2+$3)/2)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'black' notitle, \
-     'waterfall.tsv' index 3 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#7A5C00' lw 1 title 'ends of pools', \
+     'waterfall.tsv' index 3 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#7A5C00' lw 1 dt 1 title 'ends of pools', \
      '' index 3 using ((($2+$3)/2)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'white' notitle, \
-     'waterfall.tsv' index 4 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#E69F00' lw 1 title 'free blocks in used pools', \
+     'waterfall.tsv' index 4 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#E69F00' lw 1 dt 1 title 'free blocks in used pools', \
      '' index 4 using ((($2+$3)/2)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'black' notitle, \
-     'waterfall.tsv' index 5 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#D55E00' lw 1 title 'free pools in used arenas', \
+     'waterfall.tsv' index 5 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#D55E00' lw 1 dt 1 title 'free pools in used arenas', \
      '' index 5 using ((($2+$3)/2)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'white' notitle, \
-     'waterfall.tsv' index 6 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#CC79A7' lw 1 title 'wholly free arenas', \
+     'waterfall.tsv' index 6 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#CC79A7' lw 1 dt 1 title 'wholly free arenas', \
      '' index 6 using ((($2+$3)/2)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'black' notitle, \
-     'waterfall.tsv' index 7 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#009E73' lw 1 title 'tables of the allocator', \
+     'waterfall.tsv' index 7 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#009E73' lw 1 dt 1 title 'tables of the allocator', \
      '' index 7 using ((($2+$3)/2)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'white' notitle, \
-     'waterfall.tsv' index 8 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#BBBBBB' lw 1 title 'all else (not told apart)', \
+     'waterfall.tsv' index 8 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#BBBBBB' lw 1 dt 1 title 'all else (not told apart)', \
      '' index 8 using ((($2+$3)/2)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'black' notitle
 
 set lmargin at screen 0.5905
@@ -89,21 +89,21 @@ set label sprintf('%.3g', 31457280.0/bytes).' (30.6 %)' at first 31457280.0/byte
 set label sprintf('%.3g', 31855738.0/bytes).' (31 %)' at first 31855738.0/bytes,7 left offset 0.6,0
 unset ytics
 unset key
-plot 'waterfall.tsv' index 1 using ((($2+$3)/2-$5)/bytes):1:(($2-$5)/bytes):(($3-$5)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#56B4E9' lw 1 title 'rounding to size classes', \
+plot 'waterfall.tsv' index 1 using ((($2+$3)/2-$5)/bytes):1:(($2-$5)/bytes):(($3-$5)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#56B4E9' lw 1 dt 1 title 'rounding to size classes', \
      '' index 1 using ((($2+$3)/2-$5)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'black' notitle, \
-     'waterfall.tsv' index 2 using ((($2+$3)/2-$5)/bytes):1:(($2-$5)/bytes):(($3-$5)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#F0E442' lw 1 title 'headers of pools', \
+     'waterfall.tsv' index 2 using ((($2+$3)/2-$5)/bytes):1:(($2-$5)/bytes):(($3-$5)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#F0E442' lw 1 dt 1 title 'headers of pools', \
      '' index 2 using ((($2+$3)/2-$5)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'black' notitle, \
-     'waterfall.tsv' index 3 using ((($2+$3)/2-$5)/bytes):1:(($2-$5)/bytes):(($3-$5)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#7A5C00' lw 1 title 'ends of pools', \
+     'waterfall.tsv' index 3 using ((($2+$3)/2-$5)/bytes):1:(($2-$5)/bytes):(($3-$5)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#7A5C00' lw 1 dt 1 title 'ends of pools', \
      '' index 3 using ((($2+$3)/2-$5)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'white' notitle, \
-     'waterfall.tsv' index 4 using ((($2+$3)/2-$5)/bytes):1:(($2-$5)/bytes):(($3-$5)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#E69F00' lw 1 title 'free blocks in used pools', \
+     'waterfall.tsv' index 4 using ((($2+$3)/2-$5)/bytes):1:(($2-$5)/bytes):(($3-$5)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#E69F00' lw 1 dt 1 title 'free blocks in used pools', \
      '' index 4 using ((($2+$3)/2-$5)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'black' notitle, \
-     'waterfall.tsv' index 5 using ((($2+$3)/2-$5)/bytes):1:(($2-$5)/bytes):(($3-$5)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#D55E00' lw 1 title 'free pools in used arenas', \
+     'waterfall.tsv' index 5 using ((($2+$3)/2-$5)/bytes):1:(($2-$5)/bytes):(($3-$5)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#D55E00' lw 1 dt 1 title 'free pools in used arenas', \
      '' index 5 using ((($2+$3)/2-$5)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'white' notitle, \
-     'waterfall.tsv' index 6 using ((($2+$3)/2-$5)/bytes):1:(($2-$5)/bytes):(($3-$5)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#CC79A7' lw 1 title 'wholly free arenas', \
+     'waterfall.tsv' index 6 using ((($2+$3)/2-$5)/bytes):1:(($2-$5)/bytes):(($3-$5)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#CC79A7' lw 1 dt 1 title 'wholly free arenas', \
      '' index 6 using ((($2+$3)/2-$5)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'black' notitle, \
-     'waterfall.tsv' index 7 using ((($2+$3)/2-$5)/bytes):1:(($2-$5)/bytes):(($3-$5)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#009E73' lw 1 title 'tables of the allocator', \
+     'waterfall.tsv' index 7 using ((($2+$3)/2-$5)/bytes):1:(($2-$5)/bytes):(($3-$5)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#009E73' lw 1 dt 1 title 'tables of the allocator', \
      '' index 7 using ((($2+$3)/2-$5)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'white' notitle, \
-     'waterfall.tsv' index 8 using ((($2+$3)/2-$5)/bytes):1:(($2-$5)/bytes):(($3-$5)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#BBBBBB' lw 1 title 'all else (not told apart)', \
+     'waterfall.tsv' index 8 using ((($2+$3)/2-$5)/bytes):1:(($2-$5)/bytes):(($3-$5)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#BBBBBB' lw 1 dt 1 title 'all else (not told apart)', \
      '' index 8 using ((($2+$3)/2-$5)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'black' notitle
 unset multiplot
 
