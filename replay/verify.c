@@ -319,6 +319,10 @@ check_recording(const rh_trace_info *info, rh_error *error)
     const char *again = "record a program that runs on pymalloc (`reheap record --python`)";
     if (!info->python_version || !info->domains)
         return rh_fail(error, RH_USAGE, "is no recording of a Python program: %s", again);
+    if (info->capture && strstr(info->capture, "from a fork"))
+        return rh_fail(error, RH_USAGE,
+                       "is a recording of a forked child, whose heap was not empty when it began: "
+                       "it can be replayed, not verified; verify its parent's");
     if (!info->allocator)
         return rh_fail(error, RH_USAGE, "does not say which allocator was recorded: %s", again);
     if (strstr(info->allocator, "_debug"))

@@ -30,6 +30,10 @@ large=0
 for file in "${files[@]}"; do
     expect 0 sound "$REHEAP" check "$file"
     [ "$(fact "$file" events)" -gt 1000 ] && large=$((large + 1))
+    case $(fact "$file" capture) in
+    *fork*) expect 2 'forked child' "$REHEAP" verify "$file" ;;
+    *) expect 0 'all equal' "$REHEAP" verify "$file" ;;
+    esac
 done
 same "files of children that did something" 5 $large
 finish
