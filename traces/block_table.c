@@ -40,7 +40,8 @@ open_file(rh_block_table *table, const char *path, rh_error *error)
     table->path = strdup(path);
     if (!table->path)
         return rh_fail(error, RH_SYSTEM, "%s: out of memory", path);
-    table->descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    /* A named pipe would wait for its writer; what it is, is looked at next. */
+    table->descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (table->descriptor < 0)
         return rh_fail_errno(error, errno == ENOENT ? RH_BAD_INPUT : RH_SYSTEM, errno,
                              "%s: cannot open it", path);
