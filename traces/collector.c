@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -47,6 +48,8 @@ typedef struct source {
 typedef struct collector {
     const rh_recording_options *options;
     rh_shared session;
+    int output; /* held open to the end: a pipe's reader then waits for us, a file is locked */
+    bool output_made;
     source **sources;
     unsigned count;
     pid_t program;
@@ -62,13 +65,13 @@ static void
 note_signal(int number, siginfo_t *information, void *context)
 {
     (void)context;
-    if (information->si_code != SI_KERNEL && number != SIGXFSZ)
+    if (information->si_code != SI_KERNEL && number != SIGXFSZ && number != SIGPIPE)
         signal_to_pass = number;
 }
 
-/* The last is not passed on but only kept from ending the recording: a file that may not grow is an
- * error like others. */
-static const int watched_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXFSZ};
+/* The last two are not passed on but only kept from ending the recording: a file that may not grow
+ * and a pipe that nobody reads are errors like others. */
+static const int watched_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXFSZ, SIGPIPE};
 enum { WATCHED_SIGNALS = sizeof watched_signals / sizeof *watched_signals };
 
 static void
@@ -516,6 +519,47 @@ report(const collector *c, rh_recordings *recordings)
     recordings->drain_ns = (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 }
 
+/* Opens the output once, before the program runs in vain, and holds it: a second recording into
+ * the same file would mix with this one, and the reader of a named pipe would take a close for the
+ * end. */
+static rh_status
+hold_output(collector *c, rh_error *error)
+{
+    const char *path = c->options->output;
+    struct stat status;
+    c->output_made = access(path, F_OK) != 0;
+    c->output = open(path, O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0666);
+    if (c->output < 0 && errno == ENXIO)
+        return rh_fail(error, RH_SYSTEM,
+                       "%s: it is a pipe that nothing reads; start its reader first, or choose "
+                       "another place",
+                       path);
+    if (c->output < 0)
+        return rh_fail_errno(error, RH_SYSTEM, errno, "%s: cannot write it; choose another place",
+                             path);
+    if (fstat(c->output, &status) == 0 && S_ISREG(status.st_mode) &&
+        flock(c->output, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return rh_fail(error, RH_SYSTEM,
+                       "%s: another recording is being written into it; choose another place",
+                       path);
+    return RH_OK;
+}
+
+/* A file that was made to hold the place goes when nothing has come into it. */
+static void
+let_go_of_output(collector *c)
+{
+    struct stat held, named;
+    if (c->output < 0)
+        return;
+    if (c->output_made && fstat(c->output, &held) == 0 && S_ISREG(held.st_mode) &&
+        held.st_size == 0 && stat(c->options->output, &named) == 0 && named.st_dev == held.st_dev &&
+        named.st_ino == held.st_ino)
+        unlink(c->options->output);
+    close(c->output);
+    c->output = -1;
+}
+
 static void
 release(collector *c)
 {
@@ -526,20 +570,7 @@ release(collector *c)
     }
     free(c->sources);
     rh_shared_close(&c->session);
-}
-
-static rh_status
-check_output(const char *path, rh_error *error)
-{
-    bool there = access(path, F_OK) == 0;
-    int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    if (file < 0)
-        return rh_fail_errno(error, RH_SYSTEM, errno, "%s: cannot write it; choose another place",
-                             path);
-    close(file);
-    if (!there)
-        unlink(path);
-    return RH_OK;
+    let_go_of_output(c);
 }
 
 /* The program is gone and never offered anything. */
@@ -553,35 +584,44 @@ fail_unrecorded(collector *c)
                        "%s: interrupted before its Python had started: there is no file", program);
     return rh_fail(&c->error, RH_CANNOT_RUN,
                    "%s: it has run, but is not a CPython 3.7 or later, nor became one: nothing was "
-                   "recorded; give the interpreter and its script, as in `-- python3 SCRIPT`",
-                   program);
+                   "recorded; give the interpreter and its script, as in `-- python3 SCRIPT`%s",
+                   program,
+                   c->options->children ? "" : ", or --children to record what the program starts");
+}
+
+static rh_status
+open_session(collector *c, rh_error *error)
+{
+    static const rh_timing timing[] = {[RH_TIMES_NONE] = RH_TIMING_NONE,
+                                       [RH_TIMES_COARSE] = RH_TIMING_COARSE,
+                                       [RH_TIMES_EXACT] = RH_TIMING_EXACT};
+    rh_status status = rh_session_open(&c->session, error);
+    if (status != RH_OK)
+        return status;
+    rh_session *session = c->session.memory;
+    session->children = c->options->children;
+    session->timing = timing[c->options->timestamps];
+    return RH_OK;
 }
 
 rh_status
 rh_collector_run(const rh_recording_options *options, rh_recordings *recordings, rh_error *error)
 {
-    collector c = {.options = options, .session.descriptor = -1};
+    collector c = {.options = options, .session.descriptor = -1, .output = -1};
     *recordings = (rh_recordings){.exit_status = -1};
+    struct sigaction before[WATCHED_SIGNALS];
     rh_status status = rh_program_check(options->command[0], error);
-    if (status == RH_OK)
-        status = check_output(options->output, error);
-    if (status == RH_OK)
-        status = rh_session_open(&c.session, error);
     if (status != RH_OK)
         return status;
-    rh_session *session = c.session.memory;
-    session->children = options->children;
-    session->timing = options->timestamps == RH_TIMES_NONE     ? RH_TIMING_NONE
-                      : options->timestamps == RH_TIMES_COARSE ? RH_TIMING_COARSE
-                                                               : RH_TIMING_EXACT;
-    struct sigaction before[WATCHED_SIGNALS];
     signal_to_pass = 0;
     watch_signals(before);
-    status = keep_channels_on_offer(&c);
+    status = hold_output(&c, error);
+    if (status == RH_OK)
+        status = open_session(&c, error);
+    if (status == RH_OK && (status = keep_channels_on_offer(&c)) != RH_OK && error)
+        *error = c.error;
     if (status == RH_OK)
         status = start_program(&c, before, error);
-    else if (error)
-        *error = c.error;
     if (status == RH_OK) {
         collect(&c);
         report(&c, recordings);
@@ -591,7 +631,7 @@ rh_collector_run(const rh_recording_options *options, rh_recordings *recordings,
         if (error)
             *error = c.error;
     }
-    unwatch_signals(before);
     release(&c);
+    unwatch_signals(before);
     return status;
 }

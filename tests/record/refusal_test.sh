@@ -12,7 +12,7 @@ refuses 4 'No such file' "${record[@]}" -- ./missing
 refuses 4 'not executable' "${record[@]}" -- "$programs"
 refuses 4 'not a file' "${record[@]}" -- /tmp
 refuses 4 'is not a CPython 3.7 or later' "${record[@]}" -- /bin/true
-refuses 4 'is not a CPython 3.7 or later' "${record[@]}" -- /bin/sh -c 'exit 3'
+refuses 4 'is not a CPython 3.7 or later.*--children' "${record[@]}" -- /bin/sh -c 'exit 3'
 printf '#!/no/such/interpreter\n' >script
 chmod +x script
 refuses 4 'its interpreter' "${record[@]}" -- ./script
@@ -23,6 +23,21 @@ static=$(readlink -f "$runfiles/tests/record/static_program")
 refuses 4 'statically linked' "${record[@]}" -- "$static"
 refuses 5 'cannot write it' "$REHEAP" record -o /no/such/folder/x.rht -- "$debian" -c 'print("must not run")'
 absent no.rht
+# A pipe by name: with no reader it is no place for a recording; with one it carries the whole.
+mkfifo pipe
+refuses 5 'nothing reads' "$REHEAP" record -o pipe -- "$debian" -c 'print("must not run")'
+refuses 3 'not a regular file' "$REHEAP" info pipe
+cat pipe >carried.rht &
+reader=$!
+expect 0 '0 dropped' "$REHEAP" record -o pipe -- "$debian" "$programs" plain
+wait $reader
+expect 0 sound "$REHEAP" check carried.rht
+# A reader that leaves costs the recording, not the program.
+head -c 8 pipe >/dev/null &
+reader=$!
+expect 5 'Broken pipe' "$REHEAP" record -o pipe -- "$debian" "$programs" plain
+wait $reader
+grep -q 'ended with status 0' err || problem "the program did not end by itself"
 expect 0 'reheap record -o' "$REHEAP" record --help
 
 # A full disk: the program goes on to its end, and the device stays what it is.
@@ -33,6 +48,7 @@ grep -q 'ended with status 0' err || problem "the program did not end by itself"
 "$REHEAP" record -o limited.rht -- "$debian" "$programs" patient "$TMP/go" >program.out 2>program.err &
 recorder=$!
 await [ -s limited.rht ]
+expect 5 'another recording' "$REHEAP" record -o limited.rht -- "$debian" -c 'print("must not run")'
 prlimit --pid $recorder --fsize=20000
 touch go
 wait $recorder
