@@ -9,18 +9,17 @@
 #include "base/size.h"
 #include "traces/check.h"
 #include "traces/commands.h"
+#include "traces/one_trace.h"
 #include "traces/trace_json.h"
 
 typedef struct check_options {
-    const char *path;
+    rh_one_trace trace;
     uint64_t max_live;
-    bool json;
 } check_options;
 
 enum { KEY_MAX_LIVE = 256 };
 
 static const struct argp_option known[] = {
-    {"json", 'j', NULL, 0, "print one JSON object", 0},
     {"max-live", KEY_MAX_LIVE, "BLOCKS", 0,
      "refuse a trace with more blocks alive at once; default: what half of the memory holds", 0},
     {0},
@@ -31,21 +30,12 @@ parse(int key, char *argument, struct argp_state *state)
 {
     check_options *options = state->input;
     switch (key) {
-    case 'j':
-        options->json = true;
-        return 0;
     case KEY_MAX_LIVE:
         if (!rh_size_parse(argument, &options->max_live) || options->max_live == 0)
             argp_error(state, "--max-live takes a number of blocks, not '%s'", argument);
         return 0;
-    case ARGP_KEY_ARG:
-        if (options->path)
-            argp_error(state, "one trace at a time; '%s' is the second", argument);
-        options->path = argument;
-        return 0;
-    case ARGP_KEY_END:
-        if (!options->path)
-            argp_error(state, "name a trace");
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->trace;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -63,7 +53,7 @@ static const struct argp parser = {
     "itself; 3 damaged, and which events are lost is told, or not a trace.\n\n"
     "Example:\n"
     "  reheap check program.rht",
-    NULL,
+    rh_one_trace_argp,
     NULL,
     NULL,
 };
@@ -86,7 +76,7 @@ print_json(const check_options *options, const rh_check_report *report, rh_statu
 {
     json_t *object = json_object();
     json_object_set_new(object, "schema", json_string("reheap.check/1"));
-    json_object_set_new(object, "file", rh_trace_json_string(options->path));
+    json_object_set_new(object, "file", rh_trace_json_string(options->trace.path));
     json_object_set_new(object, "sound", json_boolean(status == RH_OK));
     json_object_set_new(object, "index", json_string(index_names[report->index]));
     json_object_set_new(object, "events", json_integer((json_int_t)report->events));
@@ -105,24 +95,24 @@ print_human(const check_options *options, const rh_check_report *report, rh_stat
 {
     char events[RH_SIZE_TEXT], lost[RH_SIZE_TEXT];
     for (size_t i = 0; i < report->notes; i++)
-        printf("%s: %s: %s\n", options->path, report->note[i].damage ? "damaged" : "contradiction",
-               report->note[i].text);
+        printf("%s: %s: %s\n", options->trace.path,
+               report->note[i].damage ? "damaged" : "contradiction", report->note[i].text);
     size_t more = report->damages + report->breaches - report->notes;
     if (more)
-        printf("%s: and %zu more\n", options->path, more);
+        printf("%s: and %zu more\n", options->trace.path, more);
     if (report->index == RH_INDEX_MISSING && report->damages == 0)
         printf("%s: there is no index: the recording ended early, after its last whole block\n",
-               options->path);
+               options->trace.path);
     rh_count_grouped(report->events, events, sizeof events);
     rh_count_grouped(report->lost_events, lost, sizeof lost);
     if (status == RH_BAD_INPUT)
         printf("%s: damaged in %zu place%s; %s events can be read, at least %s are lost\n",
-               options->path, report->damages, report->damages == 1 ? "" : "s", events, lost);
+               options->trace.path, report->damages, report->damages == 1 ? "" : "s", events, lost);
     else if (status == RH_DIFFERENT)
-        printf("%s: undamaged, %s events, but %zu contradiction%s\n", options->path, events,
+        printf("%s: undamaged, %s events, but %zu contradiction%s\n", options->trace.path, events,
                report->breaches, report->breaches == 1 ? "" : "s");
     else
-        printf("%s: sound, %s events\n", options->path, events);
+        printf("%s: sound, %s events\n", options->trace.path, events);
 }
 
 static bool
@@ -139,11 +129,11 @@ check(const check_options *options, rh_error *error)
     rh_progress_begin(&progress, "checking", "permille", 1000);
     rh_check_report report;
     rh_status status =
-        rh_check_trace(options->path, options->max_live, watch, &progress, &report, error);
+        rh_check_trace(options->trace.path, options->max_live, watch, &progress, &report, error);
     rh_progress_end(&progress);
     if (error->status != RH_OK)
         return error->status;
-    if (options->json)
+    if (options->trace.json)
         print_json(options, &report, status);
     else
         print_human(options, &report, status);
@@ -153,7 +143,7 @@ check(const check_options *options, rh_error *error)
 static int
 run(int argc, char **argv)
 {
-    check_options options = {.path = NULL};
+    check_options options = {.trace = {.path = NULL}};
     argp_err_exit_status = RH_USAGE;
     argp_parse(&parser, argc, argv, 0, NULL, &options);
     rh_interrupt_watch();

@@ -11,20 +11,19 @@
 #include "base/size.h"
 #include "traces/commands.h"
 #include "traces/event.h"
+#include "traces/one_trace.h"
 #include "traces/reader.h"
 #include "traces/trace_info.h"
 #include "traces/trace_json.h"
 
 typedef struct dump_options {
-    const char *path;
+    rh_one_trace trace;
     uint64_t from, count;
-    bool json;
 } dump_options;
 
 static const struct argp_option known[] = {
     {"from", 'f', "N", 0, "begin with event N (the first is 0)", 0},
     {"count", 'n', "K", 0, "at most K events; default: all", 0},
-    {"json", 'j', NULL, 0, "print one JSON object, an event a line", 0},
     {0},
 };
 
@@ -48,17 +47,8 @@ parse(int key, char *argument, struct argp_state *state)
     case 'n':
         options->count = number(state, "--count", argument);
         return 0;
-    case 'j':
-        options->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (options->path)
-            argp_error(state, "one trace at a time; '%s' is the second", argument);
-        options->path = argument;
-        return 0;
-    case ARGP_KEY_END:
-        if (!options->path)
-            argp_error(state, "name a trace");
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->trace;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -76,7 +66,7 @@ static const struct argp parser = {
     "and then to another.\v"
     "Example:\n"
     "  reheap dump --from 1000 --count 20 program.rht",
-    NULL,
+    rh_one_trace_argp,
     NULL,
     NULL,
 };
@@ -219,7 +209,7 @@ static void
 print_event(const dump_options *options, const rh_trace_info *info, uint64_t at,
             const rh_event *event)
 {
-    if (!options->json) {
+    if (!options->trace.json) {
         print_line(info, at, event);
         return;
     }
@@ -250,7 +240,7 @@ print_events(const dump_options *options, rh_reader *reader, rh_error *error)
         }
     }
     if (status == RH_OK && rh_interrupted())
-        return rh_fail(error, RH_INTERRUPTED, "%s: interrupted", options->path);
+        return rh_fail(error, RH_INTERRUPTED, "%s: interrupted", options->trace.path);
     return status;
 }
 
@@ -258,18 +248,18 @@ static rh_status
 dump(const dump_options *options, rh_error *error)
 {
     rh_reader *reader;
-    rh_status status = rh_reader_open(options->path, NULL, &reader, error);
+    rh_status status = rh_reader_open(options->trace.path, NULL, &reader, error);
     if (status != RH_OK)
         return status;
-    if (options->json) {
-        json_t *path = rh_trace_json_string(options->path);
+    if (options->trace.json) {
+        json_t *path = rh_trace_json_string(options->trace.path);
         fputs("{\"schema\": \"reheap.dump/1\", \"file\": ", stdout);
         json_dumpf(path, stdout, JSON_ENCODE_ANY);
         fputs(", \"events\": [", stdout);
         json_decref(path);
     }
     status = print_events(options, reader, error);
-    if (options->json)
+    if (options->trace.json)
         fputs("\n]}\n", stdout);
     rh_reader_close(reader);
     if (fflush(stdout) != 0 && status == RH_OK)

@@ -10,44 +10,14 @@
 #include "base/size.h"
 #include "traces/commands.h"
 #include "traces/digest.h"
+#include "traces/one_trace.h"
 #include "traces/reader.h"
 #include "traces/trace_json.h"
 
-typedef struct info_options {
-    const char *path;
-    bool json;
-} info_options;
-
-static const struct argp_option known[] = {
-    {"json", 'j', NULL, 0, "print one JSON object", 0},
-    {0},
-};
-
-static error_t
-parse(int key, char *argument, struct argp_state *state)
-{
-    info_options *options = state->input;
-    switch (key) {
-    case 'j':
-        options->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (options->path)
-            argp_error(state, "one trace at a time; '%s' is the second", argument);
-        options->path = argument;
-        return 0;
-    case ARGP_KEY_END:
-        if (!options->path)
-            argp_error(state, "name a trace");
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
+/* Without options of its own it hands its input on to the child. */
 static const struct argp parser = {
-    known,
-    parse,
+    NULL,
+    NULL,
     "FILE",
     "Tells what a trace holds: what was recorded, how many events of which kind, how much was "
     "alive, "
@@ -56,7 +26,7 @@ static const struct argp parser = {
     "Example:\n"
     "  reheap info program.rht\n"
     "  reheap info --json program.rht",
-    NULL,
+    rh_one_trace_argp,
     NULL,
     NULL,
 };
@@ -181,12 +151,12 @@ set_counts(json_t *object, const rh_digest *digest)
 }
 
 static rh_status
-print_json(const info_options *options, const rh_trace_info *info, const rh_digest *digest,
+print_json(const rh_one_trace *trace, const rh_trace_info *info, const rh_digest *digest,
            const rh_error *note, rh_error *error)
 {
     json_t *object = json_object();
     json_object_set_new(object, "schema", json_string("reheap.info/1"));
-    json_object_set_new(object, "file", rh_trace_json_string(options->path));
+    json_object_set_new(object, "file", rh_trace_json_string(trace->path));
     char *header = rh_trace_json_header(info);
     json_t *described = header ? json_loads(header, 0, NULL) : NULL;
     free(header);
@@ -201,7 +171,7 @@ print_json(const info_options *options, const rh_trace_info *info, const rh_dige
     int failed = json_dumpf(object, stdout, JSON_INDENT(2));
     json_decref(object);
     if (failed)
-        return rh_fail(error, RH_SYSTEM, "%s: cannot print the JSON", options->path);
+        return rh_fail(error, RH_SYSTEM, "%s: cannot print the JSON", trace->path);
     putchar('\n');
     return RH_OK;
 }
@@ -214,11 +184,11 @@ line(const char *label, const char *value)
 }
 
 static void
-print_description(const info_options *options, const rh_trace_info *info)
+print_description(const rh_one_trace *trace, const rh_trace_info *info)
 {
     static const char *const times[] = {"no timestamps", "coarse timestamps", "exact timestamps"};
     char text[512], size[RH_SIZE_TEXT], arena[RH_SIZE_TEXT], pool[RH_SIZE_TEXT];
-    printf("%s: %s\n", options->path, info->command ? info->command : "an unknown command");
+    printf("%s: %s\n", trace->path, info->command ? info->command : "an unknown command");
     line("program", info->program);
     snprintf(text, sizeof text, "%s%s%s%s", info->python_version ? "Python " : "",
              info->python_version ? info->python_version : "",
@@ -359,10 +329,10 @@ print_sizes(const rh_digest *digest)
 }
 
 static void
-print_human(const info_options *options, const rh_trace_info *info, const rh_digest *digest,
+print_human(const rh_one_trace *trace, const rh_trace_info *info, const rh_digest *digest,
             const rh_error *note)
 {
-    print_description(options, info);
+    print_description(trace, info);
     print_counts(digest);
     if (info->domains)
         print_domains(digest);
@@ -377,10 +347,10 @@ print_human(const info_options *options, const rh_trace_info *info, const rh_dig
 }
 
 static rh_status
-tell(const info_options *options, rh_error *error)
+tell(const rh_one_trace *trace, rh_error *error)
 {
     rh_reader *reader;
-    rh_status status = rh_reader_open(options->path, NULL, &reader, error);
+    rh_status status = rh_reader_open(trace->path, NULL, &reader, error);
     if (status != RH_OK)
         return status;
     rh_digest digest;
@@ -389,10 +359,10 @@ tell(const info_options *options, rh_error *error)
     status = read_all(reader, &digest, &note, error);
     const rh_trace_info *info = rh_reader_info(reader);
     add_known(&digest, info);
-    if (status == RH_OK && options->json)
-        status = print_json(options, info, &digest, &note, error);
+    if (status == RH_OK && trace->json)
+        status = print_json(trace, info, &digest, &note, error);
     else if (status == RH_OK)
-        print_human(options, info, &digest, &note);
+        print_human(trace, info, &digest, &note);
     if (status == RH_OK && note.status != RH_OK) {
         *error = note;
         status = note.status;
@@ -405,12 +375,12 @@ tell(const info_options *options, rh_error *error)
 static int
 run(int argc, char **argv)
 {
-    info_options options = {.path = NULL};
+    rh_one_trace trace = {.path = NULL};
     argp_err_exit_status = RH_USAGE;
-    argp_parse(&parser, argc, argv, 0, NULL, &options);
+    argp_parse(&parser, argc, argv, 0, NULL, &trace);
     rh_interrupt_watch();
     rh_error error = {.status = RH_OK};
-    rh_status status = tell(&options, &error);
+    rh_status status = tell(&trace, &error);
     if (error.status == RH_OK && (fflush(stdout) != 0 || ferror(stdout)))
         status = rh_fail(&error, RH_SYSTEM, "cannot print to the standard output");
     if (status != RH_OK)

@@ -1,0 +1,19 @@
+/* What the commands that look at one trace have in common on their command lines: the file, and
+ * whether to print JSON. A child of their argp parsers. */
+#ifndef REHEAP_TRACES_ONE_TRACE_H
+#define REHEAP_TRACES_ONE_TRACE_H
+
+#include <argp.h>
+#include <stdbool.h>
+
+typedef struct rh_one_trace {
+    const char *path;
+    bool json;
+} rh_one_trace;
+
+/* For the `children` of a parser, which hands its rh_one_trace on at ARGP_KEY_INIT:
+ * state->child_inputs[0] = &options->trace. Ends the program with a usage error unless exactly one
+ * trace is named. */
+extern const struct argp_child rh_one_trace_argp[];
+
+#endif
