@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/output.h"
 #include "traces/trace_json.h"
 
 enum { WINDOW_BYTES = 1 << 20 };
@@ -267,6 +268,8 @@ scan_blocks(rh_block_table *table, scan *window, rh_error *error)
         const uint8_t *bytes;
         size_t available;
         rh_status status = look_at(table, window, offset, &bytes, &available, error);
+        if (status == RH_OK && rh_interrupted()) /* the file may be of any size, and all holes */
+            status = rh_fail(error, RH_INTERRUPTED, "%s: interrupted", table->path);
         if (status != RH_OK)
             return status;
         rh_block_head head = {0};
