@@ -268,6 +268,8 @@ rh_interrupt_watch(void)
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    /* A limit on the size of files is then an error of the write, which is told and tidied up. */
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 bool

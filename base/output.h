@@ -46,7 +46,7 @@ void rh_table_print(const rh_table *table, FILE *out); /* first row is the headi
 void rh_table_free(rh_table *table);
 
 /* Ctrl-C and termination: after rh_interrupt_watch a first SIGINT or SIGTERM only sets the flag; a
- * second one kills. */
+ * second one kills. A limit on the size of files (SIGXFSZ) becomes an error of the write. */
 void rh_interrupt_watch(void);
 bool rh_interrupted(void);
 

@@ -34,6 +34,11 @@ same "after replay, only the filler" filler "$(ls disk)"
 expect 5 'figures' "$REHEAP" plot good.db -o disk/figures
 [ -z "$(find disk/figures -name '*.svg' -size -1k 2>/dev/null)" ] || problem "an empty figure was left"
 
+# A limit on the size of files is a full disk of another kind.
+(ulimit -f 8 && exec "$REHEAP" replay good.rht -o limited.db -a pymalloc >/dev/null 2>&1)
+same "replay under a limit on file sizes: exit code" 5 $?
+same "what it left" "" "$(ls -d limited.db* 2>/dev/null)"
+
 # Standard output that cannot be written.
 for command in "info good.rht" "dump good.rht" "info --json good.rht" "allocators" "compare good.db"; do
     "$REHEAP" $command >/dev/full 2>err </dev/null
