@@ -64,7 +64,10 @@ static rh_status
 database_error(rh_results *results, rh_error *error, const char *doing)
 {
     int code = sqlite3_errcode(results->database);
-    rh_status status = code == SQLITE_NOTADB || code == SQLITE_CORRUPT ? RH_BAD_INPUT : RH_SYSTEM;
+    /* Of SQL that is right, SQLITE_ERROR complains of the tables that the file has. */
+    rh_status status = code == SQLITE_NOTADB || code == SQLITE_CORRUPT || code == SQLITE_ERROR
+                           ? RH_BAD_INPUT
+                           : RH_SYSTEM;
     return rh_fail(error, status, "%s: cannot %s: %s", results->path, doing,
                    sqlite3_errmsg(results->database));
 }
@@ -246,6 +249,27 @@ pragma(rh_results *results, const char *sql)
     return value;
 }
 
+/* SQLite keeps no checksums; it can tell whether its tables and indexes agree. */
+static rh_status
+check_sound(rh_results *results, rh_error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    rh_status status = RH_OK;
+    if (sqlite3_prepare_v2(results->database, "PRAGMA integrity_check(1)", -1, &statement, NULL) !=
+            SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_ROW) {
+        status = database_error(results, error, "check it");
+    } else {
+        const char *found = (const char *)sqlite3_column_text(statement, 0);
+        if (!found || strcmp(found, "ok") != 0)
+            status =
+                rh_fail(error, RH_BAD_INPUT, "%s: the results file is damaged (%s); replay again",
+                        results->path, found ? found : "unreadable");
+    }
+    sqlite3_finalize(statement);
+    return status;
+}
+
 static rh_status
 check_kind(rh_results *results, rh_error *error)
 {
@@ -258,7 +282,7 @@ check_kind(rh_results *results, rh_error *error)
         return rh_fail(error, RH_BAD_INPUT,
                        "%s: is a results file of format %lld, and this program reads format %d",
                        results->path, (long long)format, FORMAT);
-    return RH_OK;
+    return check_sound(results, error);
 }
 
 rh_status
@@ -266,7 +290,8 @@ rh_results_open(const char *path, rh_results **opened, rh_error *error)
 {
     *opened = NULL;
     if (access(path, R_OK) != 0)
-        return rh_fail_errno(error, RH_SYSTEM, errno, "%s: cannot read it", path);
+        return rh_fail_errno(error, errno == ENOENT ? RH_BAD_INPUT : RH_SYSTEM, errno,
+                             "%s: cannot read it", path);
     rh_results *results = new_results(path);
     rh_status status = open_database(results, path, SQLITE_OPEN_READONLY, error);
     if (status == RH_OK)

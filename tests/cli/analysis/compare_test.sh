@@ -42,11 +42,19 @@ refuses 2 'other\.db: runs that differ in trace' "$REHEAP" compare runs.db other
 refuses 2 "no allocator 'nonesuch'; it has: pymalloc cpython" "$REHEAP" compare runs.db --baseline nonesuch
 refuses 2 'name the results file' "$REHEAP" compare
 refuses 2 'two results files at most' "$REHEAP" compare runs.db runs.db runs.db
-refuses 5 'absent\.db: .*No such file' "$REHEAP" compare absent.db
+refuses 3 'absent\.db: .*No such file' "$REHEAP" compare absent.db
 echo "some text, and more of it" >text
 refuses 3 'text: ' "$REHEAP" compare text
 : >empty
 refuses 3 'empty: ' "$REHEAP" compare empty
 head -c 3000 runs.db >cut.db
 refuses 3 'cut\.db: ' "$REHEAP" compare cut.db
+# Damage that leaves the head of the file whole: tables that are gone, pages overwritten.
+cp runs.db lacking.db
+/usr/bin/python3 -c 'import sqlite3; sqlite3.connect("lacking.db").execute("drop table metric")'
+refuses 3 'lacking\.db: .*no such table' "$REHEAP" compare lacking.db
+cp runs.db overwritten.db
+pages=$(($(stat -c %s runs.db) / 4096))
+yes | dd of=overwritten.db bs=4096 seek=1 count=$((pages - 1)) conv=notrunc iflag=fullblock status=none
+refuses 3 'overwritten\.db: ' "$REHEAP" compare overwritten.db
 finish

@@ -6,7 +6,7 @@ make_results=$runfiles/tests/unit/analysis/make_results
 "$make_results" runs.db grid
 refuses 2 'name the folder' "$REHEAP" plot runs.db
 refuses 2 'name the results file' "$REHEAP" plot -o figures
-refuses 5 'absent\.db: ' "$REHEAP" plot absent.db -o figures
+refuses 3 'absent\.db: ' "$REHEAP" plot absent.db -o figures
 echo "some text, and more of it" >text
 refuses 3 'text: ' "$REHEAP" plot text -o figures
 absent figures

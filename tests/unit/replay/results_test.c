@@ -171,7 +171,7 @@ test_other_files_are_refused(void **state)
     (void)state;
     rh_results *results;
     rh_error error;
-    assert_int_equal(rh_results_open(path, &results, &error), RH_SYSTEM);
+    assert_int_equal(rh_results_open(path, &results, &error), RH_BAD_INPUT);
     FILE *file = fopen(path, "w");
     for (int i = 0; i < 1000; i++)
         fputs("not a database\n", file);
