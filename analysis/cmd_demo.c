@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "analysis/commands.h"
@@ -143,6 +145,31 @@ print_line(const command_line *line, FILE *out)
     fputc('\n', out);
 }
 
+/* Ctrl-C reaches the step as well as us; a signal sent to us alone does not, and is passed on. A
+ * second one would end the step before it has tidied up, so it first has time to end by itself. */
+static int
+await_step(pid_t child)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    const uint64_t patience_ns = 3000000000;
+    uint64_t interrupted_ns = 0;
+    bool passed_on = false;
+    int state = 0;
+    pid_t ended;
+    while ((ended = waitpid(child, &state, WNOHANG)) != child) {
+        if (ended < 0 && errno != EINTR)
+            break;
+        if (rh_interrupted() && interrupted_ns == 0)
+            interrupted_ns = rh_host_now_ns();
+        if (interrupted_ns && !passed_on && rh_host_now_ns() - interrupted_ns > patience_ns) {
+            kill(child, SIGINT);
+            passed_on = true;
+        }
+        nanosleep(&pause, NULL);
+    }
+    return state;
+}
+
 /* Runs one of this program's commands; its exit code becomes the status. */
 static rh_status
 run_line(command_line *line, rh_error *error)
@@ -152,12 +179,11 @@ run_line(command_line *line, rh_error *error)
     fflush(stdout);
     uint64_t start = rh_host_now_ns();
     pid_t child;
-    int state = 0;
+    int state;
     int problem = posix_spawn(&child, "/proc/self/exe", NULL, NULL, line->word, environ);
     if (problem != 0)
         return rh_fail_errno(error, RH_SYSTEM, problem, "cannot run this program again");
-    while (waitpid(child, &state, 0) < 0 && errno == EINTR)
-        continue;
+    state = await_step(child);
     fprintf(stderr, "(%s: %.1f s)\n", line->word[1], (double)(rh_host_now_ns() - start) / 1e9);
     if (rh_interrupted())
         return rh_fail(error, RH_INTERRUPTED,
