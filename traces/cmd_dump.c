@@ -228,6 +228,7 @@ print_events(const dump_options *options, rh_reader *reader, rh_error *error)
     if (end < options->from)
         end = UINT64_MAX;
     rh_batch batch = {.first_event = 0};
+    bool any = false;
     while (status == RH_OK && batch.first_event + batch.count < end && !rh_interrupted() &&
            !ferror(stdout)) {
         status = rh_reader_next(reader, &batch, error);
@@ -235,12 +236,17 @@ print_events(const dump_options *options, rh_reader *reader, rh_error *error)
             break;
         for (size_t i = 0; i < batch.count; i++) {
             uint64_t at = batch.first_event + i;
-            if (at >= options->from && at < end)
-                print_event(options, info, at, &batch.events[i]);
+            if (at < options->from || at >= end)
+                continue;
+            print_event(options, info, at, &batch.events[i]);
+            any = true;
         }
     }
     if (status == RH_OK && rh_interrupted())
         return rh_fail(error, RH_INTERRUPTED, "%s: interrupted", options->trace.path);
+    if (status == RH_OK && !any && options->from > 0 && options->count > 0)
+        fprintf(stderr, "reheap dump: %s: it ends before event %" PRIu64 "\n", options->trace.path,
+                options->from);
     return status;
 }
 

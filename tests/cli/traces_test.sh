@@ -26,7 +26,7 @@ same "lines to the end" 10 "$(wc -l <out)"
 cp out tail
 "$REHEAP" dump every.rht | tail -n 10 | sed 's/#[0-9]*//' >whole
 same "a dump from the middle, slots apart" "$(cat whole)" "$(sed 's/#[0-9]*//' tail)"
-expect 0 '' "$REHEAP" dump --from 1000 every.rht
+expect 0 'ends before event 1000' "$REHEAP" dump --from 1000 every.rht
 same "beyond the end" 0 "$(wc -l <out)"
 expect 0 '' "$REHEAP" dump --json --from 2 --count 3 example.rht
 same "dump --json" "reheap.dump/1 3 calloc" "$(json out '"%s %d %s" % (d["schema"], len(d["events"]), d["events"][1]["operation"])')"
