@@ -112,7 +112,8 @@ print_human(const check_options *options, const rh_check_report *report, rh_stat
         printf("%s: undamaged, %s events, but %zu contradiction%s\n", options->trace.path, events,
                report->breaches, report->breaches == 1 ? "" : "s");
     else
-        printf("%s: sound, %s events\n", options->trace.path, events);
+        printf("%s: sound, %s events, arena events, marks and checkpoints included\n",
+               options->trace.path, events);
 }
 
 static bool
