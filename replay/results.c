@@ -275,7 +275,7 @@ check_kind(rh_results *results, rh_error *error)
 {
     if (pragma(results, "PRAGMA application_id") != APPLICATION_ID)
         return rh_fail(error, RH_BAD_INPUT,
-                       "%s: is not a results file; `reheap replay -o FILE` makes one",
+                       "%s: this is not a results file; `reheap replay -o FILE` makes one",
                        results->path);
     int64_t format = pragma(results, "PRAGMA user_version");
     if (format != FORMAT)

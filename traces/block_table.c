@@ -64,8 +64,7 @@ check_magic(const rh_block_table *table, const uint8_t *bytes, size_t size, rh_e
         return rh_fail(error, RH_BAD_INPUT, "%s: the file is empty; record it again", table->path);
     if (memcmp(bytes, RH_TRACE_MAGIC, compare) != 0)
         return rh_fail(error, RH_BAD_INPUT,
-                       "%s: this is not a reheap trace (at byte 0); `reheap record` makes them, "
-                       "`reheap import` converts others",
+                       "%s: this is not a reheap trace (at byte 0); `reheap record` makes them",
                        table->path);
     if (size < RH_HEADER_BYTES)
         return rh_fail(error, RH_BAD_INPUT,
