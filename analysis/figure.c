@@ -115,26 +115,29 @@ continues(char byte)
     return ((unsigned char)byte & 0xC0) == 0x80;
 }
 
+/* In apostrophes gnuplot takes all as it stands, but cannot read two apostrophes in a row: a text
+ * with any is put into double quotes, where a backquote would run a command. */
 static void
 write_quoted(FILE *out, const char *text, size_t longest, bool format)
 {
+    char quote = strchr(text, '\'') ? '"' : '\'';
     size_t characters = 0;
     for (const char *c = text; *c; c++)
         characters += !continues(*c);
     bool cut = longest && characters > longest;
     size_t written = 0;
-    fputc('\'', out);
+    fputc(quote, out);
     for (const char *c = text; *c; c++) {
         if (!continues(*c) && cut && written++ == longest - 1)
             break;
-        if (*c == '\'')
-            fputs("''", out);
+        if (quote == '"' && strchr("\"\\`", *c))
+            fprintf(out, "\\%03o", (unsigned)*c);
         else if (*c == '%' && format)
             fputs("%%", out);
         else
             fputc((unsigned char)*c < ' ' || *c == 127 ? '?' : *c, out);
     }
-    fputs(cut ? "…'" : "'", out);
+    fprintf(out, "%s%c", cut ? "…" : "", quote);
 }
 
 void

@@ -30,7 +30,9 @@ static void
 strings_are_only_text(void **state)
 {
     (void)state;
-    assert_string_equal(written(rh_figure_quoted, "it's `rm`", 0), "'it''s `rm`'");
+    assert_string_equal(written(rh_figure_quoted, "`rm`\\n\"", 0), "'`rm`\\n\"'");
+    assert_string_equal(written(rh_figure_quoted, "'' `rm`\\n\"", 0),
+                        "\"'' \\140rm\\140\\134n\\042\"");
     assert_string_equal(written(rh_figure_quoted, "a\nb\tc\x7f", 0), "'a?b?c?'");
     assert_string_equal(written(rh_figure_quoted, "100 %", 0), "'100 %'");
     assert_string_equal(written(rh_figure_quoted_tic, "100 %s", 0), "'100 %%s'");

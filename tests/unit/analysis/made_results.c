@@ -241,7 +241,7 @@ make_results(const char *path, const made_options *options)
     must(rh_results_create(path, &results, &error), &error);
     must(rh_results_add_trace(
              results, "somewhere/program.rht", options->hash,
-             "{\"schema\": \"reheap.info/1\", \"command\": \"python3 -m it's "
+             "{\"schema\": \"reheap.info/1\", \"command\": \"python3 -m it's '' "
              "--all `touch ran; echo of it`\", \"events\": 20000000, \"arena_bytes\": 1048576, "
              "\"pool_bytes\": 16384}",
              &trace, &error),

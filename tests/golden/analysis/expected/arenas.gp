@@ -30,7 +30,7 @@ unset label
 unset arrow
 unset object
 
-set multiplot title 'Arenas over time'."\n".'python3 -m it''s --all `touch ran; echo of it`'
+set multiplot title 'Arenas over time'."\n"."python3 -m it's '' --all \140touch ran; echo of it\140"
 set lmargin at screen 0.09
 set rmargin at screen 0.712
 set yrange [0:5<*]

@@ -30,7 +30,7 @@ unset label
 unset arrow
 unset object
 
-set title 'Speed by arena and pool size (lighter is faster)'."\n".'python3 -m it''s --all `touch ran; echo of it`'
+set title 'Speed by arena and pool size (lighter is faster)'."\n"."python3 -m it's '' --all \140touch ran; echo of it\140"
 set tmargin 5.5
 set title offset 0,0.8
 set xlabel 'arena'

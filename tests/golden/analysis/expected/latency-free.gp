@@ -30,7 +30,7 @@ unset label
 unset arrow
 unset object
 
-set title 'How long free takes'."\n".'python3 -m it''s --all `touch ran; echo of it`'
+set title 'How long free takes'."\n"."python3 -m it's '' --all \140touch ran; echo of it\140"
 set logscale xy
 set xrange [9:11000]
 set yrange [1e-08:1.4]

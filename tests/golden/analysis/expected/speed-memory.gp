@@ -30,7 +30,7 @@ unset label
 unset arrow
 unset object
 
-set title 'Speed against memory (lower left is better)'."\n".'python3 -m it''s --all `touch ran; echo of it`'
+set title 'Speed against memory (lower left is better)'."\n"."python3 -m it's '' --all \140touch ran; echo of it\140"
 set lmargin at screen 0.09
 set rmargin at screen 0.97
 set bmargin at screen 0.17

@@ -30,7 +30,7 @@ unset label
 unset arrow
 unset object
 
-set multiplot title 'Where the memory is, at the moment when most is held'."\n".'python3 -m it''s --all `touch ran; echo of it`'
+set multiplot title 'Where the memory is, at the moment when most is held'."\n"."python3 -m it's '' --all \140touch ran; echo of it\140"
 set tmargin at screen 0.9099
 set bmargin at screen 0.2035
 set yrange [7.6:-0.6]
