@@ -86,7 +86,7 @@ static void
 print_heading(const rh_workload *workload)
 {
     char events[RH_SIZE_TEXT];
-    printf("%s", workload->command);
+    rh_output_plain(workload->command, stdout);
     if (workload->events)
         printf(" (%s events)", rh_count_grouped(workload->events, events, sizeof events));
     putchar('\n');

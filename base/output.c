@@ -164,6 +164,20 @@ rh_output_abandon(rh_output_file *file)
         unlink(file->temporary);
 }
 
+void
+rh_output_plain(const char *text, FILE *out)
+{
+    for (; *text; text++) {
+        unsigned char byte = (unsigned char)*text;
+        if (byte == '\n')
+            fputs("\\n", out);
+        else if (byte < 0x20 || byte == 0x7F)
+            fprintf(out, "\\x%02x", byte);
+        else
+            fputc(byte, out);
+    }
+}
+
 struct rh_table {
     unsigned columns;
     size_t cells, capacity;

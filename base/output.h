@@ -37,6 +37,10 @@ rh_status rh_output_open(rh_output_file *file, const char *path, rh_error *error
 rh_status rh_output_commit(rh_output_file *file, rh_error *error);
 void rh_output_abandon(rh_output_file *file);
 
+/* Prints a text that came out of a file, on one line: control characters, which could end it or
+ * command the terminal, are escaped. */
+void rh_output_plain(const char *text, FILE *out);
+
 /* A table: cells are copied; columns line up on print, numbers (cells that begin with a digit or
  * sign) to the right. */
 typedef struct rh_table rh_table;

@@ -179,8 +179,11 @@ print_json(const rh_one_trace *trace, const rh_trace_info *info, const rh_digest
 static void
 line(const char *label, const char *value)
 {
-    if (value && *value)
-        printf("  %-10s %s\n", label, value);
+    if (!value || !*value)
+        return;
+    printf("  %-10s ", label);
+    rh_output_plain(value, stdout);
+    putchar('\n');
 }
 
 static void
@@ -188,7 +191,9 @@ print_description(const rh_one_trace *trace, const rh_trace_info *info)
 {
     static const char *const times[] = {"no timestamps", "coarse timestamps", "exact timestamps"};
     char text[512], size[RH_SIZE_TEXT], arena[RH_SIZE_TEXT], pool[RH_SIZE_TEXT];
-    printf("%s: %s\n", trace->path, info->command ? info->command : "an unknown command");
+    printf("%s: ", trace->path);
+    rh_output_plain(info->command ? info->command : "an unknown command", stdout);
+    putchar('\n');
     line("program", info->program);
     snprintf(text, sizeof text, "%s%s%s%s", info->python_version ? "Python " : "",
              info->python_version ? info->python_version : "",

@@ -261,6 +261,20 @@ tables_line_up(void **state)
 }
 
 static void
+texts_stay_on_their_line(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    assert_non_null(out);
+    rh_output_plain("µ\na\t\033[2Jb\x7f", out);
+    fclose(out);
+    assert_string_equal(text, "µ\\na\\x09\\x1b[2Jb\\x7f");
+    free(text);
+}
+
+static void
 lines_do_not_end_in_spaces(void **state)
 {
     (void)state;
@@ -333,6 +347,7 @@ main(void)
         cmocka_unit_test(devices_are_written_to_and_stay),
         cmocka_unit_test(tables_line_up),
         cmocka_unit_test(lines_do_not_end_in_spaces),
+        cmocka_unit_test(texts_stay_on_their_line),
         cmocka_unit_test(tables_grow),
         cmocka_unit_test(first_signal_asks_and_second_ends),
     };
