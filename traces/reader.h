@@ -35,8 +35,8 @@ typedef struct rh_batch {
     uint64_t time_ns;       /* when the block of the file began; known without timestamps too */
 } rh_batch;
 
-/* Opens FILE. `options` may be NULL. RH_BAD_INPUT: not a trace, a future version, damaged header;
- * RH_SYSTEM: cannot be read. Messages begin with the file's name. */
+/* Opens FILE. `options` may be NULL. RH_BAD_INPUT: missing, not a trace, a future version, damaged
+ * header; RH_SYSTEM: there, but cannot be read. Messages begin with the file's name. */
 rh_status rh_reader_open(const char *path, const rh_reader_options *options, rh_reader **reader,
                          rh_error *error);
 void rh_reader_close(rh_reader *reader);
