@@ -3,12 +3,14 @@
 #include "replay/results.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <sqlite3.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +29,7 @@ struct rh_results {
     sqlite3 *database;
     char *path;      /* the final name */
     char *temporary; /* where it lies until the first run; NULL afterwards */
+    int lock;        /* on the file, held while it is written; -1: none */
     sqlite3_stmt *insert_metric, *insert_sample, *insert_bucket;
     memory_block *memory;
 };
@@ -153,6 +156,7 @@ new_results(const char *path)
     rh_results *results = calloc(1, sizeof *results);
     if (!results || !(results->path = strdup(path)))
         abort();
+    results->lock = -1;
     return results;
 }
 
@@ -197,19 +201,45 @@ final_path(const char *path, char **final, rh_error *error)
     return RH_OK;
 }
 
+/* Takes a lock that ends with this process. Only other replays look for it, not SQLite. */
+static rh_status
+lock_file(const char *path, int flags, int *lock, rh_error *error)
+{
+    *lock = open(path, flags | O_CLOEXEC, 0666);
+    if (*lock < 0)
+        return errno == ENOENT ? RH_OK
+                               : rh_fail_errno(error, RH_SYSTEM, errno, "%s: cannot open it", path);
+    if (flock(*lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        return RH_OK;
+    close(*lock);
+    *lock = -1;
+    return rh_fail(error, RH_SYSTEM, "%s: another replay is writing it; choose another place",
+                   path);
+}
+
 static rh_status
 place_new(rh_results *results, rh_error *error)
 {
-    if (asprintf(&results->temporary, "%s" SUFFIX, results->path) < 0)
+    char *temporary;
+    int earlier;
+    rh_status status = lock_file(results->path, O_RDONLY, &earlier, error);
+    if (earlier >= 0)
+        close(earlier);
+    if (status != RH_OK)
+        return status;
+    if (asprintf(&temporary, "%s" SUFFIX, results->path) < 0)
         abort();
-    if (unlink(results->temporary) == 0 || errno == ENOENT)
-        return open_database(results, results->temporary,
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error);
-    rh_status status =
-        rh_fail_errno(error, RH_SYSTEM, errno, "%s: cannot replace it", results->temporary);
-    free(results->temporary);
-    results->temporary = NULL;
-    return status;
+    status = lock_file(temporary, O_RDWR | O_CREAT, &results->lock, error);
+    if (status == RH_OK && results->lock < 0)
+        status = rh_fail_errno(error, RH_SYSTEM, ENOENT, "%s: cannot open it", results->path);
+    if (status == RH_OK && ftruncate(results->lock, 0) != 0)
+        status = rh_fail_errno(error, RH_SYSTEM, errno, "%s: cannot replace it", temporary);
+    if (status != RH_OK) {
+        free(temporary);
+        return status;
+    }
+    results->temporary = temporary;
+    return open_database(results, temporary, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error);
 }
 
 rh_status
@@ -313,6 +343,8 @@ rh_results_close(rh_results *results)
     sqlite3_close(results->database);
     if (results->temporary)
         unlink(results->temporary);
+    if (results->lock >= 0)
+        close(results->lock);
     while (results->memory) {
         memory_block *block = results->memory;
         results->memory = block->next;

@@ -184,6 +184,28 @@ test_other_files_are_refused(void **state)
     assert_int_equal(rh_results_create("/nowhere/at/all.db", &results, &error), RH_SYSTEM);
 }
 
+/* Before its first run the file lies under another name, afterwards under its own. */
+static void
+test_a_second_writer_is_refused(void **state)
+{
+    (void)state;
+    rh_results *first, *second;
+    rh_error error;
+    int64_t trace;
+    assert_int_equal(rh_results_create(path, &first, &error), RH_OK);
+    assert_int_equal(rh_results_create(path, &second, &error), RH_SYSTEM);
+    assert_non_null(strstr(error.message, "another replay"));
+    assert_int_equal(rh_results_add_trace(first, "a.rht", "", "{}", &trace, &error), RH_OK);
+    add_run(first, trace, "bump");
+    assert_int_equal(rh_results_create(path, &second, &error), RH_SYSTEM);
+    add_run(first, trace, "malloc");
+    rh_results_close(first);
+    assert_int_equal(rh_results_create(path, &second, &error), RH_OK);
+    rh_results_close(second);
+    assert_int_equal(rh_results_open(path, &first, &error), RH_OK);
+    rh_results_close(first);
+}
+
 int
 main(void)
 {
@@ -192,6 +214,7 @@ main(void)
         cmocka_unit_test_setup(test_nothing_left_without_a_run, choose_path),
         cmocka_unit_test_setup(test_only_files_are_replaced, choose_path),
         cmocka_unit_test_setup(test_other_files_are_refused, choose_path),
+        cmocka_unit_test_setup(test_a_second_writer_is_refused, choose_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
