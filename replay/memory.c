@@ -63,16 +63,16 @@ add_resident(rh_memory *memory, rh_sample *sample)
         memory->totals->peak_resident_bytes = resident;
 }
 
-/* Whether this moment takes the place of the one kept as the peak. A heap that holds its most for
- * long is told by when most of it was asked for, or one that maps all at its first call would be
- * told by that call. A step of 1/128 saves snapshots. */
+/* Whether a look at a foreign heap takes the place of the one kept as the peak. Of equal ones the
+ * one with the most requested stays, or a heap that reserves all at its first call would be told by
+ * that call. */
 static bool
-is_new_peak(const rh_memory *memory, uint64_t mapped)
+is_higher(const rh_sample *sample, const rh_sample *peak)
 {
-    const rh_sample *peak = &memory->totals->peak;
+    uint64_t mapped = sample->counters.mapped_bytes;
     if (mapped != peak->counters.mapped_bytes)
         return mapped > peak->counters.mapped_bytes;
-    return memory->requested_bytes > peak->requested_bytes + peak->requested_bytes / 128;
+    return sample->requested_bytes > peak->requested_bytes;
 }
 
 /* Peaks of a foreign heap, as far as it is looked at. */
@@ -84,7 +84,7 @@ compare_foreign(rh_memory *memory, const rh_sample *sample)
     if (mapped == RH_UNKNOWN)
         return;
     bool first = totals->mapped_at_peak_requested == RH_UNKNOWN;
-    if (first || is_new_peak(memory, mapped))
+    if (first || is_higher(sample, &totals->peak))
         totals->peak = *sample;
     if (first || memory->requested_bytes > memory->looked_requested) {
         memory->looked_requested = memory->requested_bytes;
@@ -296,7 +296,7 @@ keep_peaks(rh_memory *memory)
     }
     totals->mapped_sum += *mapped;
     totals->requested_sum += memory->requested_bytes;
-    if (is_new_peak(memory, *mapped))
+    if (*mapped > totals->peak.counters.mapped_bytes)
         take_sample(memory, RH_UNKNOWN, &totals->peak);
 }
 

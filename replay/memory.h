@@ -31,7 +31,7 @@ typedef struct rh_memory_totals {
     uint64_t peak_requested_bytes, peak_live_blocks, peak_usable_bytes, peak_resident_bytes;
     uint64_t mapped_at_peak_requested; /* RH_UNKNOWN until known */
     rh_sum mapped_sum, requested_sum;  /* over the calls; the samples of a foreign heap */
-    rh_sample peak;                    /* at the most mapped, there at the most requested */
+    rh_sample peak;                    /* at the first maximum of mapped_bytes */
     rh_sample end;
     uint64_t sample_count;
 } rh_memory_totals;

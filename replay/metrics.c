@@ -114,7 +114,7 @@ add_fragmentation(rh_metrics *metrics, const rh_memory_totals *totals)
         rh_metrics_fragmentation(peak_mapped, peak_requested));
 }
 
-/* The parts at the peak of mapped, each under its own name, and the counts at the end. */
+/* The parts at the first maximum of mapped, each under its own name, and the counts at the end. */
 static void
 add_counters(rh_metrics *metrics, const rh_memory_totals *totals)
 {
