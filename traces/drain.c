@@ -350,6 +350,12 @@ kind_of(const rh_record *record)
     return record->what >> RH_RECORD_KIND_SHIFT & 0xff;
 }
 
+static inline unsigned
+domain_of(const rh_record *record)
+{
+    return (unsigned)(record->what >> RH_RECORD_DOMAIN_SHIFT);
+}
+
 static inline const rh_record *
 record_at(const stream *s, uint64_t at)
 {
@@ -462,13 +468,16 @@ take_free(rh_drain *drain, stream *s, bool forced)
     return result;
 }
 
-/* What malloc, calloc, realloc of NULL and free have in common, into the event kept for them. */
+/* What malloc, calloc, realloc of NULL and free have in common, into the event kept for them. Its
+ * first four bytes are written as one word, as the writer reads them: a load that spans several
+ * stores just before it has to wait for them. */
 static inline rh_event *
-common_event(rh_drain *drain, const stream *s, const rh_record *record, bool nested)
+common_event(rh_drain *drain, const stream *s, const rh_record *record, rh_operation operation,
+             unsigned flags)
 {
     rh_event *event = &drain->common;
-    event->domain = (uint8_t)(record->what >> RH_RECORD_DOMAIN_SHIFT);
-    event->flags = nested ? RH_EVENT_NESTED : 0;
+    uint32_t begin = (uint32_t)operation | (uint32_t)domain_of(record) << 8 | flags << 16;
+    memcpy(event, &begin, sizeof begin);
     event->thread = dense_thread(drain, record->amount);
     if (s->ticks)
         event->time_ns = event_time(drain, s->ticks);
@@ -493,21 +502,24 @@ take_common_birth(rh_drain *drain, const stream *s, const rh_record *record, uin
     rh_pointer_entry *entry = rh_pointer_find(&drain->blocks, key);
     if (address == 0 || entry->key)
         return EMPTY;
-    rh_event *event = common_event(drain, s, record, nested);
-    event->operation = RH_MALLOC;
+    unsigned flags = nested ? RH_EVENT_NESTED : 0;
+    if (!nested && domain_of(record) != 0 && rh_arena_set_has(&drain->arenas, address))
+        flags |= RH_EVENT_POOLED;
+    rh_operation operation = RH_MALLOC;
+    if (kind == RH_RECORD_CALLOC) {
+        operation = RH_CALLOC;
+    } else if (kind == RH_RECORD_REALLOC_NULL) {
+        operation = RH_REALLOC;
+        flags |= RH_EVENT_NULL;
+    }
+    rh_event *event = common_event(drain, s, record, operation, flags);
     event->size = record->amount & RH_AMOUNT_SIZE_MASK;
     event->address = address;
     if (kind == RH_RECORD_CALLOC) {
-        event->operation = RH_CALLOC;
         event->count = event->size >> RH_CALLOC_COUNT_SHIFT;
         event->element = event->size & ((1u << RH_CALLOC_COUNT_SHIFT) - 1);
         event->size = event->count * event->element;
-    } else if (kind == RH_RECORD_REALLOC_NULL) {
-        event->operation = RH_REALLOC;
-        event->flags |= RH_EVENT_NULL;
     }
-    if (pooled(drain, event))
-        event->flags |= RH_EVENT_POOLED;
     uint32_t handle;
     if (hand_on(drain, event, &handle) != TAKEN)
         return FAILED;
@@ -523,8 +535,7 @@ take_common_death(rh_drain *drain, const stream *s, const rh_record *record)
         rh_pointer_find(&drain->blocks, nested ? address | NESTED_KEY : address);
     if (address == 0 || !entry->key)
         return EMPTY;
-    rh_event *event = common_event(drain, s, record, nested);
-    event->operation = RH_FREE;
+    rh_event *event = common_event(drain, s, record, RH_FREE, nested ? RH_EVENT_NESTED : 0);
     event->size = 0;
     event->address = 0;
     uint32_t handle = entry->handle;
