@@ -31,10 +31,12 @@ extern char **environ;
 
 #define PYTHON "/usr/bin/python3"
 
-/* What is recorded: 2to3 on three large modules, which it writes into a folder of their own. It
+/* What is recorded: 2to3 on nine large modules, which it writes into a folder of their own. It
  * builds a syntax tree of a file, rewrites it again and again and drops it for the next: growth and
  * release, several times over. */
-static const char *const modules[] = {"turtle.py", "_pydecimal.py", "argparse.py"};
+static const char *const modules[] = {"turtle.py",     "_pydecimal.py", "argparse.py",
+                                      "datetime.py",   "doctest.py",    "mailbox.py",
+                                      "subprocess.py", "difflib.py",    "ssl.py"};
 enum { MODULES = sizeof modules / sizeof modules[0] };
 #define LIBRARY "/usr/lib/python3.11"
 
@@ -74,7 +76,7 @@ static const struct argp parser = {
     known,
     parse,
     "",
-    "Records a real Python program (2to3 rewriting three modules of the standard library), "
+    "Records a real Python program (2to3 rewriting nine modules of the standard library), "
     "verifies the recording, replays it under six allocators, tries a grid of arena and pool "
     "sizes, draws the figures, and says what they show. Every step is a command that is printed "
     "before it runs.\v"
