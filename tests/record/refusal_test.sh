@@ -27,14 +27,31 @@ absent no.rht
 mkfifo pipe
 refuses 5 'nothing reads' "$REHEAP" record -o pipe -- "$debian" -c 'print("must not run")'
 refuses 3 'not a regular file' "$REHEAP" info pipe
-cat pipe >carried.rht &
+# The reader says when it has the pipe open; `cat pipe` could come too late.
+cat >reader.py <<'END'
+import os, select, sys
+pipe, left = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK), int(sys.argv[1])
+open("reading", "w").close()
+poll = select.poll()
+poll.register(pipe, select.POLLIN)
+while left and poll.poll():
+    data = os.read(pipe, min(left, 1 << 16))
+    if not data:
+        break
+    left -= len(data)
+    sys.stdout.buffer.write(data)
+END
+"$debian" reader.py 1000000000 >carried.rht &
 reader=$!
+await [ -e reading ]
 expect 0 '0 dropped' "$REHEAP" record -o pipe -- "$debian" "$programs" plain
 wait $reader
 expect 0 sound "$REHEAP" check carried.rht
 # A reader that leaves costs the recording, not the program.
-head -c 8 pipe >/dev/null &
+rm reading
+"$debian" reader.py 8 >/dev/null &
 reader=$!
+await [ -e reading ]
 expect 5 'Broken pipe' "$REHEAP" record -o pipe -- "$debian" "$programs" plain
 wait $reader
 grep -q 'ended with status 0' err || problem "the program did not end by itself"
