@@ -36,7 +36,7 @@ def run(command):
 
 
 def main():
-    reheap, python, pairs, rounds = sys.argv[1], "/usr/bin/python3", 9, "6"
+    reheap, python, pairs, rounds = sys.argv[1], "/usr/bin/python3", 15, "6"
     if len(sys.argv) > 2:
         python = sys.argv[2]
     bare, recorded, drains, report = [], [], [], ""
