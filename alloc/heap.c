@@ -49,6 +49,13 @@ rh_heap_set_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas, rh_error
 }
 
 void
+rh_heap_set_raw(rh_heap *heap, const PyMemAllocatorEx *raw)
+{
+    if (heap->operations->set_raw)
+        heap->operations->set_raw(heap, raw);
+}
+
+void
 rh_heap_snapshot(rh_heap *heap, rh_counters *counters)
 {
     rh_counters_clear(counters);

@@ -43,6 +43,7 @@ typedef struct rh_heap_operations {
     size_t (*usable_size)(rh_heap *, PyMemAllocatorDomain, const void *block);
     void (*get_arenas)(rh_heap *, PyObjectArenaAllocator *);
     rh_status (*set_arenas)(rh_heap *, const PyObjectArenaAllocator *, rh_error *);
+    void (*set_raw)(rh_heap *, const PyMemAllocatorEx *);
     void (*snapshot)(rh_heap *, rh_counters *);
     bool (*print_stats)(rh_heap *, FILE *);
     bool (*walk)(rh_heap *, rh_region_visitor *, void *ctx);
@@ -81,6 +82,11 @@ size_t rh_heap_usable_size(rh_heap *heap, PyMemAllocatorDomain domain, const voi
  * set must come before the first allocation. */
 bool rh_heap_get_arenas(rh_heap *heap, PyObjectArenaAllocator *arenas);
 rh_status rh_heap_set_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas, rh_error *error);
+
+/* Who serves what the heap's MEM and OBJ domains pass on to RAW (pymalloc: zero bytes and what no
+ * pool serves); it stays where it is as long as the heap lives. Without this call, the heap's own
+ * RAW domain does. A heap that passes nothing on ignores it. Before the first allocation. */
+void rh_heap_set_raw(rh_heap *heap, const PyMemAllocatorEx *raw);
 
 /* Copies the counters of this moment; unknown ones are RH_UNKNOWN. */
 void rh_heap_snapshot(rh_heap *heap, rh_counters *counters);

@@ -33,6 +33,12 @@ pass_set_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas, rh_error *e
 }
 
 static void
+pass_set_raw(rh_heap *heap, const PyMemAllocatorEx *raw)
+{
+    rh_heap_set_raw(inner(heap), raw);
+}
+
+static void
 pass_snapshot(rh_heap *heap, rh_counters *counters)
 {
     rh_heap_snapshot(inner(heap), counters);
@@ -77,6 +83,7 @@ rh_layer_init(rh_layer_heap *layer, rh_heap *under, const PyMemAllocatorEx *func
         .aligned_alloc = pass_aligned_alloc,
         .usable_size = pass_usable_size,
         .set_arenas = pass_set_arenas,
+        .set_raw = pass_set_raw,
         .snapshot = pass_snapshot,
         .print_stats = pass_print_stats,
         .walk = pass_walk,

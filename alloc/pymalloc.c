@@ -50,6 +50,12 @@ heap_set_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas, rh_error *e
 }
 
 static void
+heap_set_raw(rh_heap *heap, const PyMemAllocatorEx *raw)
+{
+    of(heap)->raw = raw;
+}
+
+static void
 heap_snapshot(rh_heap *heap, rh_counters *counters)
 {
     rh_pymalloc_snapshot(of(heap), counters);
@@ -102,6 +108,7 @@ static const rh_heap_operations operations = {
     .usable_size = heap_usable_size,
     .get_arenas = heap_get_arenas,
     .set_arenas = heap_set_arenas,
+    .set_raw = heap_set_raw,
     .snapshot = heap_snapshot,
     .print_stats = heap_print_stats,
     .walk = heap_walk,

@@ -84,37 +84,31 @@ space_free(void *ctx, void *block)
 
 /* ---- MEM and OBJ ---- */
 
-static inline const PyMemAllocatorEx *
-raw_of(const rh_pymalloc *pymalloc)
-{
-    return &pymalloc->heap.domain[PYMEM_DOMAIN_RAW];
-}
-
 static __attribute__((noinline)) void *
 raw_malloc(rh_pymalloc *pymalloc, size_t size)
 {
-    const PyMemAllocatorEx *raw = raw_of(pymalloc);
+    const PyMemAllocatorEx *raw = pymalloc->raw;
     return raw->malloc(raw->ctx, size);
 }
 
 static __attribute__((noinline)) void *
 raw_calloc(rh_pymalloc *pymalloc, size_t nelem, size_t elsize)
 {
-    const PyMemAllocatorEx *raw = raw_of(pymalloc);
+    const PyMemAllocatorEx *raw = pymalloc->raw;
     return raw->calloc(raw->ctx, nelem, elsize);
 }
 
 static __attribute__((noinline)) void *
 raw_realloc(rh_pymalloc *pymalloc, void *block, size_t size)
 {
-    const PyMemAllocatorEx *raw = raw_of(pymalloc);
+    const PyMemAllocatorEx *raw = pymalloc->raw;
     return raw->realloc(raw->ctx, block, size);
 }
 
 static __attribute__((noinline)) void
 raw_free(rh_pymalloc *pymalloc, void *block)
 {
-    const PyMemAllocatorEx *raw = raw_of(pymalloc);
+    const PyMemAllocatorEx *raw = pymalloc->raw;
     raw->free(raw->ctx, block);
 }
 
@@ -271,6 +265,7 @@ rh_pymalloc_set_domains(rh_pymalloc *pymalloc)
     domain[PYMEM_DOMAIN_RAW] = pymalloc->space ? (PyMemAllocatorEx)DOMAIN(pymalloc, space)
                                                : (PyMemAllocatorEx)DOMAIN(pymalloc, libc);
     domain[PYMEM_DOMAIN_MEM] = domain[PYMEM_DOMAIN_OBJ] = pools;
+    pymalloc->raw = &domain[PYMEM_DOMAIN_RAW];
 }
 
 void *

@@ -57,7 +57,8 @@ typedef struct rh_pymalloc {
     uintptr_t window_base; /* what lies in this window lies in an arena */
     size_t window_bytes;   /* 0: there is none */
     rh_heap heap;
-    rh_pool *parked; /* see above; it may have blocks in use again */
+    const PyMemAllocatorEx *raw; /* serves what pools do not: heap.domain's, unless set */
+    rh_pool *parked;             /* see above; it may have blocks in use again */
     bool is_virtual;
     rh_bestfit *space; /* the large space; NULL: the C library */
     const uint64_t *space_mapped;
