@@ -123,11 +123,18 @@ make_usable(const rh_arena_ground *ground, uintptr_t place)
 }
 
 static void *
+map_pages(size_t bytes)
+{
+    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return pages == MAP_FAILED ? NULL : pages;
+}
+
+static void *
 give_arena(void *ctx, size_t size)
 {
     rh_arena_ground *ground = ctx;
     if (size != ground->arena_bytes)
-        return NULL;
+        return ground->is_virtual ? NULL : map_pages(size);
     if (ground->vacant_count) {
         uintptr_t place = ground->vacant[ground->vacant_count - 1];
         if (!make_usable(ground, place))
@@ -147,12 +154,27 @@ give_arena(void *ctx, size_t size)
     return (void *)place;
 }
 
+static bool
+is_mine(const rh_arena_ground *ground, uintptr_t address)
+{
+    size_t i = 0;
+    while (i < ground->window_count &&
+           address - ground->windows[i].base >= ground->windows[i].bytes)
+        i++;
+    return i < ground->window_count;
+}
+
 static void
 take_arena_back(void *ctx, void *arena, size_t size)
 {
     rh_arena_ground *ground = ctx;
     if (!arena)
         return;
+    if (!is_mine(ground, (uintptr_t)arena)) {
+        if (!ground->is_virtual)
+            munmap(arena, size);
+        return;
+    }
     /* Mapped over, not unmapped: the window stays ours. A kernel that refuses leaves the pages;
      * they are dropped then without giving up the mapping. */
     if (!ground->is_virtual &&

@@ -38,7 +38,9 @@ typedef struct rh_arena_ground {
 void rh_arena_ground_init(rh_arena_ground *ground, size_t arena_bytes, bool is_virtual);
 void rh_arena_ground_release(rh_arena_ground *ground);
 
-/* The ground as an arena source. It serves only requests of arena_bytes. */
+/* The ground as an arena source. Requests of another size than arena_bytes are mapped by themselves
+ * (a virtual ground has nothing for them), and what it did not give is unmapped when it is given
+ * back: so it can stand where a program expects CPython's own source. */
 PyObjectArenaAllocator rh_arena_ground_source(rh_arena_ground *ground);
 
 /* Reserves the first window now, so that it can be told where arenas will lie: its base, and its

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc/c_library.h"
+
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
 #elif defined(__has_feature)
@@ -29,36 +31,6 @@ typedef struct process_heap {
     posix_memalign_function *memalign;
     usable_size_function *usable;
 } process_heap;
-
-/* As CPython's raw domain: a size of 0 asks for 1, so that every block is a distinct address and
- * realloc never frees. */
-static void *
-raw_malloc(void *ctx, size_t size)
-{
-    (void)ctx;
-    return malloc(size ? size : 1);
-}
-
-static void *
-raw_calloc(void *ctx, size_t count, size_t size)
-{
-    (void)ctx;
-    return count == 0 || size == 0 ? calloc(1, 1) : calloc(count, size);
-}
-
-static void *
-raw_realloc(void *ctx, void *block, size_t size)
-{
-    (void)ctx;
-    return realloc(block, size ? size : 1);
-}
-
-static void
-raw_free(void *ctx, void *block)
-{
-    (void)ctx;
-    free(block);
-}
 
 static void *
 aligned_raw(rh_heap *heap, PyMemAllocatorDomain domain, size_t alignment, size_t size)
@@ -139,8 +111,7 @@ rh_process_malloc_open(const rh_malloc_probe *probe, size_t natural_alignment, r
     process->heap.operations = &operations;
     process->heap.natural_alignment = natural_alignment;
     for (int i = 0; i < RH_DOMAINS; i++)
-        process->heap.domain[i] =
-            (PyMemAllocatorEx){NULL, raw_malloc, raw_calloc, raw_realloc, raw_free};
+        process->heap.domain[i] = rh_c_library;
     *heap = &process->heap;
     return RH_OK;
 }

@@ -49,6 +49,19 @@ heap_set_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas, rh_error *e
     return RH_OK;
 }
 
+void
+rh_pymalloc_exchange_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas)
+{
+    rh_pymalloc *pymalloc = of(heap);
+    PyObjectArenaAllocator *source = &pymalloc->arenas.source;
+    if (source->ctx == arenas->ctx && source->alloc == arenas->alloc &&
+        source->free == arenas->free)
+        return;
+    rh_pools_unpark(pymalloc);
+    *source = *arenas;
+    pymalloc->window_bytes = 0; /* not all arenas come from the ground, or stay in it, any more */
+}
+
 static void
 heap_set_raw(rh_heap *heap, const PyMemAllocatorEx *raw)
 {

@@ -83,6 +83,10 @@ rh_status rh_pymalloc_config_init(rh_pymalloc_config *config, const char *versio
  * heap never touches what it gets from it. */
 rh_status rh_pymalloc_open(const rh_pymalloc_config *config, rh_heap **heap, rh_error *error);
 
+/* What rh_heap_set_arenas does, at any time: the arenas there are stay in use, and go back through
+ * the new source, as CPython documents it. `heap` comes from rh_pymalloc_open. */
+void rh_pymalloc_exchange_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas);
+
 extern const rh_allocator rh_pymalloc_allocator;
 
 #endif

@@ -4,39 +4,10 @@
 #include <malloc.h>
 #include <stdlib.h>
 
+#include "alloc/c_library.h"
 #include "alloc/pymalloc_paths.h"
 
 #define SPACE_ALIGNMENT 16
-
-/* ---- RAW from the C library: a size of 0 is a size of 1, as in CPython ---- */
-
-static void *
-libc_malloc(void *ctx, size_t size)
-{
-    (void)ctx;
-    return malloc(size ? size : 1);
-}
-
-static void *
-libc_calloc(void *ctx, size_t nelem, size_t elsize)
-{
-    (void)ctx;
-    return nelem && elsize ? calloc(nelem, elsize) : calloc(1, 1);
-}
-
-static void *
-libc_realloc(void *ctx, void *block, size_t size)
-{
-    (void)ctx;
-    return realloc(block, size ? size : 1);
-}
-
-static void
-libc_free(void *ctx, void *block)
-{
-    (void)ctx;
-    free(block);
-}
 
 /* ---- RAW from the heap's own space ---- */
 
@@ -262,8 +233,8 @@ rh_pymalloc_set_domains(rh_pymalloc *pymalloc)
     else if (same_geometry(&arenas->geometry, &old_geometry))
         pools = (PyMemAllocatorEx)DOMAIN(pymalloc, old_inband);
     PyMemAllocatorEx *domain = pymalloc->heap.domain;
-    domain[PYMEM_DOMAIN_RAW] = pymalloc->space ? (PyMemAllocatorEx)DOMAIN(pymalloc, space)
-                                               : (PyMemAllocatorEx)DOMAIN(pymalloc, libc);
+    domain[PYMEM_DOMAIN_RAW] =
+        pymalloc->space ? (PyMemAllocatorEx)DOMAIN(pymalloc, space) : rh_c_library;
     domain[PYMEM_DOMAIN_MEM] = domain[PYMEM_DOMAIN_OBJ] = pools;
     pymalloc->raw = &domain[PYMEM_DOMAIN_RAW];
 }

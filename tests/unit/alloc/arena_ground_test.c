@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,9 +41,34 @@ arenas_are_aligned_and_clean(void **state)
         assert_ptr_equal(source.alloc(source.ctx, bytes), b);
         assert_ptr_equal(source.alloc(source.ctx, bytes), a);
         assert_int_equal(a[0] + a[bytes - 1] + b[0] + b[bytes - 1], 0);
-        assert_null(source.alloc(source.ctx, bytes / 2)); /* not an arena */
         rh_arena_ground_release(&ground);
     }
+}
+
+/* A program that was given the ground where it expects CPython's source takes other things from it
+ * too, and returns what it got elsewhere. */
+static void
+it_serves_what_is_not_an_arena(void **state)
+{
+    (void)state;
+    rh_arena_ground ground;
+    rh_arena_ground_init(&ground, MIB, false);
+    PyObjectArenaAllocator source = rh_arena_ground_source(&ground);
+    char *arena = source.alloc(source.ctx, MIB), *chunk = source.alloc(source.ctx, 16384);
+    assert_true(arena && chunk);
+    chunk[0] = chunk[16383] = 1;
+    char *foreign = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(foreign, MAP_FAILED);
+    source.free(source.ctx, chunk, 16384);
+    source.free(source.ctx, foreign, MIB);
+    assert_int_equal(msync(foreign, MIB, MS_ASYNC), -1); /* nothing is mapped there */
+    source.free(source.ctx, arena, MIB);
+    assert_ptr_equal(source.alloc(source.ctx, MIB), arena);
+    rh_arena_ground_release(&ground);
+    rh_arena_ground_init(&ground, MIB, true);
+    source = rh_arena_ground_source(&ground);
+    assert_null(source.alloc(source.ctx, 16384));
+    rh_arena_ground_release(&ground);
 }
 
 static void
@@ -135,6 +161,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arenas_are_aligned_and_clean),
+        cmocka_unit_test(it_serves_what_is_not_an_arena),
         cmocka_unit_test(a_virtual_ground_decides_the_same),
         cmocka_unit_test(windows_follow_one_another),
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
