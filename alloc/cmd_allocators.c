@@ -74,14 +74,12 @@ print_allowed(const rh_key *key)
             printf("%" PRIu64 " to %" PRIu64, key->min, key->max);
         return;
     case RH_KEY_CHOICE:
-        for (const char *at = key->choices; *at; at++)
+    case RH_KEY_TEXT:
+        for (const char *at = key->choices ? key->choices : "text"; *at; at++)
             if (*at == '|')
                 fputs(", ", stdout);
             else
                 putchar(*at);
-        return;
-    case RH_KEY_TEXT:
-        fputs("text", stdout);
     }
 }
 
@@ -160,8 +158,9 @@ key_json(const rh_key *key)
         if (key->max <= INT64_MAX)
             json_object_set_new(object, "max", json_integer((json_int_t)key->max));
         json_object_set_new(object, "power_of_two", json_boolean(key->power_of_two));
-    } else if (key->kind == RH_KEY_CHOICE) {
-        json_object_set_new(object, "choices", choices_json(key->choices));
+    } else if (key->choices) {
+        json_object_set_new(object, key->kind == RH_KEY_CHOICE ? "choices" : "forms",
+                            choices_json(key->choices));
     }
     return object;
 }

@@ -7,6 +7,7 @@
 #include "alloc/pymalloc_domains.h"
 #include "alloc/pymalloc_pools.h"
 #include "alloc/pymalloc_statistics.h"
+#include "alloc/size_classes.h"
 
 #define CACHE_LINE      ((size_t)64)
 #define SPACE_ALIGNMENT 16 /* of every block outside pools */
@@ -110,6 +111,7 @@ heap_close(rh_heap *heap)
 {
     rh_pymalloc *pymalloc = of(heap);
     rh_arenas_release(&pymalloc->arenas);
+    rh_pymalloc_geometry_release(&pymalloc->arenas.geometry);
     rh_arena_ground_release(&pymalloc->ground);
     if (pymalloc->space)
         rh_bestfit_close(pymalloc->space);
@@ -213,21 +215,20 @@ open_parts(rh_pymalloc *pymalloc, const rh_pymalloc_config *config,
     return RH_OK;
 }
 
-rh_status
-rh_pymalloc_open(const rh_pymalloc_config *config, rh_heap **heap, rh_error *error)
+/* Takes over what the geometry holds, when it succeeds. */
+static rh_status
+open_with(const rh_pymalloc_config *config, const rh_pymalloc_geometry *geometry, rh_heap **heap,
+          rh_error *error)
 {
-    rh_pymalloc_geometry geometry;
-    rh_status status = rh_pymalloc_geometry_init(&geometry, config->arena_bytes, config->pool_bytes,
-                                                 config->alignment, config->small_bytes, error);
-    if (status == RH_OK)
-        status = check_virtual(config, error);
+    rh_status status = check_virtual(config, error);
     if (status != RH_OK)
         return status;
-    rh_pymalloc *pymalloc = allocate(geometry.classes);
+    rh_pymalloc *pymalloc = allocate(geometry->classes);
     if (!pymalloc)
         return rh_fail(error, RH_SYSTEM, "no memory for a pymalloc heap");
     pymalloc->is_virtual = config->source == RH_SOURCE_VIRTUAL;
-    status = open_parts(pymalloc, config, &geometry, error);
+    pymalloc->fixed_bytes += geometry->table_bytes;
+    status = open_parts(pymalloc, config, geometry, error);
     if (status != RH_OK) {
         free(pymalloc);
         return status;
@@ -238,9 +239,24 @@ rh_pymalloc_open(const rh_pymalloc_config *config, rh_heap **heap, rh_error *err
     pymalloc->heap.operations = &operations;
     pymalloc->heap.mapped_bytes = &pymalloc->mapped_bytes;
     pymalloc->heap.natural_alignment =
-        geometry.alignment < SPACE_ALIGNMENT ? geometry.alignment : SPACE_ALIGNMENT;
+        geometry->alignment < SPACE_ALIGNMENT ? geometry->alignment : SPACE_ALIGNMENT;
     *heap = &pymalloc->heap;
     return RH_OK;
+}
+
+rh_status
+rh_pymalloc_open(const rh_pymalloc_config *config, rh_heap **heap, rh_error *error)
+{
+    rh_pymalloc_geometry geometry;
+    rh_status status =
+        rh_pymalloc_geometry_init(&geometry, config->arena_bytes, config->pool_bytes,
+                                  config->alignment, config->small_bytes, config->classes, error);
+    if (status == RH_OK) {
+        status = open_with(config, &geometry, heap, error);
+        if (status != RH_OK)
+            rh_pymalloc_geometry_release(&geometry);
+    }
+    return status;
 }
 
 /* ---- the spec ---- */
@@ -254,6 +270,9 @@ static const rh_key keys[] = {
      "alignment of blocks, and step of the size classes"},
     {"small", RH_KEY_SIZE, 1, RH_POOL_BYTES_MAX / 2, false, NULL, "512",
      "largest request that pools serve"},
+    {"classes", RH_KEY_TEXT, 0, 0, false, "linear[:STEP]|geometric:N|16:32:48:...", "linear",
+     "size classes: every STEP bytes (of the alignment if not told), N from a power of two to the "
+     "next, or these"},
     {"policy", RH_KEY_CHOICE, 0, 0, false, "most-full|lowest-address|most-recent|least-full",
      "most-full", "which arena the next pool is taken from"},
     {"keep", RH_KEY_COUNT, 0, KEEP_MAX, false, NULL, NULL, "arenas kept without a block"},
@@ -272,7 +291,10 @@ apply_sizes(const rh_spec_part *part, rh_pymalloc_config *config)
     rh_spec_number(part, "arena", &config->arena_bytes);
     rh_spec_number(part, "pool", &config->pool_bytes);
     rh_spec_number(part, "align", &config->alignment);
-    rh_spec_number(part, "small", &config->small_bytes);
+    bool listed =
+        rh_spec_text(part, "classes", &config->classes) && rh_size_classes_is_list(config->classes);
+    if (!rh_spec_number(part, "small", &config->small_bytes) && listed)
+        config->small_bytes = 0; /* the list's last size */
     uint64_t number;
     if (rh_spec_number(part, "keep", &number))
         config->keep = (uint32_t)number;

@@ -20,7 +20,7 @@
  * (bestfit.h) serves it, or the C library.
  *
  * Who has what:
- *   pymalloc_geometry  sizes, classes, and the constants of each version of CPython
+ *   pymalloc_geometry  sizes, and the constants of each version of CPython; size_classes: the table
  *   pymalloc_domains   the functions of the three domains; pymalloc_paths: the inlined fast paths
  *   pymalloc_pools     rings, and pools coming and going
  *   pymalloc_arenas    slots, arenas coming and going; arena_order: which arena is used next
@@ -64,6 +64,9 @@ typedef enum rh_large_kind { RH_LARGE_SPACE, RH_LARGE_LIBC } rh_large_kind;
 
 typedef struct rh_pymalloc_config {
     uint64_t arena_bytes, pool_bytes, alignment, small_bytes;
+    const char *classes; /* as in a spec: "geometric:4" (size_classes.h), read by the opening; NULL:
+                            the multiples of the alignment. A list with small_bytes 0 tells that too
+                          */
     rh_policy policy;
     uint32_t keep; /* wholly free arenas kept. With most-full, 1 is CPython's rule: one is kept when
                       it is last in the order */

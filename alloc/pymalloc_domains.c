@@ -96,7 +96,7 @@ any_malloc(rh_pymalloc *pymalloc, size_t size, const rh_pymalloc_geometry *geome
 {
     if (RH_UNLIKELY(!rh_path_is_small(geometry, size)))
         return raw_malloc(pymalloc, size);
-    void *block = rh_path_take(pymalloc, (size - 1) >> geometry->class_shift, geometry, side);
+    void *block = rh_path_take(pymalloc, rh_class_of(geometry, size), geometry, side);
     return RH_LIKELY(block) ? block : refill_or_raw(pymalloc, size);
 }
 
@@ -107,7 +107,7 @@ any_calloc(rh_pymalloc *pymalloc, size_t nelem, size_t elsize, const rh_pymalloc
     size_t size;
     if (__builtin_mul_overflow(nelem, elsize, &size) || !rh_path_is_small(geometry, size))
         return raw_calloc(pymalloc, nelem, elsize);
-    uint32_t size_class = rh_class_of(geometry, size);
+    size_t size_class = rh_class_of(geometry, size);
     void *block = rh_path_take(pymalloc, size_class, geometry, side);
     if (RH_UNLIKELY(!block)) {
         block = rh_pools_refill(pymalloc, size_class);
@@ -218,7 +218,8 @@ static bool
 same_geometry(const rh_pymalloc_geometry *a, const rh_pymalloc_geometry *b)
 {
     return a->arena_bytes == b->arena_bytes && a->pool_bytes == b->pool_bytes &&
-           a->alignment == b->alignment && a->small_bytes == b->small_bytes;
+           a->alignment == b->alignment && a->small_bytes == b->small_bytes &&
+           a->classes == b->classes;
 }
 
 void

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/size.h"
@@ -91,7 +92,8 @@ check_fit(const rh_pymalloc_geometry *geometry, uint64_t small_bytes, rh_error *
 
 rh_status
 rh_pymalloc_geometry_init(rh_pymalloc_geometry *geometry, uint64_t arena_bytes, uint64_t pool_bytes,
-                          uint64_t alignment, uint64_t small_bytes, rh_error *error)
+                          uint64_t alignment, uint64_t small_bytes, const char *classes,
+                          rh_error *error)
 {
     rh_status status = check_ranges(arena_bytes, pool_bytes, alignment, error);
     if (status != RH_OK)
@@ -106,10 +108,26 @@ rh_pymalloc_geometry_init(rh_pymalloc_geometry *geometry, uint64_t arena_bytes, 
         .header_bytes = (uint32_t)((RH_POOL_HEADER_BYTES + alignment - 1) / alignment * alignment),
         .pools = (uint32_t)(arena_bytes / pool_bytes),
     };
-    status = check_fit(geometry, small_bytes, error);
-    if (status != RH_OK)
+    rh_size_classes table;
+    status = rh_size_classes_init(&table, classes, alignment, small_bytes, error);
+    if (status == RH_OK)
+        status = check_fit(geometry, table.small_bytes, error);
+    if (status != RH_OK) {
+        rh_size_classes_release(&table);
         return status;
-    geometry->small_bytes = small_bytes;
-    geometry->classes = (uint32_t)((small_bytes - 1) / alignment + 1);
+    }
+    geometry->small_bytes = table.small_bytes;
+    geometry->classes = table.count;
+    geometry->class_bytes = table.bytes;
+    geometry->class_of_unit = table.of_unit;
+    geometry->table_bytes = table.table_bytes;
     return RH_OK;
+}
+
+void
+rh_pymalloc_geometry_release(rh_pymalloc_geometry *geometry)
+{
+    free(geometry->class_bytes); /* of_unit lies behind it */
+    geometry->class_bytes = NULL;
+    geometry->class_of_unit = NULL;
 }

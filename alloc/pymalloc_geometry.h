@@ -1,12 +1,12 @@
 /* The measures of a pymalloc heap: sizes of arenas, pools and size classes, and which of them each
  * version of CPython uses.
  *
- * Blocks come in size classes that are the multiples of the alignment up to the small threshold. A
- * pool is a power of two and lies at a multiple of itself, so that the pool of a block is the
- * block's address rounded down. It begins with a header of 48 bytes, rounded up to the alignment;
- * what is left at its end, too short for a block, is lost ("quantization"). An arena is a run of
- * pools got from the arena source; where its base is not a multiple of the pool size, one pool is
- * lost ("arena alignment").
+ * Blocks come in size classes: the multiples of the alignment up to the small threshold, or what a
+ * table says (size_classes.h). A pool is a power of two and lies at a multiple of itself, so that
+ * the pool of a block is the block's address rounded down. It begins with a header of 48 bytes,
+ * rounded up to the alignment; what is left at its end, too short for a block, is lost
+ * ("quantization"). An arena is a run of pools got from the arena source; where its base is not a
+ * multiple of the pool size, one pool is lost ("arena alignment").
  *
  * Source: CPython's Objects/obmalloc.c as its manual and its statistics describe it.
  */
@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "alloc/size_classes.h"
 #include "base/error.h"
 
 #define RH_POOL_HEADER_BYTES 48
@@ -28,6 +29,8 @@
 #define RH_POOL_BLOCKS_MIN   2 /* of the largest class: a pool is never full and empty at once */
 #define RH_POOL_UNITS_MAX    65536 /* pool ÷ alignment: links kept outside are 16 bits wide */
 
+_Static_assert(RH_POOL_UNITS_MAX <= RH_CLASS_UNITS_MAX, "every class of a pool has its place");
+
 /* All sizes are powers of two except small_bytes. */
 typedef struct rh_pymalloc_geometry {
     size_t arena_bytes, pool_bytes, alignment, small_bytes;
@@ -35,6 +38,11 @@ typedef struct rh_pymalloc_geometry {
     uint32_t header_bytes;                         /* offset of a pool's first block */
     uint32_t classes;
     uint32_t pools; /* in an arena whose base is aligned */
+    /* By class, and by (request - 1) / alignment; NULL when classes are the alignment's multiples.
+     * Its own memory, of table_bytes. */
+    uint32_t *class_bytes;
+    uint16_t *class_of_unit;
+    size_t table_bytes;
 } rh_pymalloc_geometry;
 
 /* What a version of CPython fixes. */
@@ -54,22 +62,27 @@ extern const char *const rh_pymalloc_presets[];
  * none. */
 const rh_pymalloc_preset *rh_pymalloc_preset_find(const char *version);
 
-/* Fills *geometry. RH_USAGE, with the reason, when the sizes do not fit one another. */
+/* Fills *geometry. `classes` tells the size classes as rh_size_classes_init reads it, and where
+ * small_bytes is 0 the threshold too. RH_USAGE, with the reason, when the sizes do not fit one
+ * another. */
 rh_status rh_pymalloc_geometry_init(rh_pymalloc_geometry *geometry, uint64_t arena_bytes,
                                     uint64_t pool_bytes, uint64_t alignment, uint64_t small_bytes,
-                                    rh_error *error);
+                                    const char *classes, rh_error *error);
+void rh_pymalloc_geometry_release(rh_pymalloc_geometry *geometry);
 
 /* The class of a request of 1 to small_bytes bytes. */
-static inline uint32_t
+static inline size_t
 rh_class_of(const rh_pymalloc_geometry *geometry, size_t bytes)
 {
-    return (uint32_t)((bytes - 1) >> geometry->class_shift);
+    size_t unit = (bytes - 1) >> geometry->class_shift;
+    return geometry->class_of_unit ? geometry->class_of_unit[unit] : unit;
 }
 
 static inline size_t
 rh_class_bytes(const rh_pymalloc_geometry *geometry, uint32_t size_class)
 {
-    return ((size_t)size_class + 1) << geometry->class_shift;
+    return geometry->class_bytes ? geometry->class_bytes[size_class]
+                                 : ((size_t)size_class + 1) << geometry->class_shift;
 }
 
 /* Blocks that fit into a pool, and the bytes left over. */

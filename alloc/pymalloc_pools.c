@@ -72,7 +72,7 @@ new_pool(rh_pymalloc *pymalloc, rh_bin *bin)
 }
 
 void *
-rh_pools_refill(rh_pymalloc *pymalloc, uint32_t size_class)
+rh_pools_refill(rh_pymalloc *pymalloc, size_t size_class)
 {
     const rh_arenas *arenas = &pymalloc->arenas;
     const rh_pymalloc_geometry *geometry = &arenas->geometry;

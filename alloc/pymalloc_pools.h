@@ -76,7 +76,7 @@ void rh_pools_init(rh_pymalloc *pymalloc);
 
 /* The slow paths. refill gives a block of the class when its first pool's list is empty; NULL when
  * there is no arena. retire gives up a pool that has no block in use any more. */
-void *rh_pools_refill(rh_pymalloc *pymalloc, uint32_t size_class);
+void *rh_pools_refill(rh_pymalloc *pymalloc, size_t size_class);
 void rh_pools_retire(rh_pymalloc *pymalloc, rh_pool *pool);
 
 /* Before anybody looks at pools, arenas or their counts: no pool is parked after it. */

@@ -31,7 +31,8 @@ typedef struct tune_arguments {
 
 static const struct argp_option known[] = {
     {"vary", KEY_VARY, "KEY=LIST", 0,
-     "values to try for a key: FROM:TO doubles, A,B,C enumerates; may be given several times "
+     "values to try for a key: FROM:TO doubles, A,B,C enumerates (and colons belong to the "
+     "values: classes=linear:16,geometric:4); may be given several times "
      "(default: arena=256K:8M and pool=4K:32K)",
      0},
     {"base", KEY_BASE, "SPEC", 0,

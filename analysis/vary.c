@@ -43,7 +43,7 @@ double_up(rh_vary *vary, const char *text, const char *colon, rh_error *error)
     if (!good)
         return rh_fail(error, RH_USAGE,
                        "--vary %s=%s: a range is FROM:TO, two sizes such as 256K:8M, the first "
-                       "above 0",
+                       "above 0; a value with a colon in it needs a comma and another value",
                        vary->key, text);
     if (from > to)
         return rh_fail(error, RH_USAGE, "--vary %s=%s: the range begins above its end", vary->key,
@@ -85,9 +85,10 @@ rh_vary_parse(const char *text, rh_vary *vary, rh_error *error)
                        "arena=256K:8M",
                        text);
     vary->key = copied(text, (size_t)(equals - text));
+    /* With a comma they are values as they are typed, colons and all: a value may be a list. */
     const char *colon = strchr(equals + 1, ':');
-    rh_status status =
-        colon ? double_up(vary, equals + 1, colon, error) : enumerate(vary, equals + 1, error);
+    rh_status status = colon && !strchr(equals + 1, ',') ? double_up(vary, equals + 1, colon, error)
+                                                         : enumerate(vary, equals + 1, error);
     if (status != RH_OK)
         rh_vary_release(vary);
     return status;

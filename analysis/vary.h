@@ -16,8 +16,9 @@ typedef struct rh_vary {
     size_t count;
 } rh_vary;
 
-/* Reads "KEY=a:b" (from a, doubling, up to b: sizes or counts) or "KEY=a,b,c" (any words). RH_USAGE
- * says what is wrong with it. */
+/* Reads "KEY=a:b" (from a, doubling, up to b: sizes or counts) or "KEY=a,b,c" (any words). A comma
+ * decides: with one, colons belong to the words, as in "classes=linear:32,16:32:64". RH_USAGE says
+ * what is wrong with it. */
 rh_status rh_vary_parse(const char *text, rh_vary *vary, rh_error *error);
 void rh_vary_release(rh_vary *vary);
 

@@ -166,7 +166,7 @@ same(drive *d, const char *what, uintptr_t theirs, const void *ours)
 static size_t
 random_size(drive *d)
 {
-    size_t small = d->config.small_bytes;
+    size_t small = d->twin.config.small_bytes;
     if (rh_random_below(&d->random, 64) == 0)
         return rh_random_below(&d->random, 2) ? 0 : small + rh_random_below(&d->random, 100);
     /* A few sizes often, any now and then. */
@@ -395,12 +395,19 @@ every_preset_agrees(void **state)
 typedef struct odd_geometry {
     uint64_t arena_bytes, pool_bytes, alignment, small_bytes;
     uint32_t keep;
+    const char *classes;
 } odd_geometry;
 
 static const odd_geometry geometries[] = {
-    {65536, 4096, 8, 256, 1},      {4096, 4096, 16, 512, 0},        {16384, 1024, 16, 384, 2},
-    {1 << 20, 65536, 32, 1024, 1}, {262144, 16384, 64, 500, 5},     {1 << 20, 1 << 20, 16, 2000, 3},
-    {8192, 4096, 8, 2000, 1},      {4 << 20, 16384, 16, 512, 1000},
+    {65536, 4096, 8, 256, 1, NULL},
+    {4096, 4096, 16, 512, 0, "geometric:4"},
+    {16384, 1024, 16, 384, 2, "linear:48"},
+    {1 << 20, 65536, 32, 1024, 1, NULL},
+    {262144, 16384, 64, 500, 5, "64:192:320:512"},
+    {1 << 20, 1 << 20, 16, 2000, 3, "geometric:2"},
+    {8192, 4096, 8, 2000, 1, "geometric:7"},
+    {4 << 20, 16384, 16, 512, 1000, NULL},
+    {1 << 20, 16384, 16, 0, 1, "16:32:48:64:96:128:192:256:384:512"},
 };
 
 static void
@@ -415,6 +422,7 @@ odd_geometries_agree(void **state)
                                          .alignment = odd->alignment,
                                          .small_bytes = odd->small_bytes,
                                          .keep = odd->keep,
+                                         .classes = odd->classes,
                                          .policy = policy};
             place_metadata(&config, i + policy);
             char name[64];

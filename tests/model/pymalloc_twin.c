@@ -1,6 +1,7 @@
 #include "tests/model/pymalloc_twin.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,13 +13,56 @@ sure(void *memory)
     return memory;
 }
 
+/* The smallest size that is not below `bytes`, among those that the words say; 0: there is none. */
+static size_t
+class_for(const twin *t, const char *words, size_t bytes)
+{
+    size_t align = t->config.alignment, number = 0;
+    if (sscanf(words, "geometric:%zu", &number) == 1) {
+        for (size_t from = align;; from *= 2)
+            for (size_t part = 0; part < number; part++) {
+                size_t exact = from * (number + part), size = align;
+                while (size * number < exact)
+                    size += align;
+                if (size >= bytes)
+                    return size;
+            }
+    }
+    if (strncmp(words, "linear", 6) == 0) {
+        size_t step = words[6] ? (size_t)strtoull(words + 7, NULL, 10) : align;
+        return (bytes + step - 1) / step * step;
+    }
+    for (const char *at = words; at; at = strchr(at, ':') ? strchr(at, ':') + 1 : NULL)
+        if ((size_t)strtoull(at, NULL, 10) >= bytes)
+            return (size_t)strtoull(at, NULL, 10);
+    return 0;
+}
+
+/* Every request there can be is asked for its class: that tells them all. */
+static void
+tell_classes(twin *t, const char *words)
+{
+    size_t align = t->config.alignment;
+    if (t->config.small_bytes == 0)
+        for (size_t size = align; (size = class_for(t, words, size)); size++)
+            t->config.small_bytes = size;
+    size_t most = (t->config.small_bytes + align - 1) / align * align, last = 0;
+    t->class_bytes = sure(calloc(most / align, sizeof *t->class_bytes));
+    for (size_t bytes = align; bytes <= most; bytes += align) {
+        size_t size = class_for(t, words, bytes);
+        size = size && size < most ? size : most;
+        if (size > last)
+            t->class_bytes[t->classes++] = last = size;
+    }
+}
+
 void
 twin_open(twin *t, const rh_pymalloc_config *config, const PyObjectArenaAllocator *source,
           twin_fault fault)
 {
     *t = (twin){.config = *config, .fault = fault, .source = *source};
     t->header_bytes = (48 + config->alignment - 1) / config->alignment * config->alignment;
-    t->classes = (config->small_bytes + config->alignment - 1) / config->alignment;
+    tell_classes(t, config->classes ? config->classes : "linear");
     t->ring = sure(calloc(t->classes, sizeof *t->ring));
 }
 
@@ -41,6 +85,7 @@ twin_close(twin *t)
     for (size_t i = 0; i < t->classes; i++)
         free(t->ring[i].pool);
     free(t->ring);
+    free(t->class_bytes);
     free(t->arena);
     free(t->unused);
     free(t->order);
@@ -49,7 +94,7 @@ twin_close(twin *t)
 static size_t
 block_bytes(const twin *t, int size_class)
 {
-    return ((size_t)size_class + 1) * t->config.alignment;
+    return t->class_bytes[size_class];
 }
 
 static unsigned
@@ -235,7 +280,9 @@ twin_malloc(twin *t, size_t size)
 {
     if (size == 0 || size > t->config.small_bytes)
         return 0;
-    int size_class = (int)((size + t->config.alignment - 1) / t->config.alignment) - 1;
+    int size_class = 0;
+    while (t->class_bytes[size_class] < size)
+        size_class++;
     twin_ring *ring = &t->ring[size_class];
     if (ring->count == 0) {
         twin_pool *pool = take_pool(t);

@@ -50,7 +50,7 @@ typedef struct twin {
     rh_pymalloc_config config;
     twin_fault fault;
     PyObjectArenaAllocator source;
-    size_t header_bytes, classes;
+    size_t header_bytes, classes, *class_bytes;
     twin_ring *ring;
     twin_arena *arena; /* by slot */
     size_t slots, slot_capacity;

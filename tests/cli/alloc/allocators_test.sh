@@ -7,6 +7,7 @@ for name in pymalloc cpython bestfit mimalloc malloc jemalloc tcmalloc scudo tbb
     grep -qF "$name  " <(cut -c1-14 out) || problem "$name is not listed"
 done
 grep -q '@3\.7 .*@3\.15' out || problem "pymalloc's presets are not listed"
+grep -q 'linear\[:STEP\], geometric:N, 16:32:48' out || problem "the forms of classes= are not listed"
 grep -q '4K to 1G, a power of two' out || problem "the range of arena= is not listed"
 
 expect 0 '^bump ' "$REHEAP" allocators bump
@@ -26,6 +27,8 @@ arena = [k for k in pymalloc["keys"] if k["name"] == "arena"][0]
 assert arena["kind"] == "size" and arena["min"] == 4096 and arena["power_of_two"]
 policy = [k for k in pymalloc["keys"] if k["name"] == "policy"][0]
 assert "most-full" in policy["choices"] and policy["default"] == "most-full"
+classes = [k for k in pymalloc["keys"] if k["name"] == "classes"][0]
+assert classes["kind"] == "text" and "geometric:N" in classes["forms"] and classes["default"] == "linear"
 assert by_name["jemalloc"]["preloaded"] and not by_name["mimalloc"]["preloaded"]
 assert by_name["jemalloc"]["package"] == "libjemalloc2"
 nth = [l for l in whole["layers"] if l["name"] == "fault"][0]["keys"][0]

@@ -49,6 +49,11 @@ expect 0 '^Worth having' "$REHEAP" tune small1.rht --vary arena=256K,1M --reps 1
 [ -z "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'reheap-tune.*' -newer text 2>/dev/null)" ] ||
     problem "results that nobody asked for are left behind"
 
+# With a comma, colons belong to the values.
+expect 0 '"schema": "reheap.tune/1"' "$REHEAP" tune small1.rht --vary classes=linear:16,geometric:4,16:32:64:128:256:512 \
+    --reps 1 --json
+grep -q '"pymalloc,classes=16:32:64:128:256:512"' out || problem "a list of classes was not tried"
+
 # A budget that is over at once: one round of everything, and a recommendation that does not call itself sure.
 expect 0 'the likely ones with 1 repetition' "$REHEAP" tune small1.rht --vary arena=256K,1M,2M --reps 9 --budget 0.01s
 grep -qE 'too few runs|keep it' out || problem "one run is called sure"

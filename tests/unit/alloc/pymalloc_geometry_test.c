@@ -22,8 +22,9 @@ classes_are_cpythons(void **state)
 {
     (void)state;
     rh_pymalloc_geometry now, before;
-    assert_int_equal(rh_pymalloc_geometry_init(&now, 1 << 20, 1 << 14, 16, 512, NULL), RH_OK);
-    assert_int_equal(rh_pymalloc_geometry_init(&before, 1 << 18, 1 << 12, 16, 512, NULL), RH_OK);
+    assert_int_equal(rh_pymalloc_geometry_init(&now, 1 << 20, 1 << 14, 16, 512, NULL, NULL), RH_OK);
+    assert_int_equal(rh_pymalloc_geometry_init(&before, 1 << 18, 1 << 12, 16, 512, NULL, NULL),
+                     RH_OK);
     assert_int_equal(now.classes, 32);
     assert_int_equal(now.pools, 64);
     assert_int_equal(before.pools, 64);
@@ -49,9 +50,9 @@ headers_keep_the_alignment(void **state)
     } pairs[] = {{8, 48}, {16, 48}, {32, 64}, {64, 64}, {256, 256}, {1024, 1024}};
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         rh_pymalloc_geometry geometry;
-        assert_int_equal(
-            rh_pymalloc_geometry_init(&geometry, 1 << 20, 1 << 14, pairs[i].alignment, 500, NULL),
-            RH_OK);
+        assert_int_equal(rh_pymalloc_geometry_init(&geometry, 1 << 20, 1 << 14, pairs[i].alignment,
+                                                   500, NULL, NULL),
+                         RH_OK);
         assert_int_equal(geometry.header_bytes, pairs[i].header);
         assert_int_equal(geometry.classes, (500 + pairs[i].alignment - 1) / pairs[i].alignment);
     }

@@ -144,8 +144,11 @@ static const char *const all_kinds[] = {
     "pymalloc,metadata=side,large=libc",
     "pymalloc,arena=64K,pool=8K,align=8,small=300",
     "pymalloc,source=virtual",
+    "pymalloc,classes=geometric:2",
+    "pymalloc,classes=16:32:48:64:96:128:512,metadata=side",
 };
-#define KINDS (sizeof all_kinds / sizeof all_kinds[0])
+#define KINDS        (sizeof all_kinds / sizeof all_kinds[0])
+#define LINEAR_KINDS (KINDS - 2) /* whose classes are the multiples of the alignment: the first */
 
 static bool
 is_virtual(const char *spec)
@@ -252,7 +255,7 @@ static void
 realloc_moves_at_three_quarters(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < KINDS; i++) {
+    for (size_t i = 0; i < LINEAR_KINDS; i++) {
         rh_heap *heap = open_heap(all_kinds[i]);
         size_t step = strstr(all_kinds[i], "align=8") ? 8 : 16;
         for (size_t held = step; held <= 288; held += step) {
@@ -573,8 +576,9 @@ virtual_counts_as_real(void **state)
 {
     (void)state;
     static const char *const geometries[] = {
-        "pymalloc", "pymalloc@3.7", "pymalloc,arena=256K,pool=64K,keep=3,policy=least-full"};
-    for (size_t i = 0; i < 3; i++) {
+        "pymalloc", "pymalloc@3.7", "pymalloc,arena=256K,pool=64K,keep=3,policy=least-full",
+        "pymalloc,classes=geometric:4"};
+    for (size_t i = 0; i < sizeof geometries / sizeof geometries[0]; i++) {
         char spec[128];
         snprintf(spec, sizeof spec, "%s,source=virtual", geometries[i]);
         rh_heap *real = open_heap(geometries[i]), *stand_in = open_heap(spec);
@@ -587,6 +591,23 @@ virtual_counts_as_real(void **state)
         close_sound(real);
         close_sound(stand_in);
     }
+}
+
+/* The constants of CPython told as a table are CPython's: the same domains serve them. */
+static void
+a_table_that_says_linear_is_linear(void **state)
+{
+    (void)state;
+    rh_heap *plain = open_heap("pymalloc"), *told = open_heap("pymalloc,classes=linear:16");
+    assert_ptr_equal(plain->domain[PYMEM_DOMAIN_OBJ].malloc, told->domain[PYMEM_DOMAIN_OBJ].malloc);
+    rh_counters a = count(plain), b = count(told);
+    assert_memory_equal(&a, &b, sizeof a);
+    rh_heap *other = open_heap("pymalloc,classes=geometric:4");
+    assert_ptr_not_equal(plain->domain[PYMEM_DOMAIN_OBJ].malloc,
+                         other->domain[PYMEM_DOMAIN_OBJ].malloc);
+    close_sound(plain);
+    close_sound(told);
+    close_sound(other);
 }
 
 /* ---- counters and statistics ---- */
@@ -672,7 +693,7 @@ static void
 usable_sizes_and_alignments(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < KINDS; i++) {
+    for (size_t i = 0; i < LINEAR_KINDS; i++) {
         rh_heap *heap = open_heap(all_kinds[i]);
         void *small = give(heap, 100), *large = give(heap, 3000);
         size_t usable = rh_heap_usable_size(heap, PYMEM_DOMAIN_OBJ, small);
@@ -717,6 +738,10 @@ bad_combinations_are_refused(void **state)
     expect_refusal("pymalloc,pool=1K,align=1K,small=16", "does not fit");
     expect_refusal("pymalloc,source=virtual,metadata=in-band", "metadata=side");
     expect_refusal("pymalloc,source=virtual,large=libc", "large=space");
+    expect_refusal("pymalloc,classes=16:32,small=100", "less than small=100");
+    expect_refusal("pymalloc,classes=16:32:9008", "allowed are 1 to 8160");
+    expect_refusal("pymalloc,classes=8:32", "not a multiple of align=16");
+    expect_refusal("pymalloc,classes=square", "allowed: linear[:STEP]");
     expect_refusal("pymalloc@3.6", "3.7");
     rh_pymalloc_config config;
     rh_error error = {0};
@@ -734,9 +759,15 @@ extreme_geometries_open(void **state)
 {
     (void)state;
     static const char *const specs[] = {
-        "pymalloc,arena=4K,pool=1K,small=480",   "pymalloc,arena=1G,pool=1M,small=32K",
-        "pymalloc,arena=1G,pool=1K,small=8",     "pymalloc,arena=1M,pool=1M,small=512K,align=1K",
-        "pymalloc,align=8,pool=512K,small=200K", "pymalloc,align=1K,pool=64K,small=16K",
+        "pymalloc,arena=4K,pool=1K,small=480",
+        "pymalloc,arena=1G,pool=1M,small=32K",
+        "pymalloc,arena=1G,pool=1K,small=8",
+        "pymalloc,arena=1M,pool=1M,small=512K,align=1K",
+        "pymalloc,align=8,pool=512K,small=200K",
+        "pymalloc,align=1K,pool=64K,small=16K",
+        "pymalloc,pool=1M,small=512000,classes=geometric:1",
+        "pymalloc,classes=16",
+        "pymalloc,align=8,pool=512K,small=200K,classes=geometric:64,metadata=side",
     };
     for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
         if (i == 3) {
@@ -824,6 +855,7 @@ main(void)
         cmocka_unit_test(side_metadata_leaves_arenas_alone),
         cmocka_unit_test(the_waterfall_always_sums),
         cmocka_unit_test(virtual_counts_as_real),
+        cmocka_unit_test(a_table_that_says_linear_is_linear),
         cmocka_unit_test(arena_reuse_is_counted),
         cmocka_unit_test(statistics_read_as_cpythons),
         cmocka_unit_test(usable_sizes_and_alignments),

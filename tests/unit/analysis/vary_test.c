@@ -37,6 +37,8 @@ good_ones_are_read(void **state)
     check_values("arena=1M:1M", "arena", (const char *[]){"1M", NULL});
     check_values("pool=4K,16K,5", "pool", (const char *[]){"4K", "16K", "5", NULL});
     check_values("policy=most-full", "policy", (const char *[]){"most-full", NULL});
+    check_values("classes=linear:16,geometric:4,16:32:64,16:32", "classes",
+                 (const char *[]){"linear:16", "geometric:4", "16:32:64", "16:32", NULL});
     /* Doubling ends before 64 bits do. */
     check_values("arena=4194304T:16777215T", "arena",
                  (const char *[]){"4194304T", "8388608T", NULL});
@@ -46,10 +48,20 @@ static void
 bad_ones_are_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {
-        "",          "arena",     "=1M",         "arena=",    "arena=1M,",
-        "arena=,1M", "arena=1,1", "arena=2M:1M", "arena=0:4", "arena=a:b",
-        "arena=1M:", "arena=:1M", "arena=1:2:3"};
+    static const char *const bad[] = {"",
+                                      "arena",
+                                      "=1M",
+                                      "arena=",
+                                      "arena=1M,",
+                                      "arena=,1M",
+                                      "arena=1,1",
+                                      "arena=2M:1M",
+                                      "arena=0:4",
+                                      "arena=a:b",
+                                      "arena=1M:",
+                                      "arena=:1M",
+                                      "arena=1:2:3",
+                                      "classes=geometric:4"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         rh_vary vary;
         rh_error error = {.status = RH_OK};
