@@ -5,11 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 static bool
 stands_at(const char *folder, size_t length, const char *name, char *path, size_t capacity)
@@ -71,4 +75,23 @@ rh_library_check(const char *path, rh_error *error)
         return rh_fail(error, RH_CANNOT_RUN, "%s: a library for another processor than x86-64",
                        path);
     return RH_OK;
+}
+
+bool
+rh_library_hash(const char *path, char text[RH_LIBRARY_HASH_TEXT])
+{
+    struct stat status;
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0)
+        return false;
+    void *bytes = MAP_FAILED;
+    if (fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0)
+        bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+    close(file);
+    if (bytes == MAP_FAILED)
+        return false;
+    snprintf(text, RH_LIBRARY_HASH_TEXT, "%016" PRIx64,
+             (uint64_t)XXH3_64bits(bytes, (size_t)status.st_size));
+    munmap(bytes, (size_t)status.st_size);
+    return true;
 }

@@ -2,15 +2,10 @@
 #include "alloc/preloaded.h"
 
 #include <dlfcn.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <xxhash.h>
 
+#include "alloc/library_file.h"
 #include "alloc/process_malloc.h"
 
 /* Most of them give blocks of 8 bytes at multiples of 8. */
@@ -73,19 +68,9 @@ open_preload(const rh_spec_part *part, rh_heap **heap, rh_error *error)
 static void
 file_version(const char *path, char *text, size_t capacity)
 {
-    struct stat status;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return;
-    if (fstat(file, &status) == 0 && status.st_size > 0) {
-        size_t size = (size_t)status.st_size;
-        void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);
-        if (bytes != MAP_FAILED) {
-            snprintf(text, capacity, "file %016" PRIx64, (uint64_t)XXH3_64bits(bytes, size));
-            munmap(bytes, size);
-        }
-    }
-    close(file);
+    char hash[RH_LIBRARY_HASH_TEXT];
+    if (rh_library_hash(path, hash))
+        snprintf(text, capacity, "file %s", hash);
 }
 
 /* Only a process that runs on the library can be asked for the version. */

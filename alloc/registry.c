@@ -5,6 +5,7 @@
 #include "alloc/layer_count.h"
 #include "alloc/layer_fault.h"
 #include "alloc/mimalloc.h"
+#include "alloc/plugin.h"
 #include "alloc/preloaded.h"
 #include "alloc/process_malloc.h"
 #include "alloc/pymalloc.h"
@@ -12,9 +13,19 @@
 
 /* clang-format off: a row a line */
 const rh_allocator *const rh_allocators[] = {
-    &rh_pymalloc_allocator, &rh_cpython_allocator,  &rh_bestfit_allocator,  &rh_mimalloc_allocator,
-    &rh_malloc_allocator,   &rh_jemalloc_allocator, &rh_tcmalloc_allocator, &rh_scudo_allocator,
-    &rh_tbb_allocator,      &rh_preload_allocator,  &rh_bump_allocator,     NULL,
+    &rh_pymalloc_allocator,
+    &rh_cpython_allocator,
+    &rh_bestfit_allocator,
+    &rh_mimalloc_allocator,
+    &rh_malloc_allocator,
+    &rh_jemalloc_allocator,
+    &rh_tcmalloc_allocator,
+    &rh_scudo_allocator,
+    &rh_tbb_allocator,
+    &rh_preload_allocator,
+    &rh_plugin_allocator,
+    &rh_bump_allocator,
+    NULL,
 };
 
 const rh_layer *const rh_layers[] = {

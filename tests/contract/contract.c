@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alloc/plugin.h"
+
 static struct subject subject_under_test;
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -113,6 +115,25 @@ require_installed(void)
     }
 }
 
+/* What the allocator promises: its row says it, and in place of the row of plug-ins the plug-in. */
+static void
+read_promises(const rh_spec *spec)
+{
+    subject_under_test.many = spec->allocator->many;
+    subject_under_test.deterministic = spec->allocator->deterministic;
+    subject_under_test.threads = spec->allocator->threads;
+    rh_heap *heap;
+    rh_error error = {0};
+    if (spec->allocator != &rh_plugin_allocator ||
+        spec->allocator->open(&spec->base, &heap, &error) != RH_OK)
+        return;
+    uint32_t flags = rh_plugin_table_of(heap)->flags;
+    subject_under_test.many = flags & REHEAP_MANY;
+    subject_under_test.deterministic = flags & REHEAP_DETERMINISTIC;
+    subject_under_test.threads = flags & REHEAP_THREADS;
+    rh_heap_close(heap);
+}
+
 static void
 read_traits(int argc, char **argv)
 {
@@ -141,6 +162,7 @@ main(int argc, char **argv)
     subject_under_test.spec = argv[1];
     subject_under_test.allocator = spec.allocator;
     subject_under_test.layered = spec.layers > 0;
+    read_promises(&spec);
     rh_spec_release(&spec);
     read_traits(argc, argv);
     require_installed();

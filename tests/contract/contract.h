@@ -20,6 +20,7 @@ struct subject {
     const char *spec;
     const rh_allocator *allocator;
     bool layered;
+    bool many, deterministic, threads; /* as in rh_allocator; a plug-in says it itself */
     bool is_virtual; /* addresses are numbers: nothing may be read or written there */
     bool forgetful;  /* contents may be lost, blocks may overlap */
     bool unguarded;  /* sizes that overflow are the caller's to refuse */

@@ -21,7 +21,7 @@ workload_new(rh_heap *heap, uint64_t seed)
 void
 workload_delete(struct workload *workload)
 {
-    if (the_subject()->shared || !the_subject()->allocator->many)
+    if (the_subject()->shared || !the_subject()->many)
         workload_free_all(workload);
     taken[workload - storage] = false;
 }
@@ -188,7 +188,7 @@ static void
 instances_are_independent(void **state)
 {
     (void)state;
-    if (!the_subject()->allocator->many)
+    if (!the_subject()->many)
         skip();
     rh_heap *first_heap = open_subject(), *second_heap = open_subject();
     struct workload *first = workload_new(first_heap, 5), *second = workload_new(second_heap, 6);

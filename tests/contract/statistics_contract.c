@@ -100,7 +100,7 @@ static void
 the_same_calls_give_the_same_counters(void **state)
 {
     (void)state;
-    if (!the_subject()->allocator->deterministic)
+    if (!the_subject()->deterministic)
         skip();
     rh_counters counters[2];
     for (int i = 0; i < 2; i++) {
@@ -302,7 +302,7 @@ static void
 closing_gives_everything_back(void **state)
 {
     (void)state;
-    if (!the_subject()->allocator->many || the_subject()->shared)
+    if (!the_subject()->many || the_subject()->shared)
         skip();
     uint64_t before = 0;
     for (int round = 0; round < 5; round++) {

@@ -68,7 +68,7 @@ static void
 threads_share_a_heap(void **state)
 {
     (void)state;
-    if (!the_subject()->allocator->threads || the_subject()->layered)
+    if (!the_subject()->threads || the_subject()->layered)
         skip();
     rh_heap *heap = open_subject();
     struct worker worker[THREADS];
