@@ -22,23 +22,31 @@ rh_arena_map_census_release(rh_arena_map_census *census)
 }
 
 static bool
-enter_address(rh_arena_map_census *census, uintptr_t address)
+enter_node(rh_number_set *nodes, uint64_t number, size_t bytes, rh_arena_books *books)
+{
+    return rh_number_set_has(nodes, number) ||
+           (rh_arena_books_node(books, bytes) && rh_number_set_add(nodes, number));
+}
+
+static bool
+enter_address(rh_arena_map_census *census, uintptr_t address, rh_arena_books *books)
 {
     if (census->address_bits < 64)
         address &= ((uintptr_t)1 << census->address_bits) - 1;
     uint64_t bottom = address >> census->arena_shift >> census->bottom_bits;
-    return rh_number_set_add(&census->middle, bottom >> census->middle_bits) &&
-           rh_number_set_add(&census->bottom, bottom);
+    return enter_node(&census->middle, bottom >> census->middle_bits,
+                      (size_t)ENTRY_BYTES << census->middle_bits, books) &&
+           enter_node(&census->bottom, bottom, (size_t)ENTRY_BYTES << census->bottom_bits, books);
 }
 
 bool
-rh_arena_map_census_enter(rh_arena_map_census *census, uintptr_t base)
+rh_arena_map_census_enter(rh_arena_map_census *census, uintptr_t base, rh_arena_books *books)
 {
     if (census->address_bits == 0)
         return true;
     uintptr_t size = (uintptr_t)1 << census->arena_shift;
-    return enter_address(census, base) &&
-           ((base & (size - 1)) == 0 || enter_address(census, base + size));
+    return enter_address(census, base, books) &&
+           ((base & (size - 1)) == 0 || enter_address(census, base + size, books));
 }
 
 uint64_t

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "alloc/arena_books.h"
 #include "alloc/number_set.h"
 
 typedef struct rh_arena_map_census {
@@ -24,8 +25,9 @@ void rh_arena_map_census_init(rh_arena_map_census *census, unsigned address_bits
                               unsigned arena_shift);
 void rh_arena_map_census_release(rh_arena_map_census *census);
 
-/* Counts the nodes for an arena at `base`; false when there is no memory. */
-bool rh_arena_map_census_enter(rh_arena_map_census *census, uintptr_t base);
+/* Counts the nodes for an arena at `base`, and enters the new ones into the books. False when there
+ * is no memory; the nodes made up to then stay. */
+bool rh_arena_map_census_enter(rh_arena_map_census *census, uintptr_t base, rh_arena_books *books);
 
 uint64_t rh_arena_map_census_root_bytes(const rh_arena_map_census *census);
 uint64_t rh_arena_map_census_middle_bytes(const rh_arena_map_census *census);

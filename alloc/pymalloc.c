@@ -63,6 +63,12 @@ rh_pymalloc_exchange_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas)
     pymalloc->window_bytes = 0; /* not all arenas come from the ground, or stay in it, any more */
 }
 
+void
+rh_pymalloc_keep_books(rh_heap *heap, const PyMemAllocatorEx *raw)
+{
+    ((rh_pymalloc *)heap)->arenas.books.raw = raw;
+}
+
 static void
 heap_set_raw(rh_heap *heap, const PyMemAllocatorEx *raw)
 {

@@ -90,6 +90,11 @@ rh_status rh_pymalloc_open(const rh_pymalloc_config *config, rh_heap **heap, rh_
  * the new source, as CPython documents it. `heap` comes from rh_pymalloc_open. */
 void rh_pymalloc_exchange_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas);
 
+/* From now on the heap asks `raw` for the memory that CPython would take for its tables of arenas,
+ * at the moments when CPython does, so that hooks on RAW see it and may refuse it: then there is no
+ * arena. `raw` stays where it is; for a heap that is never closed. */
+void rh_pymalloc_keep_books(rh_heap *heap, const PyMemAllocatorEx *raw);
+
 extern const rh_allocator rh_pymalloc_allocator;
 
 #endif

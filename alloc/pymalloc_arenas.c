@@ -60,6 +60,8 @@ find_slot(rh_arenas *arenas)
         return arenas->unused;
     if (arenas->count == arenas->capacity) {
         uint32_t capacity = arenas->capacity ? arenas->capacity * 2 : SLOTS_AT_FIRST;
+        if (!rh_arena_books_slots(&arenas->books, capacity))
+            return RH_NO_ARENA;
         rh_arena *slots = realloc(arenas->slots, capacity * sizeof *slots);
         if (!slots)
             return RH_NO_ARENA;
@@ -92,7 +94,8 @@ enter(rh_arenas *arenas, uint32_t slot, void *memory)
 {
     rh_arena *arena = &arenas->slots[slot];
     lay_out(arenas, arena, (uintptr_t)memory);
-    if (arena->pools > 0 && rh_arena_map_census_enter(&arenas->census, arena->base) &&
+    if (arena->pools > 0 &&
+        rh_arena_map_census_enter(&arenas->census, arena->base, &arenas->books) &&
         (!arenas->side || map_side(arenas, arena))) {
         if (rh_address_map_enter(&arenas->map, arena->base, slot))
             return true;

@@ -26,6 +26,7 @@
 
 #include "alloc/address_map.h"
 #include "alloc/arena.h"
+#include "alloc/arena_books.h"
 #include "alloc/arena_map_census.h"
 #include "alloc/arena_order.h"
 #include "alloc/pymalloc_geometry.h"
@@ -46,6 +47,7 @@ typedef struct rh_arenas {
     PyObjectArenaAllocator source;
     rh_pymalloc_geometry geometry;
     rh_arena_map_census census;
+    rh_arena_books books;
     rh_address_map map;
 } rh_arenas;
 

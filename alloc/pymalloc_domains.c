@@ -80,7 +80,8 @@ static __attribute__((noinline)) void
 raw_free(rh_pymalloc *pymalloc, void *block)
 {
     const PyMemAllocatorEx *raw = pymalloc->raw;
-    raw->free(raw->ctx, block);
+    if (block) /* a hook on RAW never hears of NULL from here */
+        raw->free(raw->ctx, block);
 }
 
 /* When no pool can be had, the arena source having failed, the request goes where large ones go. */

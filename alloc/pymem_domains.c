@@ -118,6 +118,23 @@ pass_free(void *ctx, void *block)
 static const PyMemAllocatorEx pass_to_raw = {NULL, pass_malloc, pass_calloc, pass_realloc,
                                              pass_free};
 
+/* The tables that CPython would keep. It resizes the table of arenas through RAW whatever RAW has
+ * become, and dies when the debug hooks came or went meanwhile. Here a block that another RAW gave
+ * is left alone; nothing is in it. */
+static void *
+book_realloc(void *ctx, void *block, size_t size)
+{
+    static const PyMemAllocatorEx *giver;
+    const PyMemAllocatorEx *raw = CURRENT(PYMEM_DOMAIN_RAW);
+    (void)ctx;
+    void *given = PyMem_RawRealloc(giver == raw ? block : NULL, size);
+    if (given)
+        giver = raw;
+    return given;
+}
+
+static const PyMemAllocatorEx books = {NULL, pass_malloc, pass_calloc, book_realloc, pass_free};
+
 static _Atomic(rh_heap *) process_heap;
 static const char *process_version = RH_PYMALLOC_STANDARD_PRESET;
 
@@ -133,6 +150,7 @@ open_heap(void)
     if (rh_pymalloc_open(&config, &heap, NULL) != RH_OK)
         return NULL;
     rh_heap_set_raw(heap, &pass_to_raw);
+    rh_pymalloc_keep_books(heap, &books);
     atomic_store_explicit(&process_heap, heap, memory_order_release);
     for (int i = PYMEM_DOMAIN_MEM; i <= PYMEM_DOMAIN_OBJ; i++)
         if (atomic_load(&current[i]) == &unopened)
