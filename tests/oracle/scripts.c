@@ -332,8 +332,7 @@ run_hooks(struct session *session, unsigned operations)
         PyMemAllocatorDomain domain = (PyMemAllocatorDomain)below(session, 3);
         unsigned hooks = session->hooks[domain];
         if (hooks < SESSION_HOOKS && (hooks == 0 || below(session, 2)))
-            session_hook(session, domain,
-                         domain == RAW || below(session, 3) ? 0 : 5 + (unsigned)below(session, 20));
+            session_hook(session, domain, below(session, 3) ? 0 : 5 + (unsigned)below(session, 20));
         else
             session_unhook(session, domain);
         session_compare_allocators(session);
@@ -388,7 +387,7 @@ static void
 run_hooks_around_debug(struct session *session, unsigned operations)
 {
     for (unsigned i = 0; i < 3; i++)
-        session_hook(session, (PyMemAllocatorDomain)i, i == RAW ? 0 : 9 + i);
+        session_hook(session, (PyMemAllocatorDomain)i, 9 + i);
     session_compare_allocators(session);
     set_up_debug_hooks(session);
     churn(session, &domain_mix, operations / 2);

@@ -1,4 +1,4 @@
-/* streams_test DRIVER OURS SCRIPT...: each script on each real libpython and on ours, in a process
+/* streams DRIVER OURS SCRIPT...: each script on each real libpython and on ours, in a process
  * of its own; what the two print must be the same, line for line. */
 #define _GNU_SOURCE
 #include <fcntl.h>

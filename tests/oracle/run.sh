@@ -1,0 +1,3 @@
+#!/bin/sh
+# Runs a test program with its arguments.
+exec "$@"
