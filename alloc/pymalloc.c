@@ -66,7 +66,15 @@ rh_pymalloc_exchange_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas)
 void
 rh_pymalloc_keep_books(rh_heap *heap, const PyMemAllocatorEx *raw)
 {
-    ((rh_pymalloc *)heap)->arenas.books.raw = raw;
+    of(heap)->arenas.books.raw = raw;
+}
+
+void
+rh_pymalloc_announce_arenas(rh_heap *heap, void (*announce)(void *ctx), void *ctx)
+{
+    rh_arenas *arenas = &of(heap)->arenas;
+    arenas->announce = announce;
+    arenas->announce_ctx = ctx;
 }
 
 static void

@@ -95,6 +95,11 @@ void rh_pymalloc_exchange_arenas(rh_heap *heap, const PyObjectArenaAllocator *ar
  * arena. `raw` stays where it is; for a heap that is never closed. */
 void rh_pymalloc_keep_books(rh_heap *heap, const PyMemAllocatorEx *raw);
 
+/* From now on `announce` is called before the heap asks its source for an arena, while the arenas
+ * are still as they were; it may print the heap's statistics, and must not allocate from it. NULL:
+ * nobody is called. `heap` as above. */
+void rh_pymalloc_announce_arenas(rh_heap *heap, void (*announce)(void *ctx), void *ctx);
+
 extern const rh_allocator rh_pymalloc_allocator;
 
 #endif

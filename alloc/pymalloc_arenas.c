@@ -120,6 +120,8 @@ count_birth(rh_arenas *arenas, const rh_arena *arena)
 static bool
 new_arena(rh_arenas *arenas)
 {
+    if (arenas->announce)
+        arenas->announce(arenas->announce_ctx);
     arenas->changes++;
     uint32_t slot = find_slot(arenas);
     if (slot == RH_NO_ARENA)

@@ -45,6 +45,8 @@ typedef struct rh_arenas {
     uint32_t unused;          /* head of the released slots */
     uint64_t allocated, released, current, highwater, unaligned, slots_reused, pools_whole;
     PyObjectArenaAllocator source;
+    void (*announce)(void *ctx); /* before the source is asked; NULL: nobody */
+    void *announce_ctx;
     rh_pymalloc_geometry geometry;
     rh_arena_map_census census;
     rh_arena_books books;
