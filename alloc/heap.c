@@ -87,3 +87,10 @@ rh_heap_trim(rh_heap *heap)
     if (heap->operations->trim)
         heap->operations->trim(heap);
 }
+
+void
+rh_heap_figures(rh_heap *heap, rh_figure_taker *take, void *ctx)
+{
+    if (heap->operations->figures)
+        heap->operations->figures(heap, take, ctx);
+}

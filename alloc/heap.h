@@ -36,6 +36,10 @@ typedef struct rh_region {
 /* Returns false to end the walk. */
 typedef bool rh_region_visitor(void *ctx, const rh_region *region);
 
+/* Takes a figure that is no counter of every heap: a layer's own, named LAYER_WHAT
+ * ("count_obj_mallocs"), or a plug-in's. */
+typedef void rh_figure_taker(void *ctx, const char *name, uint64_t value);
+
 /* One per allocator. A member may be NULL where the allocator cannot do it; the rh_heap_… functions
  * below cope. */
 typedef struct rh_heap_operations {
@@ -49,6 +53,7 @@ typedef struct rh_heap_operations {
     bool (*walk)(rh_heap *, rh_region_visitor *, void *ctx);
     rh_status (*check)(rh_heap *, rh_error *);
     void (*trim)(rh_heap *);
+    void (*figures)(rh_heap *, rh_figure_taker *, void *ctx);
     void (*close)(rh_heap *);
 } rh_heap_operations;
 
@@ -104,5 +109,9 @@ rh_status rh_heap_check(rh_heap *heap, rh_error *error);
 
 /* Gives back what can be given back without moving a block. */
 void rh_heap_trim(rh_heap *heap);
+
+/* Shows `take` the figures of this moment that only this kind of heap has, those of what lies under
+ * a layer first. A replay stores them beside the metrics. */
+void rh_heap_figures(rh_heap *heap, rh_figure_taker *take, void *ctx);
 
 #endif

@@ -69,30 +69,43 @@ pass_trim(rh_heap *heap)
 }
 
 static void
+pass_figures(rh_heap *heap, rh_figure_taker *take, void *ctx)
+{
+    rh_heap_figures(inner(heap), take, ctx);
+}
+
+static void
 close_layer(rh_heap *heap)
 {
     rh_heap_close(inner(heap));
     free(heap);
 }
 
+/* Only what the heap under the layer has: what is there tells callers what a heap can do. */
+static rh_heap_operations
+operations_over(const rh_heap_operations *under)
+{
+    return (rh_heap_operations){
+        .aligned_alloc = under->aligned_alloc ? pass_aligned_alloc : NULL,
+        .usable_size = under->usable_size ? pass_usable_size : NULL,
+        .get_arenas = under->get_arenas ? pass_get_arenas : NULL,
+        .set_arenas = under->set_arenas ? pass_set_arenas : NULL,
+        .set_raw = under->set_raw ? pass_set_raw : NULL,
+        .snapshot = under->snapshot ? pass_snapshot : NULL,
+        .print_stats = under->print_stats ? pass_print_stats : NULL,
+        .walk = under->walk ? pass_walk : NULL,
+        .check = under->check ? pass_check : NULL,
+        .trim = under->trim ? pass_trim : NULL,
+        .figures = under->figures ? pass_figures : NULL,
+        .close = close_layer,
+    };
+}
+
 void
 rh_layer_init(rh_layer_heap *layer, rh_heap *under, const PyMemAllocatorEx *functions)
 {
     layer->inner = under;
-    layer->operations = (rh_heap_operations){
-        .aligned_alloc = pass_aligned_alloc,
-        .usable_size = pass_usable_size,
-        .set_arenas = pass_set_arenas,
-        .set_raw = pass_set_raw,
-        .snapshot = pass_snapshot,
-        .print_stats = pass_print_stats,
-        .walk = pass_walk,
-        .check = pass_check,
-        .trim = pass_trim,
-        .close = close_layer,
-    };
-    if (under->operations->get_arenas) /* what is there tells callers whether there are arenas */
-        layer->operations.get_arenas = pass_get_arenas;
+    layer->operations = operations_over(under->operations);
     layer->heap.operations = &layer->operations;
     layer->heap.mapped_bytes = under->mapped_bytes;
     layer->heap.natural_alignment = under->natural_alignment;

@@ -19,11 +19,16 @@ struct rh_layer_heap {
     rh_heap heap;
     rh_heap *inner;
     rh_layer_domain domain[RH_DOMAINS];
-    rh_heap_operations operations; /* all pass on; replace those that differ */
+    rh_heap_operations operations; /* those of `inner`, passed on; replace the ones that differ */
 };
 
 /* Fills `layer` so that everything passes on to `inner`; the four functions get an rh_layer_domain
- * as their context. Closing the heap closes `inner` and frees `layer`, which came from malloc. */
+ * as their context. Closing the heap closes `inner` and frees `layer`, which came from malloc.
+ *
+ * An operation that `inner` lacks is NULL in `operations`, too, because that is how callers see
+ * what a heap can tell (a usable size, say); a layer that puts its own there must look whether
+ * there is one under it. The rh_heap_… functions can be called on `inner` in any case. A layer with
+ * figures of its own passes on those of `inner` first. */
 void rh_layer_init(rh_layer_heap *layer, rh_heap *inner, const PyMemAllocatorEx *functions);
 
 #endif

@@ -1,5 +1,6 @@
 #include "alloc/layer_count.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "alloc/layer.h"
@@ -66,6 +67,28 @@ count_aligned_alloc(rh_heap *heap, PyMemAllocatorDomain domain, size_t alignment
     return block;
 }
 
+static void
+count_figures(rh_heap *heap, rh_figure_taker *take, void *ctx)
+{
+    static const char *const names[RH_DOMAINS] = {"raw", "mem", "obj"};
+    const count_heap *count = (const count_heap *)heap;
+    rh_heap_figures(count->layer.inner, take, ctx);
+    for (int domain = 0; domain < RH_DOMAINS; domain++) {
+        const rh_call_counts *calls = &count->calls[domain];
+        char name[48];
+#define TAKE(what)                                                                                 \
+    snprintf(name, sizeof name, "count_%s_" #what, names[domain]);                                 \
+    take(ctx, name, calls->what);
+        TAKE(mallocs)
+        TAKE(callocs)
+        TAKE(reallocs)
+        TAKE(frees)
+        TAKE(aligned_allocs)
+        TAKE(failures)
+#undef TAKE
+    }
+}
+
 static rh_status
 wrap_count(const rh_spec_part *part, rh_heap *inner, rh_heap **heap, rh_error *error)
 {
@@ -77,6 +100,7 @@ wrap_count(const rh_spec_part *part, rh_heap *inner, rh_heap **heap, rh_error *e
         return rh_fail(error, RH_SYSTEM, "out of memory");
     rh_layer_init(&count->layer, inner, &functions);
     count->layer.operations.aligned_alloc = count_aligned_alloc;
+    count->layer.operations.figures = count_figures;
     *heap = &count->layer.heap;
     return RH_OK;
 }

@@ -1,4 +1,5 @@
-/* The layer `count`: how often each function of each domain was called. */
+/* The layer `count`: how often each function of each domain was called. Its figures are those
+ * calls, as count_DOMAIN_WHAT: count_obj_mallocs. */
 #ifndef REHEAP_ALLOC_LAYER_COUNT_H
 #define REHEAP_ALLOC_LAYER_COUNT_H
 

@@ -78,25 +78,55 @@ set_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas, rh_error *error)
     return RH_OK;
 }
 
-/* Where a plug-in's figures go: by name, into the list of all counters. */
-static void
-take_counter(void *ctx, const char *counter, uint64_t value)
+/* Where what a plug-in tells goes: counters by name, the rest to whoever takes figures. */
+typedef struct listener {
+    rh_counters *counters;
+    rh_figure_taker *take;
+    void *ctx;
+} listener;
+
+static uint64_t *
+counter_named(rh_counters *counters, const char *name)
 {
-    rh_counters *counters = ctx;
-    if (!counter)
+#define FIND(counter, what)                                                                        \
+    if (strcmp(name, #counter) == 0)                                                               \
+        return &counters->counter;
+    RH_COUNTERS(FIND)
+#undef FIND
+    return NULL;
+}
+
+static void
+listen(void *ctx, const char *name, uint64_t value)
+{
+    const listener *to = ctx;
+    if (!name)
         return;
-#define TAKE(name, what)                                                                           \
-    if (strcmp(counter, #name) == 0)                                                               \
-        counters->name = value;
-    RH_COUNTERS(TAKE)
-#undef TAKE
+    uint64_t *counter = counter_named(to->counters, name);
+    if (counter) {
+        *counter = value;
+    } else if (to->take) {
+        char own[64];
+        snprintf(own, sizeof own, "plugin_%.56s", name);
+        to->take(to->ctx, own, value);
+    }
 }
 
 static void
 snapshot(rh_heap *heap, rh_counters *counters)
 {
     plugin_heap *plugin = plugin_of(heap);
-    plugin->table.statistics(plugin->own, take_counter, counters);
+    listener to = {.counters = counters};
+    plugin->table.statistics(plugin->own, listen, &to);
+}
+
+static void
+figures(rh_heap *heap, rh_figure_taker *take, void *ctx)
+{
+    plugin_heap *plugin = plugin_of(heap);
+    rh_counters unused;
+    listener to = {&unused, take, ctx};
+    plugin->table.statistics(plugin->own, listen, &to);
 }
 
 typedef struct walker {
@@ -172,6 +202,7 @@ operations_of(const reheap_plugin_table *table)
         .get_arenas = table->get_arenas ? get_arenas : NULL,
         .set_arenas = table->set_arenas ? set_arenas : NULL,
         .snapshot = table->statistics ? snapshot : NULL,
+        .figures = table->statistics ? figures : NULL,
         .walk = table->walk ? walk_plugin : NULL,
         .check = table->check ? check : NULL,
         .trim = table->trim ? trim : NULL,

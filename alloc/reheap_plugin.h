@@ -166,7 +166,8 @@ typedef struct reheap_plugin_table {
      *                                             follow the definitions above
      *
      * Whoever tells mapped_bytes and its parts must have them sum exactly. A counter that is not
-     * told is unknown; a name that is not in the list is ignored. */
+     * told is unknown. A name that is not in the list is a figure of your own: a replay stores its
+     * last value as plugin_NAME beside the other metrics (letters, digits and _, up to 40). */
     void (*statistics)(void *heap, reheap_teller *tell, void *ctx);
 
     /* Shows everything to `visit`. 1 when the walk came to its end; 0 when the visitor ended it. */

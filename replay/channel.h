@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "replay/figures.h"
 #include "replay/histogram.h"
 #include "replay/loop.h"
 #include "replay/memory.h"
@@ -55,6 +56,7 @@ typedef struct rh_member {
     uint64_t probe_ticks;
     rh_histogram histograms[RH_TIMED_OPERATIONS];
     rh_memory_totals memory;
+    rh_figures figures; /* memory pass: of the heap at its end */
 } rh_member;
 
 typedef struct rh_batch_header {

@@ -18,6 +18,7 @@
 #include "alloc/spec.h"
 #include "base/host.h"
 #include "replay/channel.h"
+#include "replay/figures.h"
 #include "replay/self_maps.h"
 
 typedef struct child {
@@ -180,6 +181,7 @@ replay_memory(child *self)
         rh_channel_release(self->channel, self->member);
     }
     rh_memory_end(&memory, header.time_ns);
+    rh_heap_figures(self->heap, rh_figures_take, &self->member->figures);
     self->member->calls = memory.totals->calls;
     self->member->failed_allocations = memory.totals->failed_allocations;
     self->member->skipped_events = memory.totals->skipped_events;

@@ -165,6 +165,14 @@ add_memory(rh_metrics *metrics, const rh_memory_totals *totals)
     add_counters(metrics, totals);
 }
 
+/* What only this heap's layers know, or the plug-in. */
+static void
+add_figures(rh_metrics *metrics, const rh_figures *figures)
+{
+    for (uint32_t i = 0; i < figures->count && i < RH_FIGURES_MAX; i++)
+        add(metrics, figures->figure[i].name, number(figures->figure[i].value));
+}
+
 void
 rh_metrics_fill(rh_metrics *metrics, const rh_member *member, const rh_scan *scan,
                 double ticks_per_ns)
@@ -174,6 +182,7 @@ rh_metrics_fill(rh_metrics *metrics, const rh_member *member, const rh_scan *sca
     switch (member->pass) {
     case RH_PASS_MEMORY:
         add_memory(metrics, &member->memory);
+        add_figures(metrics, &member->figures);
         break;
     case RH_PASS_THROUGHPUT:
         add_time(metrics, member, ticks_per_ns);

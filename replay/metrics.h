@@ -8,14 +8,15 @@
 #include "replay/results.h"
 #include "replay/scan.h"
 
-#define RH_METRICS_MAX 128
+#define RH_METRICS_MAX 192
 
 typedef struct rh_metrics {
     rh_metric metric[RH_METRICS_MAX];
     size_t count;
 } rh_metrics;
 
-/* The metrics of a finished member's pass. `scan`: of its trace. Names are constants. */
+/* The metrics of a finished member's pass. `scan`: of its trace. Names are
+ * constants, or lie in the member (its figures). */
 void rh_metrics_fill(rh_metrics *metrics, const rh_member *member, const rh_scan *scan,
                      double ticks_per_ns);
 

@@ -139,6 +139,13 @@ an_older_table_lacks_the_last_members(void **state)
     rh_heap_close(heap);
 }
 
+static void
+take_figure(void *ctx, const char *name, uint64_t value)
+{
+    assert_string_equal(name, "plugin_wings");
+    *(uint64_t *)ctx += value;
+}
+
 static bool
 count_regions(void *ctx, const rh_region *region)
 {
@@ -169,6 +176,9 @@ what_a_plugin_says_is_taken_with_care(void **state)
     assert_int_equal(counters.pools_free, 2);
     assert_int_equal(counters.live_blocks, 3);
     assert_true(counters.mapped_bytes == RH_UNKNOWN);
+    uint64_t wings = 0; /* which no list has: a figure of its own */
+    rh_heap_figures(heap, take_figure, &wings);
+    assert_int_equal(wings, 3);
     assert_false(rh_heap_walk(heap, count_regions, &regions));
     assert_int_equal(regions, 1); /* it ended at what is no region */
     assert_int_equal(rh_heap_check(heap, &error), RH_DIFFERENT);
