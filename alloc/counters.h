@@ -45,6 +45,10 @@
     X(pools_free, "pages that hold none, fresh ones included")                                     \
     X(pools_recycled, "times a wholly freed page was taken again")                                 \
     X(pools_reclassed, "times it was taken for another size class")                                \
+    X(traced_bytes, "by the layer `trace`: what was requested of live blocks")                     \
+    X(peak_traced_bytes, "the most of it so far")                                                  \
+    X(traced_blocks, "live blocks that it knows")                                                  \
+    X(trace_table_bytes, "its tables: a part of metadata_bytes")                                   \
     X(reported_allocated_bytes, "a foreign allocator's own figure of bytes in use")                \
     X(reported_mapped_bytes, "a foreign allocator's own figure of bytes held")                     \
     X(reported_metadata_bytes, "a foreign allocator's own figure of its tables")

@@ -4,6 +4,7 @@
 #include "alloc/cpython.h"
 #include "alloc/layer_count.h"
 #include "alloc/layer_fault.h"
+#include "alloc/layer_trace.h"
 #include "alloc/mimalloc.h"
 #include "alloc/plugin.h"
 #include "alloc/preloaded.h"
@@ -31,6 +32,7 @@ const rh_allocator *const rh_allocators[] = {
 const rh_layer *const rh_layers[] = {
     &rh_count_layer,
     &rh_fault_layer,
+    &rh_trace_layer,
     NULL,
 };
 /* clang-format on */

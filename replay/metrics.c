@@ -147,6 +147,10 @@ add_counters(rh_metrics *metrics, const rh_memory_totals *totals)
     AT_END(arena_slots_reused)
     AT_END(pools_recycled)
     AT_END(pools_reclassed)
+    AT_END(traced_bytes)
+    AT_END(peak_traced_bytes)
+    AT_END(traced_blocks)
+    AT_END(trace_table_bytes)
 #undef AT_END
 }
 
