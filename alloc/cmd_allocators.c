@@ -63,6 +63,10 @@ print_allowed(const rh_key *key)
     char low[RH_SIZE_TEXT], high[RH_SIZE_TEXT];
     switch (key->kind) {
     case RH_KEY_SIZE:
+        if (key->max == UINT64_MAX) {
+            printf("%s or more", rh_size_exact(key->min, low, sizeof low));
+            return;
+        }
         printf("%s to %s%s", rh_size_exact(key->min, low, sizeof low),
                rh_size_exact(key->max, high, sizeof high),
                key->power_of_two ? ", a power of two" : "");

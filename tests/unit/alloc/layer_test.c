@@ -6,6 +6,8 @@
 #include <cmocka.h>
 // clang-format on
 
+#include <string.h>
+
 #include "alloc/heap.h"
 #include "alloc/layer_count.h"
 
@@ -114,6 +116,109 @@ fault_reaches_every_function(void **state)
     rh_heap_close(heap);
 }
 
+/* Which of `calls` calls for 10 bytes fail, the first of them the highest bit. */
+static uint64_t
+failures(const char *spec, int calls)
+{
+    rh_heap *heap = open_heap(spec);
+    uint64_t pattern = 0;
+    for (int i = 0; i < calls; i++) {
+        void *block = take(heap, PYMEM_DOMAIN_OBJ, 10);
+        pattern = pattern << 1 | !block;
+        give(heap, PYMEM_DOMAIN_OBJ, block);
+    }
+    rh_heap_close(heap);
+    return pattern;
+}
+
+static void
+fault_follows_its_rules(void **state)
+{
+    (void)state;
+    assert_int_equal(failures("bestfit+fault", 8), 0x80);
+    assert_int_equal(failures("bestfit+fault,every=3", 8), 0x24);
+    assert_int_equal(failures("bestfit+fault,every=1", 8), 0xFF);
+    assert_int_equal(failures("bestfit+fault,every=3,nth=4", 8), 0x34);
+    assert_int_equal(failures("bestfit+fault,odds=1", 8), 0xFF);
+    assert_int_equal(failures("bestfit+fault,from=10,nth=2", 8), 0x40);
+    assert_int_equal(failures("bestfit+fault,from=11,every=1", 8), 0);
+    assert_int_equal(failures("bestfit+fault,domain=obj,nth=2", 8), 0x40);
+    assert_int_equal(failures("bestfit+fault,domain=mem,every=1", 8), 0);
+}
+
+/* The dice fall the same every time, and elsewhere with another seed; about as often as said. */
+static void
+fault_by_chance_is_repeatable(void **state)
+{
+    (void)state;
+    uint64_t first = failures("bestfit+fault,odds=4", 64);
+    assert_true(first == failures("bestfit+fault,odds=4,seed=1", 64));
+    assert_true(first != failures("bestfit+fault,odds=4,seed=2", 64));
+    int failed = __builtin_popcountll(first);
+    assert_true(failed > 5 && failed < 32);
+}
+
+/* The size of a calloc is the product, which is large when it overflows. */
+static void
+fault_multiplies(void **state)
+{
+    (void)state;
+    rh_heap *heap = open_heap("bestfit+fault,from=1K,nth=3");
+    give(heap, PYMEM_DOMAIN_RAW, clear(heap, PYMEM_DOMAIN_RAW, 4, 256));
+    give(heap, PYMEM_DOMAIN_RAW, clear(heap, PYMEM_DOMAIN_RAW, 4, 255)); /* does not count */
+    assert_null(clear(heap, PYMEM_DOMAIN_RAW, SIZE_MAX, 2)); /* counts; the heap's own */
+    assert_null(rh_heap_aligned_alloc(heap, PYMEM_DOMAIN_RAW, 4096, 1024));
+    void *block = rh_heap_aligned_alloc(heap, PYMEM_DOMAIN_RAW, 4096, 1024);
+    assert_non_null(block);
+    give(heap, PYMEM_DOMAIN_RAW, block);
+    rh_heap_close(heap);
+}
+
+/* Looks for one figure. */
+typedef struct wanted_figure {
+    const char *name;
+    uint64_t value;
+    int found;
+} wanted_figure;
+
+static void
+find_figure(void *ctx, const char *name, uint64_t value)
+{
+    wanted_figure *wanted = ctx;
+    if (strcmp(name, wanted->name) == 0) {
+        wanted->value = value;
+        wanted->found++;
+    }
+}
+
+static uint64_t
+figure(rh_heap *heap, const char *name)
+{
+    wanted_figure wanted = {.name = name};
+    rh_heap_figures(heap, find_figure, &wanted);
+    assert_int_equal(wanted.found, 1);
+    return wanted.value;
+}
+
+/* Each layer tells its own, whichever lies outside. */
+static void
+figures_of_all_layers_are_told(void **state)
+{
+    (void)state;
+    static const char *const specs[] = {"malloc+count+fault,every=2", "malloc+fault,every=2+count"};
+    for (int outer_counts = 0; outer_counts < 2; outer_counts++) {
+        rh_heap *heap = open_heap(specs[outer_counts]);
+        for (int i = 0; i < 7; i++)
+            give(heap, PYMEM_DOMAIN_MEM, take(heap, PYMEM_DOMAIN_MEM, 1));
+        assert_int_equal(figure(heap, "fault_calls"), 7);
+        assert_int_equal(figure(heap, "fault_failures"), 3);
+        assert_int_equal(figure(heap, "count_mem_mallocs"), outer_counts ? 7 : 4);
+        assert_int_equal(figure(heap, "count_mem_failures"), outer_counts ? 3 : 0);
+        assert_int_equal(figure(heap, "count_obj_mallocs"), 0);
+        rh_heap_close(heap);
+    }
+}
+
 /* The counter outside sees the failure that the layer inside made. */
 static void
 layers_stack(void **state)
@@ -151,6 +256,10 @@ main(void)
         cmocka_unit_test(only_count_counts),
         cmocka_unit_test(fault_fails_once),
         cmocka_unit_test(fault_reaches_every_function),
+        cmocka_unit_test(fault_follows_its_rules),
+        cmocka_unit_test(fault_by_chance_is_repeatable),
+        cmocka_unit_test(fault_multiplies),
+        cmocka_unit_test(figures_of_all_layers_are_told),
         cmocka_unit_test(layers_stack),
         cmocka_unit_test(layers_pass_arenas_on),
     };
