@@ -9,6 +9,14 @@ def _target_name(spec):
 _PRELOADED = ["jemalloc", "tcmalloc", "scudo", "tbb", "preload"]
 _FOREIGN = ["cpython", "mimalloc"]
 
+def _tags(spec):
+    name = spec.split(",")[0].split("@")[0].split("+")[0]
+    if name in _PRELOADED:
+        return ["preload"]
+    if name in _FOREIGN:
+        return ["no-asan", "no-tsan"]
+    return []
+
 def contract_tests(specs, data = []):
     """Declares a test for each spec.
 
@@ -20,17 +28,41 @@ def contract_tests(specs, data = []):
       data: what those name.
     """
     for spec, traits in specs.items():
-        name = spec.split(",")[0].split("@")[0].split("+")[0]
-        tags = []
-        if name in _PRELOADED:
-            tags = ["preload"]
-        elif name in _FOREIGN:
-            tags = ["no-asan", "no-tsan"]
         native.sh_test(
             name = _target_name(spec),
             size = "medium",
             srcs = ["run_contract.sh"],
             args = ["$(location :contract)", "'" + spec + "'"] + traits,
             data = [":contract"] + data,
-            tags = tags,
+            tags = _tags(spec),
         )
+
+def layer_contract_tests(specs, pairs, data = []):
+    """Declares tests of every layer that there is over each spec, and of stacks of two.
+
+    Args:
+      specs: as in contract_tests.
+      pairs: those of them under every two layers in both orders, too.
+      data: as in contract_tests.
+    """
+    for spec, traits in specs.items():
+        for how in ["single", "pairs"] if spec in pairs else ["single"]:
+            native.sh_test(
+                name = _target_name(spec).replace("contract_", "layers_" + how + "_"),
+                size = "large",
+                timeout = "moderate",
+                srcs = ["run_layers.sh"],
+                args = ["$(location :contract)", "$(location //:reheap_program)", how, "'" + spec + "'"] + traits,
+                data = [
+                    ":contract",
+                    "//:reheap_program",
+                ] + data,
+                tags = _tags(spec),
+            )
+    native.sh_test(
+        name = "layers_over_every_allocator",
+        size = "small",
+        srcs = ["run_coverage.sh"],
+        args = ["$(location //:reheap_program)"] + ["'" + spec + "'" for spec in specs],
+        data = ["//:reheap_program"] + data,
+    )
