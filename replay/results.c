@@ -181,9 +181,37 @@ create_tables(rh_results *results, rh_error *error)
     return execute(results, sql, "create it", error);
 }
 
+/* What stands at `path` will be replaced: that is for results of before, not for somebody's other
+ * database. An empty file loses nothing. */
+static rh_status
+check_replaceable(const char *path, rh_error *error)
+{
+    enum { ID_OFFSET = 68, HEAD_BYTES = 72 }; /* of a database's first page */
+    static const char magic[16] = "SQLite format 3";
+    unsigned char head[HEAD_BYTES];
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return rh_fail_errno(error, RH_SYSTEM, errno, "%s: cannot read what it would replace",
+                             path);
+    ssize_t got = read(file, head, sizeof head);
+    close(file);
+    if (got < 0)
+        return rh_fail_errno(error, RH_SYSTEM, errno, "%s: cannot read what it would replace",
+                             path);
+    const unsigned char *id = head + ID_OFFSET;
+    bool ours = got == HEAD_BYTES && memcmp(head, magic, sizeof magic) == 0 &&
+                ((uint32_t)id[0] << 24 | (uint32_t)id[1] << 16 | (uint32_t)id[2] << 8 | id[3]) ==
+                    APPLICATION_ID;
+    if (got == 0 || ours)
+        return RH_OK;
+    return rh_fail(error, RH_USAGE,
+                   "%s: is there and no results file; it is not replaced: choose another name, or "
+                   "remove it first",
+                   path);
+}
+
 /* The file that `path` means, links followed; what stands there is replaced, so it has to be a
- * file.
- */
+ * file, and one of results. */
 static rh_status
 final_path(const char *path, char **final, rh_error *error)
 {
@@ -192,6 +220,9 @@ final_path(const char *path, char **final, rh_error *error)
     if (stat(path, &facts) == 0) {
         if (!S_ISREG(facts.st_mode))
             return rh_fail(error, RH_SYSTEM, "%s: is no regular file; results need one", path);
+        rh_status status = check_replaceable(path, error);
+        if (status != RH_OK)
+            return status;
         *final = realpath(path, NULL);
     }
     if (!*final)

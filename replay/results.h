@@ -65,9 +65,9 @@ typedef struct rh_run {
     size_t bucket_count;
 } rh_run;
 
-/* create: a new file, which takes the name `path` (replacing what was there) once a run is stored;
- * closed before that, it leaves nothing. NULL: in
- * memory, gone at close. open: for reading. RH_BAD_INPUT: not a results file;
+/* create: a new file, which takes the name `path` once a run is stored, replacing results that were
+ * there; closed before that, it leaves nothing. NULL: in memory, gone at close. RH_USAGE: something
+ * else is there, which is not replaced. open: for reading. RH_BAD_INPUT: not a results file. Both:
  * RH_SYSTEM: cannot be read or written. */
 rh_status rh_results_create(const char *path, rh_results **results, rh_error *error);
 rh_status rh_results_open(const char *path, rh_results **results, rh_error *error);

@@ -30,6 +30,19 @@ same "much is compared" True "$(json 'it["addresses_compared"] > 100000 and it["
 expect 0 'ns/event' "$REHEAP" replay program.rht --reps 1
 expect 0 'malloc.*complete' "$REHEAP" replay program.rht -a malloc -a bestfit --reps 1 --measure memory -o runs.db
 [ -s runs.db ] || problem "no results were written"
+# Results replace results, and nothing that somebody else keeps there.
+/usr/bin/python3 -c 'import sqlite3; d = sqlite3.connect("other.db"); d.execute("create table t(a)"); d.commit()'
+echo 'a letter to the bank' >letter
+ln -s letter link
+for kept in other.db letter link program.rht; do
+    before=$(cksum <"$kept")
+    refuses 2 'no results file; it is not replaced' "$REHEAP" replay program.rht -a bump --reps 1 --measure memory -o "$kept"
+    same "$kept is as it was" "$before" "$(cksum <"$kept")"
+    absent "$kept.unfinished"
+done
+: >empty.db
+expect 0 'bump' "$REHEAP" replay program.rht -a bump --reps 1 --measure memory -o empty.db
+expect 0 'malloc' "$REHEAP" replay program.rht -a malloc --reps 1 --measure memory -o empty.db
 expect 0 '' "$REHEAP" replay program.rht -a pymalloc -a malloc --reps 2 --touch pages --json
 same "schema of replay" reheap.replay/1 "$(json 'it["schema"]')"
 same "runs are allocators by repetitions" "[('malloc', 0), ('malloc', 1), ('pymalloc', 0), ('pymalloc', 1)]" \
