@@ -14,7 +14,8 @@
 #include "replay/experiment.h"
 #include "replay/provenance.h"
 
-#define WORDS_MOST 256
+#define WORDS_MOST    256
+#define PATIENCE_MOST 1000000
 
 typedef struct replay_options {
     const char *traces[WORDS_MOST], *specs[WORDS_MOST];
@@ -23,7 +24,7 @@ typedef struct replay_options {
     bool json;
 } replay_options;
 
-enum { KEY_REPS = 256, KEY_SEED, KEY_TOUCH, KEY_DOMAIN, KEY_MEASURE, KEY_SAMPLES };
+enum { KEY_REPS = 256, KEY_SEED, KEY_TOUCH, KEY_DOMAIN, KEY_MEASURE, KEY_SAMPLES, KEY_PATIENCE };
 
 static const struct argp_option known[] = {
     {"allocator", 'a', "SPEC", 0, "an allocator; may be given again (default: pymalloc and malloc)",
@@ -37,6 +38,8 @@ static const struct argp_option known[] = {
      "where a recording without domains goes: raw, mem or obj (default: obj)", 0},
     {"samples", KEY_SAMPLES, "N", 0, "memory samples a run (default: 1000)", 0},
     {"output", 'o', "RESULTS", 0, "keep the results in this file", 0},
+    {"patience", KEY_PATIENCE, "SECONDS", 0,
+     "a run that makes no progress for so long has failed (default: 120)", 0},
     {"json", 'j', NULL, 0, "print one JSON object instead of a table", 0},
     {0},
 };
@@ -131,6 +134,10 @@ parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_SAMPLES:
         experiment->samples = (unsigned)number(state, "--samples", argument, 1, 1000000);
+        return 0;
+    case KEY_PATIENCE:
+        experiment->patience_seconds =
+            (unsigned)number(state, "--patience", argument, 1, PATIENCE_MOST);
         return 0;
     case 'j':
         options->json = true;

@@ -37,7 +37,8 @@ typedef struct allocator_entry {
     const char *text;
     rh_spec spec;
     bool parsed;
-    char library[4096];
+    char preload[4096];
+    char *library;    /* the file that so= names, whole; "" for none */
     rh_status status; /* of finding the library */
     char reason[1024];
 } allocator_entry;
@@ -91,6 +92,18 @@ check_combination(const allocator_entry *candidate, rh_error *error)
     return status == RH_USAGE ? rh_fail(error, RH_USAGE, "%s", problem.message) : RH_OK;
 }
 
+/* Where the library lies that a spec names by its path, for the provenance; from malloc. */
+static char *
+named_library(const rh_spec *spec)
+{
+    const char *so = "";
+    bool path = rh_spec_text(&spec->base, "so", &so) && strchr(so, '/');
+    char *whole = path ? realpath(so, NULL) : NULL;
+    if (!whole && !(whole = strdup(path ? so : "")))
+        abort();
+    return whole;
+}
+
 static rh_status
 parse_candidate(const run_state *state, allocator_entry *candidate, rh_error *error)
 {
@@ -98,6 +111,7 @@ parse_candidate(const run_state *state, allocator_entry *candidate, rh_error *er
     if (status != RH_OK)
         return status;
     candidate->parsed = true;
+    candidate->library = named_library(&candidate->spec);
     if (strlen(candidate->text) + 64 > RH_CHANNEL_SPEC_MAX)
         return rh_fail(error, RH_USAGE, "%.40s...: the spec is too long", candidate->text);
     if (state->experiment->touch != RH_TOUCH_NONE && rh_spec_is_unbacked(&candidate->spec))
@@ -111,8 +125,8 @@ parse_candidate(const run_state *state, allocator_entry *candidate, rh_error *er
             "out, or --measure throughput,latency",
             candidate->text);
     rh_error library_error = {0};
-    candidate->status = rh_spec_library(&candidate->spec, candidate->library,
-                                        sizeof candidate->library, &library_error);
+    candidate->status = rh_spec_library(&candidate->spec, candidate->preload,
+                                        sizeof candidate->preload, &library_error);
     snprintf(candidate->reason, sizeof candidate->reason, "%s", library_error.message);
     if (candidate->status == RH_USAGE)
         return rh_fail(error, RH_USAGE, "%s", library_error.message);
@@ -310,8 +324,9 @@ store_run(run_state *state, const group_order *order, size_t which, const rh_mem
         note_failure(state, candidate, reason);
     else
         rh_metrics_fill(&metrics, member, &trace->scan, state->machine.ticks_per_ns);
-    char *provenance = rh_provenance(&state->machine, state->experiment, member, opened,
-                                     candidate->library, trace->hash, failed ? reason : NULL);
+    char *provenance =
+        rh_provenance(&state->machine, state->experiment, member, opened, candidate->library,
+                      candidate->preload, trace->hash, failed ? reason : NULL);
     rh_run run = {
         .trace = trace->id,
         .spec = candidate->text,
@@ -370,7 +385,7 @@ gather(run_state *state, const group_order *order, attempt_set *attempt, rh_erro
         attempt->candidate[attempt->count] = order->candidate[i];
         attempt->specs[attempt->count] =
             rh_pass_spec(candidate->text, &candidate->spec, order->pass);
-        attempt->libraries[attempt->count++] = candidate->library;
+        attempt->libraries[attempt->count++] = candidate->preload;
     }
     return RH_OK;
 }
@@ -477,8 +492,10 @@ static void
 release(run_state *state)
 {
     for (size_t i = 0; state->candidates && i < state->experiment->spec_count; i++)
-        if (state->candidates[i].parsed)
+        if (state->candidates[i].parsed) {
             rh_spec_release(&state->candidates[i].spec);
+            free(state->candidates[i].library);
+        }
     free(state->candidates);
     free(state->traces);
     free(state->orders);

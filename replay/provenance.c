@@ -42,7 +42,8 @@ set_text(json_t *object, const char *name, const char *text)
 
 char *
 rh_provenance(const rh_machine *machine, const rh_experiment *experiment, const rh_member *member,
-              const char *opened, const char *library, const char *trace_hash, const char *reason)
+              const char *opened, const char *library, const char *preload, const char *trace_hash,
+              const char *reason)
 {
     json_t *object = json_object();
     set_text(object, "processor", machine->processor);
@@ -57,7 +58,8 @@ rh_provenance(const rh_machine *machine, const rh_experiment *experiment, const 
     set_text(object, "domain", rh_domain_names[experiment->domain]);
     set_text(object, "trace_hash", trace_hash);
     set_text(object, "opened", opened);
-    set_text(object, "preload", library);
+    set_text(object, "library", library);
+    set_text(object, "preload", preload);
     json_object_set_new(object, "pinned", json_boolean(member && member->pinned));
     if (reason)
         set_text(object, "reason", reason);

@@ -14,11 +14,12 @@ typedef struct rh_machine {
 
 void rh_machine_read(rh_machine *machine);
 
-/* A JSON object from malloc. `opened`: the spec as the run's process opened it; `library`: what was
+/* A JSON object from malloc. `opened`: the spec as the run's process opened it; `library`: the file
+ * that has the allocator, "" when it is no file of its own or of no path; `preload`: what was
  * preloaded, "" for nothing; `reason`: why it failed, NULL when it did not. */
 char *rh_provenance(const rh_machine *machine, const rh_experiment *experiment,
                     const rh_member *member, const char *opened, const char *library,
-                    const char *trace_hash, const char *reason);
+                    const char *preload, const char *trace_hash, const char *reason);
 
 extern const char *const rh_touch_names[];  /* by rh_touch; ends with NULL */
 extern const char *const rh_domain_names[]; /* by PyMemAllocatorDomain; ends with NULL */
