@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/oracle/fatal_cases.h"
 #include "tests/oracle/scripts.h"
 #include "tests/oracle/session.h"
 
@@ -20,9 +21,21 @@ find_script(const char *name)
     return NULL;
 }
 
+static int
+run_fatal_case(const char *library, const char *number)
+{
+    struct fatal_case fatal;
+    if (!fatal_case_get(strtoull(number, NULL, 10), &fatal) || !session_open(&session, library, 1))
+        return USAGE;
+    fatal_case_run(&fatal, &session);
+    return 0;
+}
+
 int
 main(int argc, char **argv)
 {
+    if (argc == 4 && strcmp(argv[2], "fatal") == 0)
+        return run_fatal_case(argv[1], argv[3]);
     const struct script *script = argc == 4 || argc == 5 ? find_script(argv[2]) : NULL;
     if (!script) {
         fprintf(stderr, "usage: %s LIBRARY SCRIPT SEED [OPERATIONS]; scripts:", argv[0]);
