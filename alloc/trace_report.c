@@ -4,7 +4,7 @@
 
 #include "base/size.h"
 
-enum { ROWS = 20, NAME_CHARACTERS = 512 };
+enum { ROWS = 20, NAME_CHARACTERS = 512, ORIGIN_FRAMES = 64 };
 
 static void
 write_counted(FILE *out, uint64_t count, int width)
@@ -132,4 +132,20 @@ rh_trace_report_write(rh_tracer *tracer, FILE *out)
             write_section(&snapshot, RH_BY_LINE, out);
     }
     rh_trace_snapshot_release(&snapshot);
+}
+
+bool
+rh_trace_report_origin(rh_tracer *tracer, unsigned domain, uintptr_t address, const char *heading,
+                       FILE *out)
+{
+    rh_frame frames[ORIGIN_FRAMES];
+    size_t total;
+    size_t known = rh_tracer_get_traceback(tracer, domain, address, frames, ORIGIN_FRAMES, &total);
+    if (known == 0)
+        return false;
+    rh_traceback origin = {known < ORIGIN_FRAMES ? (uint32_t)known : ORIGIN_FRAMES, (uint32_t)total,
+                           frames};
+    fputs(heading, out);
+    rh_trace_report_traceback(&origin, tracer->provider, out);
+    return true;
 }

@@ -19,4 +19,9 @@ void rh_trace_report_groups(const rh_trace_groups *groups, const rh_trace_snapsh
 void rh_trace_report_traceback(const rh_traceback *traceback, const rh_frame_provider *provider,
                                FILE *out);
 
+/* For a report on a block: `heading`, then its traceback, at most 64 frames of it. Allocates
+ * nothing. False, writing nothing, when the block is not known. */
+bool rh_trace_report_origin(rh_tracer *tracer, unsigned domain, uintptr_t address,
+                            const char *heading, FILE *out);
+
 #endif
