@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# libpymem.so offers what pymem.h declares and functions of ours that begin with rh_pymem_, and nothing else: not malloc,
+# libpymem.so offers what its headers declare, documented names and ours, and nothing else: not malloc,
 # not a helper. What it needs of others it does not define: no name of Python's is left open.
 # usage: symbols_test.sh LIBRARY HEADER...
 set -u
 library=$1
 shift
-declared=$(cat "$@" | grep -oE '\b(_?Py[A-Za-z]+_[A-Za-z]+|rh_pymem_[a-z_]+)\(' | tr -d '(' | sort -u)
-offered=$(nm -D --defined-only "$library" | awk '{print $3}' | sort -u)
+declared=$(cat "$@" | grep -oE '\b(_?Py[A-Za-z]+_[A-Za-z]+|rh_[a-z_]+)\(' | tr -d '(' | sort -u)
+offered=$(nm -D --defined-only --extern-only "$library" | awk '{print $3}' | sort -u)
 open=$(nm -D --undefined-only "$library" | awk '{print $2}' | grep -E '^_?Py|^rh_')
 failed=0
 undeclared=$(comm -13 <(echo "$declared") <(echo "$offered"))
