@@ -360,7 +360,9 @@ rh_bestfit_realloc(rh_bestfit *space, void *block, size_t size)
 size_t
 rh_bestfit_usable_size(const rh_bestfit *space, const void *block)
 {
-    return rh_range_size(record(space, find_block(space, block)));
+    rh_range_number number =
+        rh_range_table_find(&space->blocks, &space->ranges, (uintptr_t)block - space->base);
+    return number ? rh_range_size(record(space, number)) : 0;
 }
 
 void

@@ -29,6 +29,7 @@ void rh_bestfit_close(rh_bestfit *space);
 void *rh_bestfit_malloc(rh_bestfit *space, size_t alignment, size_t size, bool zero);
 void *rh_bestfit_realloc(rh_bestfit *space, void *block, size_t size);
 void rh_bestfit_free(rh_bestfit *space, void *block);
+/* 0 for an address at which no block begins. */
 size_t rh_bestfit_usable_size(const rh_bestfit *space, const void *block);
 
 /* Adds this space's part to every counter of the waterfall, live_blocks and mapped_bytes, which the

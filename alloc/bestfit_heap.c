@@ -119,6 +119,7 @@ open_bestfit(const rh_spec_part *part, rh_heap **heap, rh_error *error)
     bestfit->heap.operations = &operations;
     bestfit->heap.mapped_bytes = rh_bestfit_mapped(bestfit->space);
     bestfit->heap.natural_alignment = ALIGNMENT;
+    bestfit->heap.contents = source == SOURCE_VIRTUAL ? RH_CONTENTS_NONE : RH_CONTENTS_KEPT;
     for (int i = 0; i < RH_DOMAINS; i++)
         bestfit->heap.domain[i] = (PyMemAllocatorEx){bestfit->space, bestfit_malloc, bestfit_calloc,
                                                      bestfit_realloc, bestfit_free};

@@ -196,6 +196,7 @@ open_bump(const rh_spec_part *part, rh_heap **heap, rh_error *error)
     bump->heap.operations = &operations;
     bump->heap.mapped_bytes = &bump->mapped_bytes;
     bump->heap.natural_alignment = ALIGNMENT;
+    bump->heap.contents = RH_CONTENTS_LOST;
     for (int i = 0; i < RH_DOMAINS; i++)
         bump->heap.domain[i] =
             (PyMemAllocatorEx){bump, bump_malloc, bump_calloc, bump_realloc, bump_free};

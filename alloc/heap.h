@@ -57,6 +57,13 @@ typedef struct rh_heap_operations {
     void (*close)(rh_heap *);
 } rh_heap_operations;
 
+/* Whether what is written into a block can be read back. */
+typedef enum rh_contents {
+    RH_CONTENTS_KEPT,
+    RH_CONTENTS_NONE, /* addresses are numbers, nothing may be touched */
+    RH_CONTENTS_LOST  /* blocks overlap */
+} rh_contents;
+
 /* The part of a heap that callers use without a call between; an allocator's own state follows it.
  */
 struct rh_heap {
@@ -65,6 +72,8 @@ struct rh_heap {
     const uint64_t
         *mapped_bytes; /* always current, so that a peak is exact; NULL when the heap cannot tell */
     size_t natural_alignment; /* every block has at least this alignment; a power of two */
+    rh_contents contents;
+    bool raw_uncounted; /* blocks that RAW serves are in no counter and no walk */
 };
 
 /* Opens the heap that `spec` names. Fails with RH_USAGE (a bad spec: the message names the bad part

@@ -254,6 +254,8 @@ open_with(const rh_pymalloc_config *config, const rh_pymalloc_geometry *geometry
     pymalloc->heap.mapped_bytes = &pymalloc->mapped_bytes;
     pymalloc->heap.natural_alignment =
         geometry->alignment < SPACE_ALIGNMENT ? geometry->alignment : SPACE_ALIGNMENT;
+    pymalloc->heap.contents = pymalloc->is_virtual ? RH_CONTENTS_NONE : RH_CONTENTS_KEPT;
+    pymalloc->heap.raw_uncounted = !pymalloc->space;
     *heap = &pymalloc->heap;
     return RH_OK;
 }

@@ -271,5 +271,7 @@ rh_pymalloc_usable_size(rh_pymalloc *pymalloc, PyMemAllocatorDomain domain, cons
         return rh_pool_bin(pool)->block_bytes;
     if (pymalloc->space)
         return rh_bestfit_usable_size(pymalloc->space, block);
+    if (domain != PYMEM_DOMAIN_RAW && pymalloc->raw != &pymalloc->heap.domain[PYMEM_DOMAIN_RAW])
+        return 0; /* somebody else's, who may have given out another address */
     return malloc_usable_size((void *)(uintptr_t)block);
 }

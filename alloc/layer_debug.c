@@ -1,0 +1,461 @@
+/* Blocks with an alignment of their own come from the heap's aligned call and lie as far behind
+ * their start as the alignment says; a table knows which those are. Where the heap passes on to RAW
+ * what pools do not serve, it is RAW that gives and takes them: its MEM and OBJ would hand them,
+ * bare, to the RAW hook, which expects a decoration. */
+#include "alloc/layer_debug.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "alloc/layer.h"
+#include "alloc/lead_table.h"
+
+typedef struct debug_heap debug_heap;
+
+/* The context of a domain's functions: they are the hook's own with a look for aligned blocks. */
+typedef struct debug_domain {
+    rh_debug_hook hook; /* first */
+    PyMemAllocatorEx plain;
+    debug_heap *owner;
+} debug_domain;
+
+struct debug_heap {
+    rh_layer_heap layer;
+    rh_debug_settings settings;
+    debug_domain domain[RH_DOMAINS];
+    /* Aligned blocks. Heaps that threads share are used by several at once. */
+    pthread_mutex_t lock;
+    rh_lead_table aligned;
+    atomic_size_t aligned_count;
+    uint64_t aligned_extra; /* their bytes before RH_DEBUG_LEAD */
+};
+
+static debug_heap *
+of(rh_heap *heap)
+{
+    return (debug_heap *)heap;
+}
+
+/* ---- aligned blocks ---- */
+
+/* Who gives and takes the aligned blocks of a domain. */
+static PyMemAllocatorDomain
+aligned_domain(const debug_heap *debug, PyMemAllocatorDomain domain)
+{
+    return debug->layer.inner->operations->set_raw ? PYMEM_DOMAIN_RAW : domain;
+}
+
+static size_t
+find_lead(debug_heap *debug, const void *p)
+{
+    if (atomic_load_explicit(&debug->aligned_count, memory_order_relaxed) == 0)
+        return 0;
+    pthread_mutex_lock(&debug->lock);
+    size_t lead = rh_lead_table_find(&debug->aligned, (uintptr_t)p);
+    pthread_mutex_unlock(&debug->lock);
+    return lead;
+}
+
+static bool
+add_lead(debug_heap *debug, const void *p, size_t lead)
+{
+    pthread_mutex_lock(&debug->lock);
+    bool added = rh_lead_table_reserve(&debug->aligned);
+    if (added) {
+        rh_lead_table_add(&debug->aligned, (uintptr_t)p, lead);
+        debug->aligned_extra += lead - RH_DEBUG_LEAD;
+        atomic_fetch_add(&debug->aligned_count, 1);
+    }
+    pthread_mutex_unlock(&debug->lock);
+    return added;
+}
+
+static void
+remove_lead(debug_heap *debug, const void *p, size_t lead)
+{
+    pthread_mutex_lock(&debug->lock);
+    rh_lead_table_remove(&debug->aligned, (uintptr_t)p);
+    debug->aligned_extra -= lead - RH_DEBUG_LEAD;
+    atomic_fetch_sub(&debug->aligned_count, 1);
+    pthread_mutex_unlock(&debug->lock);
+}
+
+static rh_debug_led
+led_of(const debug_domain *domain, size_t lead)
+{
+    const debug_heap *debug = domain->owner;
+    PyMemAllocatorDomain which = (PyMemAllocatorDomain)(domain - debug->domain);
+    return (rh_debug_led){debug->layer.inner->domain[aligned_domain(debug, which)], lead};
+}
+
+/* The place is reserved before the block is taken, so that nothing has to be undone. */
+static void *
+debug_aligned_alloc(rh_heap *heap, PyMemAllocatorDomain domain, size_t alignment, size_t size)
+{
+    debug_heap *debug = of(heap);
+    rh_heap *inner = debug->layer.inner;
+    PyMemAllocatorDomain from = aligned_domain(debug, domain);
+    size_t bytes = rh_debug_led_bytes(&debug->settings, alignment, size);
+    void *block = bytes ? rh_heap_aligned_alloc(inner, from, alignment, bytes) : NULL;
+    if (!block)
+        return NULL;
+    if (!add_lead(debug, (char *)block + alignment, alignment)) {
+        inner->domain[from].free(inner->domain[from].ctx, block);
+        return NULL;
+    }
+    return rh_debug_dress(&debug->domain[domain].hook, block, alignment, size);
+}
+
+static void *
+realloc_aligned(debug_domain *domain, void *p, size_t lead, size_t size)
+{
+    debug_heap *debug = domain->owner;
+    rh_debug_led led = led_of(domain, lead);
+    void *moved = rh_debug_realloc_led(&domain->hook, &led, p, size);
+    if (moved && moved != p) {
+        remove_lead(debug, p, lead);
+        add_lead(debug, moved, lead); /* into the place that has just been left */
+    }
+    return moved;
+}
+
+/* ---- the four functions ---- */
+
+static void *
+debug_malloc(void *ctx, size_t size)
+{
+    debug_domain *domain = ctx;
+    return domain->plain.malloc(&domain->hook, size);
+}
+
+static void *
+debug_calloc(void *ctx, size_t count, size_t element)
+{
+    debug_domain *domain = ctx;
+    return domain->plain.calloc(&domain->hook, count, element);
+}
+
+static void *
+debug_realloc(void *ctx, void *p, size_t size)
+{
+    debug_domain *domain = ctx;
+    size_t lead = find_lead(domain->owner, p);
+    return lead ? realloc_aligned(domain, p, lead, size)
+                : domain->plain.realloc(&domain->hook, p, size);
+}
+
+static void
+debug_free(void *ctx, void *p)
+{
+    debug_domain *domain = ctx;
+    size_t lead = find_lead(domain->owner, p);
+    if (!lead) {
+        domain->plain.free(&domain->hook, p);
+        return;
+    }
+    rh_debug_led led = led_of(domain, lead);
+    remove_lead(domain->owner, p, lead);
+    rh_debug_free_led(&domain->hook, &led, p);
+}
+
+/* ---- what the heap says of itself ---- */
+
+/* Where nothing can be read, from what the heap below gave: by the domain, or, for a block that
+ * carries two decorations, by RAW. */
+static size_t
+unbacked_usable_size(debug_heap *debug, PyMemAllocatorDomain domain, const char *p)
+{
+    rh_heap *inner = debug->layer.inner;
+    size_t overhead = rh_debug_overhead(&debug->settings), lead = find_lead(debug, p);
+    if (lead) {
+        size_t given = rh_heap_usable_size(inner, aligned_domain(debug, domain), p - lead);
+        return given ? given - lead - (overhead - RH_DEBUG_LEAD) : 0;
+    }
+    const char *block = p - RH_DEBUG_LEAD;
+    size_t given = rh_heap_usable_size(inner, domain, block);
+    if (given)
+        return given - overhead;
+    given = rh_heap_usable_size(inner, PYMEM_DOMAIN_RAW, block - RH_DEBUG_LEAD);
+    return given ? given - 2 * overhead : 0;
+}
+
+static size_t
+debug_usable_size(rh_heap *heap, PyMemAllocatorDomain domain, const void *p)
+{
+    debug_heap *debug = of(heap);
+    return debug->settings.unbacked ? unbacked_usable_size(debug, domain, p)
+                                    : rh_debug_requested(p);
+}
+
+static uint64_t
+live(const debug_heap *debug, PyMemAllocatorDomain domain)
+{
+    return rh_debug_live(&debug->domain[domain].hook);
+}
+
+/* Bytes of the decorations that lie in the memory which the heap below counts. */
+static uint64_t
+decoration_bytes(const debug_heap *debug, const rh_counters *counters)
+{
+    uint64_t overhead = rh_debug_overhead(&debug->settings);
+    if (debug->layer.inner->raw_uncounted && counters->live_blocks != RH_UNKNOWN)
+        return counters->live_blocks * overhead; /* in pools: one each */
+    uint64_t blocks = 0;
+    for (int i = 0; i < RH_DOMAINS; i++)
+        blocks += live(debug, (PyMemAllocatorDomain)i);
+    return blocks * overhead + debug->aligned_extra;
+}
+
+static void
+debug_snapshot(rh_heap *heap, rh_counters *counters)
+{
+    const debug_heap *debug = of(heap);
+    rh_heap_snapshot(debug->layer.inner, counters);
+    uint64_t bytes = decoration_bytes(debug, counters);
+    if (counters->block_bytes != RH_UNKNOWN) {
+        if (bytes > counters->block_bytes) /* a heap that does not count what it gave */
+            return;
+        counters->block_bytes -= bytes;
+    }
+    counters->header_bytes =
+        bytes + (counters->header_bytes == RH_UNKNOWN ? 0 : counters->header_bytes);
+}
+
+/* ---- the check ---- */
+
+typedef struct pad_check {
+    debug_heap *debug;
+    bool in_page;
+    uint64_t sound[RH_DOMAINS];
+    uintptr_t suspect; /* 0: none */
+    const char *reason;
+} pad_check;
+
+static int
+domain_of_letter(unsigned char letter)
+{
+    switch (letter) {
+    case 'r':
+        return PYMEM_DOMAIN_RAW;
+    case 'm':
+        return PYMEM_DOMAIN_MEM;
+    case 'o':
+        return PYMEM_DOMAIN_OBJ;
+    default:
+        return -1;
+    }
+}
+
+/* Whether a sound decoration is around p; `room` bytes from p on are the block's. */
+static const char *
+inspect(pad_check *check, const unsigned char *p, size_t room)
+{
+    int domain = domain_of_letter(p[-(ptrdiff_t)RH_DEBUG_WORD]);
+    if (domain < 0)
+        return "bad ID";
+    const char *wrong = rh_debug_inspect(&check->debug->domain[domain].hook, p, room);
+    if (!wrong)
+        check->sound[domain]++;
+    return wrong;
+}
+
+/* What a sound decoration encloses may begin with another that fits into it exactly: that of an
+ * object which was passed on to RAW, or of hooks over these. */
+static void
+inspect_within(pad_check *check, const unsigned char *p)
+{
+    size_t overhead = rh_debug_overhead(&check->debug->settings), room = rh_debug_requested(p);
+    while (room >= overhead) {
+        p += RH_DEBUG_LEAD;
+        if (rh_debug_requested(p) != room - overhead || inspect(check, p, room - RH_DEBUG_LEAD))
+            return;
+        room -= overhead;
+    }
+}
+
+/* A block of the heap below. One that is bare has been freed into a layer between, or is aligned
+ * and has its decoration further on. */
+static void
+inspect_block(pad_check *check, const unsigned char *block, size_t bytes)
+{
+    const rh_debug_settings *settings = &check->debug->settings;
+    if (bytes < rh_debug_overhead(settings))
+        return;
+    const unsigned char *p = block + RH_DEBUG_LEAD;
+    unsigned char letter = p[-(ptrdiff_t)RH_DEBUG_WORD];
+    const char *wrong = inspect(check, p, bytes - RH_DEBUG_LEAD);
+    bool bare = letter == settings->fill.dead || letter == settings->fill.forbidden;
+    if (!wrong) {
+        inspect_within(check, p);
+    } else if (!bare && !check->suspect) {
+        check->suspect = (uintptr_t)p;
+        check->reason = wrong;
+    }
+}
+
+static bool
+visit(void *ctx, const rh_region *region)
+{
+    pad_check *check = ctx;
+    if (region->kind != RH_REGION_BLOCK)
+        check->in_page = region->kind == RH_REGION_PAGE;
+    else if (region->used && (check->in_page || !check->debug->layer.inner->raw_uncounted))
+        inspect_block(check, (const unsigned char *)region->address, region->size_bytes);
+    return true;
+}
+
+static void
+inspect_aligned(pad_check *check)
+{
+    const rh_lead_table *table = &check->debug->aligned;
+    for (size_t i = 0; i < table->capacity; i++) {
+        const rh_lead *entry = &table->entries[i];
+        if (!entry->address)
+            continue;
+        const char *wrong = inspect(check, (const unsigned char *)entry->address, SIZE_MAX / 2);
+        if (wrong && !check->suspect) {
+            check->suspect = entry->address;
+            check->reason = wrong;
+        }
+    }
+}
+
+static rh_status
+fail_with_suspect(const pad_check *check, rh_error *error)
+{
+    return rh_fail(error, RH_DIFFERENT, "debug: block at 0x%" PRIxPTR ": %s", check->suspect,
+                   check->reason);
+}
+
+/* A heap below that counts all its blocks shows all of them: as many sound ones as are live. Of one
+ * that does not, each that it shows must be sound. */
+static rh_status
+judge(const pad_check *check, rh_error *error)
+{
+    if (check->debug->layer.inner->raw_uncounted)
+        return check->suspect ? fail_with_suspect(check, error) : RH_OK;
+    for (int i = 0; i < RH_DOMAINS; i++) {
+        uint64_t expected = live(check->debug, (PyMemAllocatorDomain)i);
+        if (check->sound[i] >= expected)
+            continue;
+        if (check->suspect)
+            return fail_with_suspect(check, error);
+        return rh_fail(error, RH_DIFFERENT,
+                       "debug: %" PRIu64 " blocks of API '%c' are in use, only %" PRIu64
+                       " have what belongs around them",
+                       expected, "rmo"[i], check -> sound[i]);
+    }
+    return RH_OK;
+}
+
+static rh_status
+debug_check(rh_heap *heap, rh_error *error)
+{
+    debug_heap *debug = of(heap);
+    rh_status status = rh_heap_check(debug->layer.inner, error);
+    if (status != RH_OK || debug->settings.unbacked)
+        return status;
+    pad_check check = {.debug = debug};
+    if (!rh_heap_walk(debug->layer.inner, visit, &check))
+        return RH_OK; /* it does not show its blocks */
+    inspect_aligned(&check);
+    return judge(&check, error);
+}
+
+/* ---- opening ---- */
+
+static void
+debug_close(rh_heap *heap)
+{
+    debug_heap *debug = of(heap);
+    rh_heap_close(debug->layer.inner);
+    rh_lead_table_release(&debug->aligned);
+    pthread_mutex_destroy(&debug->lock);
+    free(debug);
+}
+
+enum { FILL_NEW, FILL_OLD };
+
+static const rh_key keys[] = {
+    {.name = "serial",
+     .kind = RH_KEY_CHOICE,
+     .choices = "off|on",
+     .standard = "off",
+     .help = "a number behind each block: the call that made it"},
+    {.name = "fill",
+     .kind = RH_KEY_CHOICE,
+     .choices = "new|old",
+     .standard = "new",
+     .help = "bytes of clean, dead and forbidden memory: CD DD FD, until CPython 3.7 CB DB FB"},
+    {.name = NULL},
+};
+
+static void
+set_operations(debug_heap *debug)
+{
+    rh_heap_operations *operations = &debug->layer.operations;
+    if (debug->layer.inner->operations->aligned_alloc)
+        operations->aligned_alloc = debug_aligned_alloc;
+    operations->usable_size = debug_usable_size;
+    operations->snapshot = debug_snapshot;
+    operations->check = debug_check;
+    operations->close = debug_close;
+}
+
+static void
+set_domains(debug_heap *debug)
+{
+    static const PyMemAllocatorEx functions = {NULL, debug_malloc, debug_calloc, debug_realloc,
+                                               debug_free};
+    for (int i = 0; i < RH_DOMAINS; i++) {
+        debug_domain *domain = &debug->domain[i];
+        rh_debug_hook_init(&domain->hook, (PyMemAllocatorDomain)i, &debug->layer.inner->domain[i],
+                           &debug->settings);
+        domain->plain = rh_debug_hook_functions(&domain->hook);
+        domain->owner = debug;
+        debug->layer.heap.domain[i] = functions;
+        debug->layer.heap.domain[i].ctx = domain;
+    }
+    rh_heap_set_raw(debug->layer.inner, &debug->layer.heap.domain[PYMEM_DOMAIN_RAW]);
+}
+
+static rh_status
+wrap_debug(const rh_spec_part *part, rh_heap *inner, rh_heap **heap, rh_error *error)
+{
+    if (inner->contents == RH_CONTENTS_LOST)
+        return rh_fail(error, RH_USAGE,
+                       "+debug cannot stand on an allocator whose blocks overlap: what it writes "
+                       "around them does not last");
+    debug_heap *debug = calloc(1, sizeof *debug);
+    if (!debug)
+        return rh_fail(error, RH_SYSTEM, "out of memory");
+    uint64_t serial = 0, fill = FILL_NEW;
+    rh_spec_number(part, "serial", &serial);
+    rh_spec_number(part, "fill", &fill);
+    debug->settings.serial = serial != 0;
+    debug->settings.fill = fill == FILL_OLD ? rh_debug_fill_old : rh_debug_fill_new;
+    debug->settings.unbacked = inner->contents == RH_CONTENTS_NONE;
+    static const PyMemAllocatorEx none = {NULL, NULL, NULL, NULL, NULL};
+    rh_layer_init(&debug->layer, inner, &none);
+    pthread_mutex_init(&debug->lock, NULL);
+    set_operations(debug);
+    set_domains(debug);
+    if (debug->layer.heap.natural_alignment > RH_DEBUG_LEAD)
+        debug->layer.heap.natural_alignment = RH_DEBUG_LEAD;
+    *heap = &debug->layer.heap;
+    return RH_OK;
+}
+
+rh_debug_settings *
+rh_debug_layer_settings(rh_heap *heap)
+{
+    return heap->operations->check == debug_check ? &of(heap)->settings : NULL;
+}
+
+const rh_layer rh_debug_layer = {
+    .name = "debug",
+    .summary = "CPython's debug hooks: guards every block, reports damage and ends the process",
+    .keys = keys,
+    .wrap = wrap_debug,
+};

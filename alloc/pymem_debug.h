@@ -1,0 +1,32 @@
+/* The debug hooks of the process: what an embedding program may tell them.
+ *
+ * PyMem_SetupDebugHooks itself is in pymem.h. These may be called at any time, by one thread while
+ * no other allocates. */
+#ifndef REHEAP_ALLOC_PYMEM_DEBUG_H
+#define REHEAP_ALLOC_PYMEM_DEBUG_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "alloc/debug_hooks.h"
+#include "alloc/pymem.h"
+
+/* The lock rule of MEM and OBJ: `may_call` says whether the calling thread holds what it has to
+ * hold. Where it does not, the hooks print `message` and end the process. NULL for `may_call`:
+ * every thread may, as before an interpreter is initialised. NULL for `message`: the words of an
+ * interpreter with one lock; rh_pymem_no_thread_state are those of one without. */
+void rh_pymem_set_lock_check(bool (*may_call)(void *ctx), void *ctx, const char *message);
+extern const char rh_pymem_no_thread_state[];
+
+/* Who prints where a block was allocated; see rh_debug_settings. NULL: nobody traces. */
+void rh_pymem_set_traceback(rh_debug_traced (*print)(void *ctx, const void *p, const char *heading,
+                                                     FILE *out),
+                            void *ctx);
+
+/* What a report says of the interpreter: "unknown" (NULL), "initialized", … */
+void rh_pymem_set_runtime_state(const char *(*state)(void *ctx), void *ctx);
+
+/* The allocator that debug hooks of the process lie over; NULL when `allocator` is none of them. */
+const PyMemAllocatorEx *rh_pymem_under_debug_hooks(const PyMemAllocatorEx *allocator);
+
+#endif
