@@ -63,8 +63,8 @@ typedef enum rh_debug_traced {
 typedef struct rh_debug_settings {
     rh_debug_fill fill;
     bool serial;   /* number the calls that made blocks, and keep the number behind each */
-    bool unbacked; /* addresses are numbers: only sizes and addresses are transformed, nothing is
-                      written, read or checked */
+    bool unbacked; /* nothing that is written lasts, or nothing may be written: only sizes and
+                      addresses are transformed */
     /* The lock rule: whether the calling thread may call MEM and OBJ now. NULL: every thread may.
      * The message is printed where it may not; NULL: that of interpreters with a lock. */
     bool (*may_call)(void *ctx);

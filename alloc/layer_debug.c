@@ -11,6 +11,8 @@
 #include "alloc/layer.h"
 #include "alloc/lead_table.h"
 
+#define HEADER_MOST 64 /* before a block, in a heap that shows its headers with its blocks */
+
 typedef struct debug_heap debug_heap;
 
 /* The context of a domain's functions: they are the hook's own with a look for aligned blocks. */
@@ -227,6 +229,8 @@ debug_snapshot(rh_heap *heap, rh_counters *counters)
 typedef struct pad_check {
     debug_heap *debug;
     bool in_page;
+    size_t offset;  /* from where the walk has a block to what the heap below gave out */
+    uint64_t shown; /* blocks in use */
     uint64_t sound[RH_DOMAINS];
     uintptr_t suspect; /* 0: none */
     const char *reason;
@@ -280,11 +284,12 @@ static void
 inspect_block(pad_check *check, const unsigned char *block, size_t bytes)
 {
     const rh_debug_settings *settings = &check->debug->settings;
-    if (bytes < rh_debug_overhead(settings))
+    if (bytes < check->offset + rh_debug_overhead(settings))
         return;
-    const unsigned char *p = block + RH_DEBUG_LEAD;
+    size_t lead = check->offset + RH_DEBUG_LEAD;
+    const unsigned char *p = block + lead;
     unsigned char letter = p[-(ptrdiff_t)RH_DEBUG_WORD];
-    const char *wrong = inspect(check, p, bytes - RH_DEBUG_LEAD);
+    const char *wrong = inspect(check, p, bytes - lead);
     bool bare = letter == settings->fill.dead || letter == settings->fill.forbidden;
     if (!wrong) {
         inspect_within(check, p);
@@ -294,14 +299,44 @@ inspect_block(pad_check *check, const unsigned char *block, size_t bytes)
     }
 }
 
+/* Whether a block that a walk shows has a decoration to be inspected. */
+static bool
+is_of_interest(pad_check *check, const rh_region *region)
+{
+    if (region->kind != RH_REGION_BLOCK)
+        check->in_page = region->kind == RH_REGION_PAGE;
+    return region->kind == RH_REGION_BLOCK && region->used &&
+           (check->in_page || !check->debug->layer.inner->raw_uncounted);
+}
+
 static bool
 visit(void *ctx, const rh_region *region)
 {
     pad_check *check = ctx;
-    if (region->kind != RH_REGION_BLOCK)
-        check->in_page = region->kind == RH_REGION_PAGE;
-    else if (region->used && (check->in_page || !check->debug->layer.inner->raw_uncounted))
+    if (is_of_interest(check, region)) {
+        check->shown++;
         inspect_block(check, (const unsigned char *)region->address, region->size_bytes);
+    }
+    return true;
+}
+
+/* Some heaps show a block with the header of their own that lies before what they gave out. Ends
+ * the walk at the first block whose decoration is found behind such a header. */
+static bool
+visit_to_calibrate(void *ctx, const rh_region *region)
+{
+    pad_check *check = ctx;
+    if (!is_of_interest(check, region))
+        return true;
+    size_t overhead = rh_debug_overhead(&check->debug->settings);
+    for (size_t offset = 0; offset <= HEADER_MOST; offset += RH_DEBUG_WORD) {
+        const unsigned char *p = (const unsigned char *)region->address + offset + RH_DEBUG_LEAD;
+        if (region->size_bytes >= offset + overhead &&
+            !inspect(check, p, region->size_bytes - offset - RH_DEBUG_LEAD)) {
+            check->offset = offset;
+            return false;
+        }
+    }
     return true;
 }
 
@@ -328,13 +363,11 @@ fail_with_suspect(const pad_check *check, rh_error *error)
                    check->reason);
 }
 
-/* A heap below that counts all its blocks shows all of them: as many sound ones as are live. Of one
- * that does not, each that it shows must be sound. */
+/* Where all blocks are shown, as many must be sound as are in use: damage that makes one look like
+ * something else is found as well. */
 static rh_status
-judge(const pad_check *check, rh_error *error)
+compare_counts(const pad_check *check, rh_error *error)
 {
-    if (check->debug->layer.inner->raw_uncounted)
-        return check->suspect ? fail_with_suspect(check, error) : RH_OK;
     for (int i = 0; i < RH_DOMAINS; i++) {
         uint64_t expected = live(check->debug, (PyMemAllocatorDomain)i);
         if (check->sound[i] >= expected)
@@ -350,13 +383,26 @@ judge(const pad_check *check, rh_error *error)
 }
 
 static rh_status
+judge(const pad_check *check, rh_error *error)
+{
+    rh_heap *inner = check->debug->layer.inner;
+    if (inner->raw_uncounted)
+        return check->suspect ? fail_with_suspect(check, error) : RH_OK;
+    rh_counters counters;
+    rh_heap_snapshot(inner, &counters);
+    return check->shown == counters.live_blocks ? compare_counts(check, error) : RH_OK;
+}
+
+static rh_status
 debug_check(rh_heap *heap, rh_error *error)
 {
     debug_heap *debug = of(heap);
     rh_status status = rh_heap_check(debug->layer.inner, error);
     if (status != RH_OK || debug->settings.unbacked)
         return status;
-    pad_check check = {.debug = debug};
+    pad_check calibration = {.debug = debug};
+    rh_heap_walk(debug->layer.inner, visit_to_calibrate, &calibration);
+    pad_check check = {.debug = debug, .offset = calibration.offset};
     if (!rh_heap_walk(debug->layer.inner, visit, &check))
         return RH_OK; /* it does not show its blocks */
     inspect_aligned(&check);
@@ -423,10 +469,6 @@ set_domains(debug_heap *debug)
 static rh_status
 wrap_debug(const rh_spec_part *part, rh_heap *inner, rh_heap **heap, rh_error *error)
 {
-    if (inner->contents == RH_CONTENTS_LOST)
-        return rh_fail(error, RH_USAGE,
-                       "+debug cannot stand on an allocator whose blocks overlap: what it writes "
-                       "around them does not last");
     debug_heap *debug = calloc(1, sizeof *debug);
     if (!debug)
         return rh_fail(error, RH_SYSTEM, "out of memory");
@@ -435,7 +477,7 @@ wrap_debug(const rh_spec_part *part, rh_heap *inner, rh_heap **heap, rh_error *e
     rh_spec_number(part, "fill", &fill);
     debug->settings.serial = serial != 0;
     debug->settings.fill = fill == FILL_OLD ? rh_debug_fill_old : rh_debug_fill_new;
-    debug->settings.unbacked = inner->contents == RH_CONTENTS_NONE;
+    debug->settings.unbacked = inner->contents != RH_CONTENTS_KEPT;
     static const PyMemAllocatorEx none = {NULL, NULL, NULL, NULL, NULL};
     rh_layer_init(&debug->layer, inner, &none);
     pthread_mutex_init(&debug->lock, NULL);

@@ -2,8 +2,8 @@
  *
  * Each domain is decorated with its letter. What the heap's MEM and OBJ pass on to RAW goes through
  * the RAW hook as well, so that a large object carries two decorations, as in CPython. Over a heap
- * whose addresses are numbers the layer transforms sizes and addresses only: the layout and every
- * counter are the same, nothing is checked.
+ * whose addresses are numbers, or whose blocks overlap, the layer transforms sizes and addresses
+ * only: the layout and every counter are the same, nothing is checked.
  *
  * usable_size is what was requested: the byte after it is guarded. The counters have decorations in
  * header_bytes. A walk shows the heap's own blocks, decorations included. check verifies every pad
