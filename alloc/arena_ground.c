@@ -16,11 +16,27 @@ rh_arena_ground_init(rh_arena_ground *ground, size_t arena_bytes, bool is_virtua
     *ground = (rh_arena_ground){.arena_bytes = arena_bytes, .is_virtual = is_virtual};
 }
 
+/* The windows. An arena that was not given back is not ours to unmap: another source has taken
+ * the heap over, and may have given its addresses to the system long ago. */
+static void
+unmap_what_is_ours(const rh_arena_ground *ground)
+{
+    bool whole = ground->vacant_count == ground->made;
+    for (size_t i = 0; i < ground->window_count; i++) {
+        const rh_ground_window *window = &ground->windows[i];
+        size_t kept = whole ? 0 : window->used;
+        if (kept < window->bytes)
+            munmap((void *)(window->base + kept), window->bytes - kept);
+    }
+    for (size_t i = 0; i < ground->vacant_count && !whole; i++)
+        munmap((void *)ground->vacant[i], ground->arena_bytes);
+}
+
 void
 rh_arena_ground_release(rh_arena_ground *ground)
 {
-    for (size_t i = 0; i < ground->window_count && !ground->is_virtual; i++)
-        munmap((void *)ground->windows[i].base, ground->windows[i].bytes);
+    if (!ground->is_virtual)
+        unmap_what_is_ours(ground);
     free(ground->windows);
     free(ground->vacant);
     *ground = (rh_arena_ground){0};

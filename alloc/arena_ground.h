@@ -27,8 +27,6 @@ typedef struct rh_arena_ground {
     struct rh_ground_window {
         uintptr_t base;
         size_t bytes, used;
-        void *mapping; /* what to give back at the end; NULL when virtual */
-        size_t mapping_bytes;
     } * windows;
     size_t window_count, window_capacity;
     uintptr_t *vacant; /* a stack of arenas given back; has room for every arena there ever was */
@@ -36,6 +34,7 @@ typedef struct rh_arena_ground {
 } rh_arena_ground;
 
 void rh_arena_ground_init(rh_arena_ground *ground, size_t arena_bytes, bool is_virtual);
+/* Unmaps the windows; arenas that were not given back stay. */
 void rh_arena_ground_release(rh_arena_ground *ground);
 
 /* The ground as an arena source. Requests of another size than arena_bytes are mapped by themselves

@@ -93,7 +93,8 @@ print_keys(const rh_key *keys, const char *otherwise)
     for (const rh_key *key = keys; key && key->name; key++) {
         printf("    %-9s %s\n              allowed: ", key->name, key->help);
         print_allowed(key);
-        printf("; default: %s\n", key->standard ? key->standard : otherwise);
+        const char *standard = key->standard ? key->standard : otherwise;
+        printf("; default: %s\n", *standard ? standard : "none");
     }
 }
 

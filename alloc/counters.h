@@ -30,7 +30,7 @@
     X(page_tail_bytes, "ends of such pages too short for a block")                                 \
     X(free_block_bytes, "free blocks in such pages, and free ranges between large blocks")         \
     X(free_page_bytes, "wholly free pages in arenas that hold a block; unaligned arena ends")      \
-    X(free_arena_bytes, "arenas that hold no block")                                               \
+    X(free_arena_bytes, "arenas that hold no block, and those kept for reuse")                     \
     X(metadata_bytes, "tables outside arenas and pages")                                           \
     X(other_bytes, "the rest; 0 for the project's own heaps")                                      \
     X(live_blocks, "blocks in use")                                                                \

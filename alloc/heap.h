@@ -92,8 +92,9 @@ void *rh_heap_aligned_alloc(rh_heap *heap, PyMemAllocatorDomain domain, size_t a
 /* Bytes that may be used at `block`, at least what was requested; 0 when the heap cannot tell. */
 size_t rh_heap_usable_size(rh_heap *heap, PyMemAllocatorDomain domain, const void *block);
 
-/* The source of arenas, by value. get returns false, and set RH_USAGE, when the allocator has none;
- * set must come before the first allocation. */
+/* The source of arenas, by value. get returns false, and set RH_USAGE, when the allocator has none.
+ * After set, every arena is got from and given back to the new source, those that the old one gave
+ * too; an allocator that cannot change it once it has arenas refuses then (RH_USAGE). */
 bool rh_heap_get_arenas(rh_heap *heap, PyObjectArenaAllocator *arenas);
 rh_status rh_heap_set_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas, rh_error *error);
 

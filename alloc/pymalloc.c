@@ -39,17 +39,6 @@ heap_get_arenas(rh_heap *heap, PyObjectArenaAllocator *arenas)
     *arenas = of(heap)->arenas.source;
 }
 
-static rh_status
-heap_set_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas, rh_error *error)
-{
-    if (of(heap)->arenas.changes)
-        return rh_fail(error, RH_USAGE,
-                       "the source of arenas must be set before the first allocation");
-    of(heap)->arenas.source = *arenas;
-    of(heap)->window_bytes = 0;
-    return RH_OK;
-}
-
 void
 rh_pymalloc_exchange_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas)
 {
@@ -75,6 +64,14 @@ rh_pymalloc_announce_arenas(rh_heap *heap, void (*announce)(void *ctx), void *ct
     rh_arenas *arenas = &of(heap)->arenas;
     arenas->announce = announce;
     arenas->announce_ctx = ctx;
+}
+
+static rh_status
+heap_set_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas, rh_error *error)
+{
+    (void)error;
+    rh_pymalloc_exchange_arenas(heap, arenas);
+    return RH_OK;
 }
 
 static void
@@ -113,6 +110,7 @@ heap_trim(rh_heap *heap)
     rh_pymalloc *pymalloc = of(heap);
     rh_pools_unpark(pymalloc);
     rh_arenas_trim(&pymalloc->arenas);
+    rh_arena_supply_trim(&pymalloc->supply);
     if (pymalloc->space) {
         rh_bestfit_trim(pymalloc->space);
         rh_pymalloc_settle_space(pymalloc);
@@ -126,7 +124,7 @@ heap_close(rh_heap *heap)
     rh_pymalloc *pymalloc = of(heap);
     rh_arenas_release(&pymalloc->arenas);
     rh_pymalloc_geometry_release(&pymalloc->arenas.geometry);
-    rh_arena_ground_release(&pymalloc->ground);
+    rh_arena_supply_release(&pymalloc->supply);
     if (pymalloc->space)
         rh_bestfit_close(pymalloc->space);
     free(pymalloc);
@@ -169,8 +167,14 @@ rh_pymalloc_config_init(rh_pymalloc_config *config, const char *version, rh_erro
 }
 
 static rh_status
-check_virtual(const rh_pymalloc_config *config, rh_error *error)
+check_source(const rh_pymalloc_config *config, rh_error *error)
 {
+    if (config->source == RH_SOURCE_HUGE && config->arena_bytes < RH_HUGE_PAGE_BYTES)
+        return rh_fail(error, RH_USAGE,
+                       "source=huge needs arena=2M or more: a huge page holds an arena at least");
+    if ((config->source == RH_SOURCE_RECORDED) != (config->places != NULL))
+        return rh_fail(error, RH_USAGE,
+                       "source=recorded and places=FILE, the addresses of its arenas, go together");
     if (config->source != RH_SOURCE_VIRTUAL)
         return RH_OK;
     if (config->metadata != RH_METADATA_SIDE)
@@ -208,6 +212,18 @@ open_space(rh_pymalloc *pymalloc, rh_error *error)
 }
 
 static rh_status
+open_supply(rh_pymalloc *pymalloc, const rh_pymalloc_config *config, rh_error *error)
+{
+    rh_arena_supply *supply = &pymalloc->supply;
+    rh_status status = rh_arena_supply_init(supply, config->source, config->arena_bytes,
+                                            config->cache, config->places, error);
+    pymalloc->arenas.source = supply->source;
+    if (status == RH_OK)
+        pymalloc->window_base = rh_arena_supply_window(supply, &pymalloc->window_bytes);
+    return status;
+}
+
+static rh_status
 open_parts(rh_pymalloc *pymalloc, const rh_pymalloc_config *config,
            const rh_pymalloc_geometry *geometry, rh_error *error)
 {
@@ -222,11 +238,13 @@ open_parts(rh_pymalloc *pymalloc, const rh_pymalloc_config *config,
             rh_bestfit_close(pymalloc->space);
         return rh_fail(error, RH_SYSTEM, "no memory for the tables of a pymalloc heap");
     }
-    rh_arena_ground_init(&pymalloc->ground, geometry->arena_bytes, pymalloc->is_virtual);
-    pymalloc->arenas.source = rh_arena_ground_source(&pymalloc->ground);
-    pymalloc->window_base =
-        rh_arena_ground_first_window(&pymalloc->ground, &pymalloc->window_bytes);
-    return RH_OK;
+    status = open_supply(pymalloc, config, error);
+    if (status != RH_OK) {
+        rh_arenas_release(&pymalloc->arenas);
+        if (pymalloc->space)
+            rh_bestfit_close(pymalloc->space);
+    }
+    return status;
 }
 
 /* Takes over what the geometry holds, when it succeeds. */
@@ -234,7 +252,7 @@ static rh_status
 open_with(const rh_pymalloc_config *config, const rh_pymalloc_geometry *geometry, rh_heap **heap,
           rh_error *error)
 {
-    rh_status status = check_virtual(config, error);
+    rh_status status = check_source(config, error);
     if (status != RH_OK)
         return status;
     rh_pymalloc *pymalloc = allocate(geometry->classes);
@@ -292,8 +310,13 @@ static const rh_key keys[] = {
     {"policy", RH_KEY_CHOICE, 0, 0, false, "most-full|lowest-address|most-recent|least-full",
      "most-full", "which arena the next pool is taken from"},
     {"keep", RH_KEY_COUNT, 0, KEEP_MAX, false, NULL, NULL, "arenas kept without a block"},
-    {"source", RH_KEY_CHOICE, 0, 0, false, "mmap|virtual", "mmap",
-     "where arenas come from; virtual: addresses are numbers (implies metadata=side)"},
+    {"source", RH_KEY_CHOICE, 0, 0, false, "mmap|virtual|cached|malloc|huge|recorded", "mmap",
+     "where arenas come from; virtual: addresses are numbers (implies metadata=side); huge: huge "
+     "pages (arena=2M where not given)"},
+    {"cache", RH_KEY_COUNT, 0, RH_ARENA_CACHE_MAX, false, NULL, "0",
+     "arenas given back that stay mapped for reuse (16 with source=cached where not given)"},
+    {"places", RH_KEY_TEXT, 0, 0, false, "FILE", "",
+     "addresses of the arenas of a recording, a line each; for source=recorded"},
     {"metadata", RH_KEY_CHOICE, 0, 0, false, "in-band|side", "in-band",
      "where headers and links lie"},
     {"large", RH_KEY_CHOICE, 0, 0, false, "space|libc", "space",
@@ -326,6 +349,14 @@ apply_choices(const rh_spec_part *part, rh_pymalloc_config *config)
         config->source = (rh_arena_source_kind)choice;
     if (config->source == RH_SOURCE_VIRTUAL)
         config->metadata = RH_METADATA_SIDE;
+    if (config->source == RH_SOURCE_HUGE && !rh_spec_number(part, "arena", &choice) &&
+        config->arena_bytes < RH_HUGE_PAGE_BYTES)
+        config->arena_bytes = RH_HUGE_PAGE_BYTES;
+    if (config->source == RH_SOURCE_CACHED)
+        config->cache = RH_ARENA_CACHE_STANDARD;
+    if (rh_spec_number(part, "cache", &choice))
+        config->cache = (uint32_t)choice;
+    rh_spec_text(part, "places", &config->places);
     if (rh_spec_number(part, "metadata", &choice))
         config->metadata = (rh_metadata_place)choice;
     if (rh_spec_number(part, "large", &choice))

@@ -25,7 +25,7 @@
  *   pymalloc_pools     rings, and pools coming and going
  *   pymalloc_arenas    slots, arenas coming and going; arena_order: which arena is used next
  *   address_map        whose address is this; arena_map_census: what CPython's own map would cost
- *   arena_ground       where arenas come from
+ *   arena_supply       where arenas come from: arena_ground, _malloc, _huge, _recorded, _cache
  *   pymalloc_statistics, pymalloc_check: what a heap says of itself
  *
  * Fidelity. With the constants of a version, and arenas at the same addresses, every block gets the
@@ -36,10 +36,11 @@
  * addresses are numbers, nothing behind them exists, and its counters are those of the same heap
  * with source=mmap and metadata=in-band, byte for byte.
  *
- * Accounting. mapped_bytes are the arenas, the heap's own tables, and what the large space holds;
- * the waterfall's parts sum to it after every call. With large=libc, blocks of the C library are in
- * no counter at all: they are not this heap's memory. Time is best measured with large=libc, as
- * CPython does it, and memory with large=space, which is complete and the same in every run.
+ * Accounting. mapped_bytes are the arenas (those kept in a cache, too), the heap's own tables, and
+ * what the large space holds; the waterfall's parts sum to it after every call. With large=libc,
+ * blocks of the C library are in no counter at all: they are not this heap's memory. Time is best
+ * measured with large=libc, as CPython does it, and memory with large=space, which is complete and
+ * the same in every run.
  *
  * Cost. malloc and free are constant and short: at most one arena is got or released by a call, and
  * policies by address or by emptiness add a logarithm of the number of arenas when a pool changes
@@ -54,11 +55,11 @@
 #include <stdint.h>
 
 #include "alloc/arena_order.h"
+#include "alloc/arena_supply.h"
 #include "alloc/heap.h"
 #include "alloc/spec.h"
 #include "base/error.h"
 
-typedef enum rh_arena_source_kind { RH_SOURCE_MMAP, RH_SOURCE_VIRTUAL } rh_arena_source_kind;
 typedef enum rh_metadata_place { RH_METADATA_IN_BAND, RH_METADATA_SIDE } rh_metadata_place;
 typedef enum rh_large_kind { RH_LARGE_SPACE, RH_LARGE_LIBC } rh_large_kind;
 
@@ -72,6 +73,8 @@ typedef struct rh_pymalloc_config {
                       it is last in the order */
     unsigned map_address_bits; /* of the version's address map, for the statistics; 0: none */
     rh_arena_source_kind source;
+    uint32_t cache;     /* arenas given back that are kept mapped */
+    const char *places; /* RH_SOURCE_RECORDED: the file of addresses, read by the opening */
     rh_metadata_place metadata;
     rh_large_kind large;
 } rh_pymalloc_config;

@@ -19,7 +19,7 @@ rh_pymalloc_metadata_bytes(const rh_pymalloc *pymalloc)
 {
     const rh_arenas *arenas = &pymalloc->arenas;
     uint64_t bytes = pymalloc->fixed_bytes + rh_arenas_table_bytes(arenas) +
-                     rh_arena_ground_bytes(&pymalloc->ground);
+                     rh_arena_supply_table_bytes(&pymalloc->supply);
     /* A virtual heap counts what the heap that it stands for would hold: nothing beside arenas. */
     if (!pymalloc->is_virtual)
         bytes += arenas->current * rh_arenas_side_bytes(arenas);
@@ -31,6 +31,7 @@ rh_pymalloc_settle(rh_pymalloc *pymalloc)
 {
     const rh_arenas *arenas = &pymalloc->arenas;
     pymalloc->mapped_bytes = arenas->current * arenas->geometry.arena_bytes +
+                             rh_arena_supply_kept_bytes(&pymalloc->supply) +
                              rh_pymalloc_metadata_bytes(pymalloc) + pymalloc->space_bytes;
     pymalloc->settled = arenas->changes;
 }

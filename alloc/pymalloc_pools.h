@@ -39,7 +39,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "alloc/arena_ground.h"
+#include "alloc/arena_supply.h"
 #include "alloc/bestfit.h"
 #include "alloc/heap.h"
 #include "alloc/pymalloc_arenas.h"
@@ -67,7 +67,7 @@ typedef struct rh_pymalloc {
     uint64_t fixed_bytes; /* of this struct with its bins */
     uint64_t settled;     /* arena births tried and deaths that mapped_bytes accounts for */
     uint64_t pools_reclassed;
-    rh_arena_ground ground;
+    rh_arena_supply supply;
     rh_arenas arenas;
     rh_bin bins[]; /* by class */
 } rh_pymalloc;

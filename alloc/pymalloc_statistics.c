@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "alloc/arena_supply.h"
 #include "base/size.h"
 
 /* ---- counters ---- */
@@ -51,16 +52,17 @@ set_arena_counters(const rh_arenas *arenas, rh_counters *counters)
     counters->arenas_reused = arenas->arenas_reused;
     counters->arena_slots_reused = arenas->slots_reused;
     counters->pools_recycled = arenas->pools_recycled;
-    counters->free_arena_bytes = arenas->idle_arenas * geometry->arena_bytes;
 }
 
 /* What is left of arenas beside the pools in use. */
 static void
-set_free_pools(const rh_arenas *arenas, rh_counters *counters)
+set_free_pools(const rh_arenas *arenas, uint64_t kept_bytes, rh_counters *counters)
 {
+    uint64_t idle_bytes = arenas->idle_arenas * arenas->geometry.arena_bytes;
     counters->pools_free = arenas->pools_whole - counters->pools_in_use;
-    counters->free_page_bytes = counters->arena_bytes - counters->free_arena_bytes -
-                                counters->pools_in_use * arenas->geometry.pool_bytes;
+    counters->free_page_bytes =
+        counters->arena_bytes - idle_bytes - counters->pools_in_use * arenas->geometry.pool_bytes;
+    counters->free_arena_bytes = idle_bytes + kept_bytes;
 }
 
 void
@@ -71,13 +73,14 @@ rh_pymalloc_snapshot(rh_pymalloc *pymalloc, rh_counters *counters)
     set_arena_counters(&pymalloc->arenas, counters);
     counters->pools_reclassed = pymalloc->pools_reclassed;
     counters->metadata_bytes = rh_pymalloc_metadata_bytes(pymalloc);
-    counters->mapped_bytes = counters->arena_bytes + counters->metadata_bytes;
+    uint64_t kept_bytes = rh_arena_supply_kept_bytes(&pymalloc->supply);
+    counters->mapped_bytes = counters->arena_bytes + kept_bytes + counters->metadata_bytes;
     counters->live_blocks = counters->block_bytes = counters->free_block_bytes = 0;
     counters->page_header_bytes = counters->page_tail_bytes = 0;
     counters->header_bytes = counters->other_bytes = 0;
     counters->pools_in_use = 0;
     add_classes(pymalloc, counters);
-    set_free_pools(&pymalloc->arenas, counters);
+    set_free_pools(&pymalloc->arenas, kept_bytes, counters);
     if (pymalloc->space)
         rh_bestfit_add_counters(pymalloc->space, counters);
 }

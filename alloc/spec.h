@@ -31,7 +31,8 @@ typedef struct rh_key {
     const char
         *choices;         /* RH_KEY_CHOICE: "in-band|side"; a value is its place in this list, from
                              0. RH_KEY_TEXT: the forms that are allowed, for the listing; NULL: any */
-    const char *standard; /* the default as it would be typed; NULL when the preset decides */
+    const char *standard; /* the default as it would be typed, "" for none; NULL when the preset
+                             decides */
     const char *help;
 } rh_key;
 

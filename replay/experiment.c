@@ -262,7 +262,7 @@ plan_memory(run_state *state, size_t trace)
     for (unsigned rep = 0; rep < state->experiment->repetitions; rep++) {
         group_order *order = NULL;
         for (size_t c = 0; c < state->experiment->spec_count; c++) {
-            if (rep > 0 && state->candidates[c].spec.allocator->deterministic)
+            if (rep > 0 && rh_spec_repeats(&state->candidates[c].spec))
                 continue;
             if (!order || order->count == most)
                 order = add_order(state, trace, RH_PASS_MEMORY, rep);

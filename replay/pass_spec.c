@@ -31,6 +31,20 @@ rh_spec_is_shared(const rh_spec *spec)
            rh_spec_text(&spec->base, "large", &large) && strcmp(large, "libc") == 0;
 }
 
+bool
+rh_spec_repeats(const rh_spec *spec)
+{
+    /* Where these put arenas is the system's choice, and decides how many pools are in one. */
+    static const char *const placed_by_system[] = {"malloc", "huge"};
+    const char *source;
+    if (!spec->allocator->deterministic)
+        return false;
+    for (size_t i = 0; i < 2 && rh_spec_text(&spec->base, "source", &source); i++)
+        if (strcmp(source, placed_by_system[i]) == 0)
+            return false;
+    return true;
+}
+
 char *
 rh_pass_spec(const char *text, const rh_spec *spec, rh_pass pass)
 {

@@ -14,6 +14,9 @@ char *rh_pass_spec(const char *text, const rh_spec *spec, rh_pass pass);
 /* Whether the C library gives some of the heap's blocks, so that memory cannot be accounted for. */
 bool rh_spec_is_shared(const rh_spec *spec);
 
+/* Whether another run of the same operations would measure the same memory. */
+bool rh_spec_repeats(const rh_spec *spec);
+
 /* Whether the heap's addresses are mere numbers, which nobody may touch. */
 bool rh_spec_is_unbacked(const rh_spec *spec);
 

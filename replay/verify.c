@@ -5,22 +5,15 @@
 #include "replay/verify.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc/arena_recorded.h"
 #include "alloc/heap.h"
 #include "base/output.h"
 
 #define QUEUE_MOST 4096 /* arenas that one call may bring or take */
-/* Arenas the recording has not: anywhere that no process has memory. */
-#define ELSEWHERE (UINT64_C(1) << 52)
-
-typedef struct arena_event {
-    bool freed, failed;
-    uint64_t address, size;
-} arena_event;
 
 typedef struct verifier {
     rh_verification *result;
@@ -29,87 +22,38 @@ typedef struct verifier {
     uint32_t slot_count;
     uint64_t event; /* number of the current one */
 
-    arena_event queue[QUEUE_MOST];
-    size_t queued, taken;
-    uint64_t invented; /* arenas put elsewhere */
+    rh_arena_recorded arenas;
 
     uint64_t hash, hashed; /* of the current block of the file */
 } verifier;
 
 /* ------------------------------------------------------------------ arenas */
 
-__attribute__((format(printf, 2, 3))) static void
-arena_differs(verifier *self, const char *format, ...)
-{
-    if (self->result->arenas_different++)
-        return;
-    char *text = self->result->arena_difference;
-    size_t room = sizeof self->result->arena_difference;
-    int used = snprintf(text, room, "event %" PRIu64 ": ", self->event);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text + used, room - (size_t)used, format, arguments);
-    va_end(arguments);
-}
-
-static void *
-give_arena(void *ctx, size_t size)
-{
-    verifier *self = ctx;
-    self->result->arenas_compared++;
-    if (self->taken == self->queued || self->queue[self->taken].freed) {
-        arena_differs(self, "pymalloc asks for an arena, the recorded allocator did not");
-        return (void *)(uintptr_t)(ELSEWHERE + size * ++self->invented);
-    }
-    const arena_event *recorded = &self->queue[self->taken++];
-    if (recorded->size != size)
-        arena_differs(self, "pymalloc asks for an arena of %zu bytes, recorded were %" PRIu64, size,
-                      recorded->size);
-    return recorded->failed ? NULL : (void *)(uintptr_t)recorded->address;
-}
-
-static void
-take_arena(void *ctx, void *arena, size_t size)
-{
-    verifier *self = ctx;
-    (void)size;
-    self->result->arenas_compared++;
-    if (self->taken == self->queued || !self->queue[self->taken].freed) {
-        arena_differs(self, "pymalloc gives an arena back (%p), the recorded allocator did not",
-                      arena);
-        return;
-    }
-    const arena_event *recorded = &self->queue[self->taken++];
-    if (recorded->address != (uint64_t)(uintptr_t)arena)
-        arena_differs(self, "pymalloc gives arena %p back, recorded was 0x%" PRIx64, arena,
-                      recorded->address);
-}
-
 static rh_status
 queue_arena(verifier *self, const rh_event *event, rh_error *error)
 {
-    if (self->queued == QUEUE_MOST)
+    if (self->arenas.queued == QUEUE_MOST)
         return rh_fail(error, RH_BAD_INPUT,
                        "more than %d arenas came or went before one call (event %" PRIu64 ")",
                        QUEUE_MOST, self->event);
-    self->queue[self->queued++] = (arena_event){.freed = event->operation == RH_ARENA_FREE,
-                                                .failed = event->flags & RH_EVENT_FAILED,
-                                                .address = event->address,
-                                                .size = event->size};
+    const rh_recorded_arena arena = {.freed = event->operation == RH_ARENA_FREE,
+                                     .failed = event->flags & RH_EVENT_FAILED,
+                                     .address = event->address,
+                                     .size = event->size};
+    if (!rh_arena_recorded_expect(&self->arenas, &arena))
+        return rh_fail(error, RH_SYSTEM, "there is no memory");
     return RH_OK;
 }
 
-/* The call is over: what is left in the queue, the heap did not do. */
+/* What the arenas' source has noted. */
 static void
-end_call(verifier *self)
+report_arenas(verifier *self)
 {
-    for (; self->taken < self->queued; self->taken++) {
-        const arena_event *left = &self->queue[self->taken];
-        self->result->arenas_compared++;
-        arena_differs(self, "the recorded allocator %s an arena (0x%" PRIx64 "), pymalloc does not",
-                      left->freed ? "gave back" : "got", left->address);
-    }
-    self->queued = self->taken = 0;
+    rh_verification *result = self->result;
+    result->arenas_compared = self->arenas.compared;
+    result->arenas_different = self->arenas.different;
+    snprintf(result->arena_difference, sizeof result->arena_difference, "%s",
+             self->arenas.difference);
 }
 
 /* ------------------------------------------------------------------ calls */
@@ -146,7 +90,7 @@ play_birth(verifier *self, const rh_event *event)
 static void
 play_failed(verifier *self, const rh_event *event)
 {
-    if (self->queued == 0 || event->operation == RH_FREE)
+    if (self->arenas.queued == 0 || event->operation == RH_FREE)
         return;
     const PyMemAllocatorEx *allocator = &self->heap->domain[event->domain];
     allocator->free(allocator->ctx, allocator->malloc(allocator->ctx, event->size));
@@ -191,7 +135,7 @@ play(verifier *self, const rh_event *event)
         if (event->flags & RH_EVENT_POOLED)
             compare_address(self, event, block);
     }
-    end_call(self);
+    rh_arena_recorded_settle(&self->arenas);
 }
 
 /* ------------------------------------------------------------------ checkpoints */
@@ -304,7 +248,7 @@ verify_batch(verifier *self, const rh_batch *batch, rh_error *error)
     make_room(self, batch->slots);
     rh_status status = RH_OK;
     for (size_t i = 0; i < batch->count && status == RH_OK; i++) {
-        self->event = batch->first_event + i;
+        self->event = self->arenas.event = batch->first_event + i;
         status = verify_event(self, &batch->events[i], error);
     }
     self->result->events += batch->count;
@@ -357,7 +301,8 @@ open_heap(verifier *self, const rh_trace_info *info, rh_error *error)
     rh_status status = rh_heap_open(self->result->spec, &self->heap, error);
     if (status != RH_OK)
         return status;
-    const PyObjectArenaAllocator arenas = {self, give_arena, take_arena};
+    rh_arena_recorded_init(&self->arenas, false);
+    const PyObjectArenaAllocator arenas = rh_arena_recorded_source(&self->arenas);
     return rh_heap_set_arenas(self->heap, &arenas, error);
 }
 
@@ -403,12 +348,11 @@ rh_verify(const rh_source *source, const rh_trace_info *info,
     status = open_heap(self, info, error);
     if (status == RH_OK)
         status = verify_all(self, source, progress, progress_ctx, error);
+    report_arenas(self); /* what the close gives back is no longer part of the recording */
     if (status == RH_OK)
         status = judge(verification, error);
-    /* What the close gives back is no longer part of the recording. */
-    rh_verification kept = *verification;
     rh_heap_close(self->heap);
-    *verification = kept;
+    rh_arena_recorded_release(&self->arenas);
     free(self->slots);
     free(self);
     return status;

@@ -260,7 +260,12 @@ run_without_arena(uint64_t failing)
     }
     assert_true(source.requests >= failing);
     check_heap(heap);
-    assert_int_equal(rh_heap_set_arenas(heap, &counting, &error), RH_USAGE); /* too late */
+    /* Now it has arenas, another source is refused, or takes them over. */
+    struct source second = {.under = counting};
+    PyObjectArenaAllocator around = {&second, source_alloc, source_free};
+    rh_status changed = rh_heap_set_arenas(heap, &around, &error);
+    assert_true(changed == RH_OK || changed == RH_USAGE);
+    uint64_t held = source.held;
     for (size_t i = 0; i < BLOCKS; i++) {
         for (size_t at = 0; block[i] && has_contents() && at < SIZE; at++)
             assert_int_equal(block[i][at], (unsigned char)i);
@@ -268,6 +273,8 @@ run_without_arena(uint64_t failing)
     }
     check_heap(heap);
     rh_heap_close(heap);
+    if (changed == RH_OK)
+        assert_int_equal(second.held + held, 0); /* those that it did not give */
     assert_int_equal(source.held, 0);
     assert_int_equal(source.held_bytes, 0);
 }

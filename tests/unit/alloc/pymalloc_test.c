@@ -144,6 +144,9 @@ static const char *const all_kinds[] = {
     "pymalloc,metadata=side,large=libc",
     "pymalloc,arena=64K,pool=8K,align=8,small=300",
     "pymalloc,source=virtual",
+    "pymalloc,source=cached,cache=2,arena=64K",
+    "pymalloc,source=malloc",
+    "pymalloc,source=huge",
     "pymalloc,classes=geometric:2",
     "pymalloc,classes=16:32:48:64:96:128:512,metadata=side",
 };
@@ -419,18 +422,39 @@ a_source_with_nothing_still_serves(void **state)
     close_sound(heap);
 }
 
+/* Arenas that the first source gave go back through the second, and are found all the time. */
 static void
-the_source_is_fixed_once_asked(void **state)
+the_source_may_change_at_any_time(void **state)
 {
     (void)state;
-    rh_heap *heap = open_heap("pymalloc");
-    PyObjectArenaAllocator arenas;
-    rh_error error = {0};
-    assert_true(rh_heap_get_arenas(heap, &arenas));
-    take(heap, give(heap, 10));
-    assert_int_equal(rh_heap_set_arenas(heap, &arenas, &error), RH_USAGE);
-    assert_non_null(strstr(error.message, "before the first allocation"));
-    close_sound(heap);
+    static const char *const specs[] = {
+        "pymalloc,arena=64K,pool=4K", "pymalloc,arena=64K,pool=4K,metadata=side",
+        "pymalloc,arena=64K,pool=4K,source=virtual", "pymalloc,arena=64K,pool=4K,source=cached",
+        "pymalloc@3.8,arena=64K,source=malloc"};
+    for (size_t s = 0; s < sizeof specs / sizeof specs[0]; s++) {
+        rh_heap *heap = open_heap(specs[s]);
+        enum { BLOCKS = 16 * 7 * 6 };
+        static void *block[2 * BLOCKS];
+        for (int i = 0; i < BLOCKS; i++)
+            block[i] = give(heap, 500);
+        uint64_t first = count(heap).arenas_allocated;
+        failing_source source = {.fail_from = UINT32_MAX, .fail_until = UINT32_MAX};
+        assert_true(rh_heap_get_arenas(heap, &source.inner));
+        PyObjectArenaAllocator arenas = {&source, failing_alloc, failing_free};
+        assert_int_equal(rh_heap_set_arenas(heap, &arenas, NULL), RH_OK);
+        for (int i = BLOCKS; i < 2 * BLOCKS; i++)
+            block[i] = give(heap, 500);
+        assert_true(source.births > 0);
+        assert_int_equal(count(heap).arenas_allocated, first + source.births);
+        rh_error error = {0};
+        for (int i = 0; i < 2 * BLOCKS; i++) {
+            take(heap, block[i]);
+            if (i % 97 == 0 && rh_heap_check(heap, &error) != RH_OK)
+                fail_msg("%s: %s", specs[s], error.message);
+        }
+        rh_heap_close(heap);
+        assert_int_equal(source.deaths, first + source.births);
+    }
 }
 
 /* ---- memory that runs out: a sanitizer would need more than these tests leave ---- */
@@ -610,6 +634,144 @@ a_table_that_says_linear_is_linear(void **state)
     close_sound(other);
 }
 
+/* ---- sources ---- */
+
+/* What a cache keeps is held, and counted as wholly free arenas; the heap's own text knows nothing
+ * of it. */
+static void
+a_cache_is_in_the_waterfall(void **state)
+{
+    (void)state;
+    static const char *const specs[] = {
+        "pymalloc@3.8,arena=64K,pool=4K,source=cached,cache=3",
+        "pymalloc@3.8,arena=64K,pool=4K,source=virtual,cache=3",
+        "pymalloc@3.8,arena=64K,pool=4K,source=malloc,cache=3,metadata=side",
+        "pymalloc@3.8,arena=2M,pool=4K,source=huge,cache=3",
+    };
+    for (size_t s = 0; s < sizeof specs / sizeof specs[0]; s++) {
+        rh_heap *heap = open_heap(specs[s]);
+        uint64_t arena_bytes = s == 3 ? 2 << 20 : 65536;
+        static void *block[60000];
+        size_t blocks = 0;
+        while (count(heap).arenas_current < 5)
+            block[blocks++] = give(heap, 512);
+        assert_int_equal(count(heap).free_arena_bytes, 0);
+        while (blocks)
+            take(heap, block[--blocks]);
+        rh_counters counters = count(heap);
+        assert_int_equal(counters.arenas_released, 5);
+        assert_int_equal(counters.arena_bytes, 0);
+        assert_int_equal(counters.free_arena_bytes, 3 * arena_bytes);
+        assert_int_equal(rh_counters_parts(&counters), counters.mapped_bytes);
+        assert_int_equal(counters.mapped_bytes, *heap->mapped_bytes);
+        take(heap, give(heap, 512)); /* out of the cache, and back */
+        assert_int_equal(count(heap).free_arena_bytes, 3 * arena_bytes);
+        rh_heap_trim(heap);
+        counters = count(heap);
+        assert_int_equal(counters.free_arena_bytes, 0);
+        assert_int_equal(counters.mapped_bytes, *heap->mapped_bytes);
+        close_sound(heap);
+    }
+}
+
+/* A cached heap places every block where the plain one does. */
+static void
+a_cache_changes_no_address(void **state)
+{
+    (void)state;
+    rh_heap *plain = open_heap("pymalloc@3.8,source=virtual");
+    rh_heap *cached = open_heap("pymalloc@3.8,source=virtual,cache=2");
+    static void *ours[40000], *theirs[40000];
+    rh_random random = {3};
+    for (unsigned round = 0; round < 6; round++) {
+        size_t blocks = 5000 + rh_random_below(&random, 35000);
+        for (size_t i = 0; i < blocks; i++) {
+            size_t bytes = 1 + rh_random_below(&random, 512);
+            ours[i] = give(plain, bytes);
+            theirs[i] = give(cached, bytes);
+            assert_ptr_equal(ours[i], theirs[i]);
+        }
+        for (size_t i = 0; i < blocks; i++) {
+            take(plain, ours[i]);
+            take(cached, theirs[i]);
+        }
+    }
+    assert_true(count(plain).arenas_released > 20);
+    assert_int_equal(count(plain).arenas_released, count(cached).arenas_released);
+    close_sound(plain);
+    close_sound(cached);
+}
+
+static void
+malloc_arenas_lose_a_pool(void **state)
+{
+    (void)state;
+    rh_heap *heap = open_heap("pymalloc,source=malloc,arena=4M");
+    void *block = give(heap, 100);
+    rh_counters counters = count(heap);
+    assert_int_equal(counters.pools_in_use + counters.pools_free, 255);
+    take(heap, block);
+    close_sound(heap);
+}
+
+static void
+write_places(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+#ifndef __SANITIZE_THREAD__ /* which has these addresses for itself */
+static void
+recorded_places_are_kept(void **state)
+{
+    (void)state;
+    char path[512], spec[640];
+    const char *folder = getenv("TEST_TMPDIR");
+    snprintf(path, sizeof path, "%s/places", folder ? folder : "/tmp");
+    snprintf(spec, sizeof spec, "pymalloc,source=recorded,places=%s", path);
+    write_places(path, "0x7e1000304000\n0x7e1000000000\nfailed\n7e1000104000\n");
+    rh_heap *heap = open_heap(spec);
+    char *first = give(heap, 512);
+    uintptr_t shift = (uintptr_t)first - (0x7e1000304000 + 48);
+    assert_int_equal(shift % (UINT64_C(1) << 38), 0);
+    static char *block[8000];
+    unsigned blocks = 0, raw = 0;
+    while (count(heap).arenas_allocated < 3) {
+        block[blocks] = give(heap, 512);
+        memset(block[blocks], 1, 512);
+        uintptr_t at = (uintptr_t)block[blocks++] - shift;
+        raw += at < 0x7e1000000000 || at >= 0x7e1000404000;
+    }
+    assert_int_equal(blocks, 64 * 31 + 64 * 31 + 1);
+    assert_int_equal(raw, 1); /* where the recorded source failed */
+    assert_int_equal((uintptr_t)block[blocks - 1] - shift, 0x7e1000104000 + 48);
+    while (blocks)
+        take(heap, block[--blocks]);
+    take(heap, first);
+    close_sound(heap);
+    static const struct {
+        const char *text, *why;
+    } bad[] = {{"", "no arena was recorded"},
+               {"0x7e1000304000\nwhere\n", "line 2"},
+               {"-1\n", "line 1"},
+               {"0x7e1000304001\n", "cannot be at"},
+               {"0xffffffffffffffffffff\n", "line 1"}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        write_places(path, bad[i].text);
+        rh_error error = {0};
+        assert_true(rh_heap_open(spec, &heap, &error) != RH_OK);
+        if (!strstr(error.message, bad[i].why) || !strstr(error.message, "places"))
+            fail_msg("%s", error.message);
+    }
+    remove(path);
+    rh_error error = {0};
+    assert_int_equal(rh_heap_open(spec, &heap, &error), RH_BAD_INPUT);
+}
+#endif
+
 /* ---- counters and statistics ---- */
 
 static void
@@ -738,6 +900,9 @@ bad_combinations_are_refused(void **state)
     expect_refusal("pymalloc,pool=1K,align=1K,small=16", "does not fit");
     expect_refusal("pymalloc,source=virtual,metadata=in-band", "metadata=side");
     expect_refusal("pymalloc,source=virtual,large=libc", "large=space");
+    expect_refusal("pymalloc,source=huge,arena=1M", "arena=2M or more");
+    expect_refusal("pymalloc,source=recorded", "places=FILE");
+    expect_refusal("pymalloc,places=/nowhere", "go together");
     expect_refusal("pymalloc,classes=16:32,small=100", "less than small=100");
     expect_refusal("pymalloc,classes=16:32:9008", "allowed are 1 to 8160");
     expect_refusal("pymalloc,classes=8:32", "not a multiple of align=16");
@@ -848,7 +1013,7 @@ main(void)
         cmocka_unit_test(freed_blocks_come_back_last_in_first_out),
         cmocka_unit_test(without_an_arena_raw_serves),
         cmocka_unit_test(a_source_with_nothing_still_serves),
-        cmocka_unit_test(the_source_is_fixed_once_asked),
+        cmocka_unit_test(the_source_may_change_at_any_time),
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
         cmocka_unit_test(exhausted_memory_is_survived),
 #endif
@@ -856,6 +1021,12 @@ main(void)
         cmocka_unit_test(the_waterfall_always_sums),
         cmocka_unit_test(virtual_counts_as_real),
         cmocka_unit_test(a_table_that_says_linear_is_linear),
+        cmocka_unit_test(a_cache_is_in_the_waterfall),
+        cmocka_unit_test(a_cache_changes_no_address),
+        cmocka_unit_test(malloc_arenas_lose_a_pool),
+#ifndef __SANITIZE_THREAD__
+        cmocka_unit_test(recorded_places_are_kept),
+#endif
         cmocka_unit_test(arena_reuse_is_counted),
         cmocka_unit_test(statistics_read_as_cpythons),
         cmocka_unit_test(usable_sizes_and_alignments),

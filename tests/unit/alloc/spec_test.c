@@ -216,7 +216,7 @@ every_default_is_allowed(void **state)
     for (size_t i = 0; rh_allocators[i]; i++) {
         const rh_allocator *allocator = rh_allocators[i];
         for (const rh_key *key = allocator->keys; key && key->name; key++) {
-            if (!key->standard)
+            if (!key->standard || !*key->standard)
                 continue;
             char text[256];
             rh_spec spec;

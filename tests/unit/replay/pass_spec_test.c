@@ -56,12 +56,35 @@ test_unbacked(void **state)
     }
 }
 
+static void
+test_repeats(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool repeats;
+    } cases[] = {{"pymalloc", true},
+                 {"pymalloc,source=cached,cache=4", true},
+                 {"pymalloc,source=huge", false},
+                 {"pymalloc,source=malloc", false},
+                 {"malloc", false},
+                 {"bestfit", true}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        rh_spec spec;
+        rh_error error;
+        assert_int_equal(rh_spec_parse(cases[i].text, &spec, &error), RH_OK);
+        assert_int_equal(rh_spec_repeats(&spec), cases[i].repeats);
+        rh_spec_release(&spec);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_large),
         cmocka_unit_test(test_unbacked),
+        cmocka_unit_test(test_repeats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
