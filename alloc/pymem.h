@@ -32,6 +32,19 @@ typedef enum {
     PYMEM_DOMAIN_OBJ  /* PyObject_…: objects */
 } PyMemAllocatorDomain;
 
+/* The names that PYTHONMALLOC knows, numbered as in PyPreConfig.allocator. */
+typedef enum {
+    PYMEM_ALLOCATOR_NOT_SET = 0,
+    PYMEM_ALLOCATOR_DEFAULT = 1,
+    PYMEM_ALLOCATOR_DEBUG = 2,
+    PYMEM_ALLOCATOR_MALLOC = 3,
+    PYMEM_ALLOCATOR_MALLOC_DEBUG = 4,
+    PYMEM_ALLOCATOR_PYMALLOC = 5,
+    PYMEM_ALLOCATOR_PYMALLOC_DEBUG = 6,
+    PYMEM_ALLOCATOR_MIMALLOC = 7,
+    PYMEM_ALLOCATOR_MIMALLOC_DEBUG = 8
+} PyMemAllocatorName;
+
 /* A domain's allocator. Each function gets `ctx` first. A size of 0 yields a distinct pointer; a
  * failed realloc leaves the old block as it was; free of NULL does nothing. */
 typedef struct {

@@ -263,19 +263,12 @@ static table first_tables[TABLES_AT_FIRST];
 static size_t first_tables_used;
 static table *newest_table;
 
-static bool
-same_allocator(const PyMemAllocatorEx *a, const PyMemAllocatorEx *b)
-{
-    return a->ctx == b->ctx && a->malloc == b->malloc && a->calloc == b->calloc &&
-           a->realloc == b->realloc && a->free == b->free;
-}
-
 /* A table with this content; NULL when there is no memory. With the lock held. */
 static const PyMemAllocatorEx *
 table_of(const PyMemAllocatorEx *allocator)
 {
     table *found = newest_table;
-    while (found && !same_allocator(&found->allocator, allocator))
+    while (found && !rh_domains_same(&found->allocator, allocator))
         found = found->older;
     if (found)
         return &found->allocator;
@@ -286,6 +279,35 @@ table_of(const PyMemAllocatorEx *allocator)
     *found = (table){.allocator = *allocator, .older = newest_table};
     newest_table = found;
     return &found->allocator;
+}
+
+bool
+rh_domains_same(const PyMemAllocatorEx *a, const PyMemAllocatorEx *b)
+{
+    return a->ctx == b->ctx && a->malloc == b->malloc && a->calloc == b->calloc &&
+           a->realloc == b->realloc && a->free == b->free;
+}
+
+bool
+rh_domains_is_untouched(PyMemAllocatorDomain domain)
+{
+    const PyMemAllocatorEx *now = CURRENT(domain);
+    const rh_heap *heap = atomic_load(&process_heap);
+    return now == &rh_c_library || now == &unopened || (heap && now == &heap->domain[domain]);
+}
+
+PyMemAllocatorEx
+rh_domains_peek(PyMemAllocatorDomain domain)
+{
+    return *CURRENT(domain);
+}
+
+bool
+rh_domains_is_pymalloc(const PyMemAllocatorEx *allocator)
+{
+    const rh_heap *heap = atomic_load(&process_heap);
+    return rh_domains_same(allocator, &unopened) ||
+           (heap && rh_domains_same(allocator, &heap->domain[PYMEM_DOMAIN_OBJ]));
 }
 
 static bool

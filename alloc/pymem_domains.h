@@ -24,6 +24,19 @@
 void rh_domains_lock(void);
 void rh_domains_unlock(void);
 
+/* Whether nobody has set an allocator for the domain. */
+bool rh_domains_is_untouched(PyMemAllocatorDomain domain);
+
+/* What serves the domain now. Unlike PyMem_GetAllocator this opens no heap: the allocator may be
+ * the one that opens it when it is called. */
+PyMemAllocatorEx rh_domains_peek(PyMemAllocatorDomain domain);
+
+/* Whether this is the process's pymalloc, open or not. */
+bool rh_domains_is_pymalloc(const PyMemAllocatorEx *allocator);
+
+/* Whether these are the same functions with the same context. */
+bool rh_domains_same(const PyMemAllocatorEx *a, const PyMemAllocatorEx *b);
+
 /* The standard allocator of RAW is rh_c_library (c_library.h); that of MEM and OBJ is pymalloc, as
  * PyMem_GetAllocator shows it. Copies the latter; false when its heap could not be opened, and then
  * the copy is one that tries again at each call. */

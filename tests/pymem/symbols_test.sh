@@ -5,7 +5,7 @@
 set -u
 library=$1
 shift
-declared=$(cat "$@" | grep -oE '\b(_?Py[A-Za-z]+_[A-Za-z]+|rh_[a-z_]+)\(' | tr -d '(' | sort -u)
+declared=$(cat "$@" | grep -oE '\b(_?Py[A-Za-z]+_[A-Za-z_]+|rh_[a-z_]+)(\(|;|\[)' | tr -d '(;[' | sort -u)
 offered=$(nm -D --defined-only --extern-only "$library" | awk '{print $3}' | sort -u)
 open=$(nm -D --undefined-only "$library" | awk '{print $2}' | grep -E '^_?Py|^rh_')
 failed=0
