@@ -11,12 +11,14 @@
 #include "alloc/preloaded.h"
 #include "alloc/process_malloc.h"
 #include "alloc/pymalloc.h"
+#include "alloc/python_spec.h"
 #include "alloc/spec.h"
 
 /* clang-format off: a row a line */
 const rh_allocator *const rh_allocators[] = {
     &rh_pymalloc_allocator,
     &rh_cpython_allocator,
+    &rh_python_allocator,
     &rh_bestfit_allocator,
     &rh_mimalloc_allocator,
     &rh_malloc_allocator,

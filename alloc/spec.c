@@ -317,6 +317,44 @@ parse_layer(scanner *cursor, rh_spec *spec)
     return parse_settings(cursor, layer->name, layer->keys, &spec->layer_part[last]);
 }
 
+static void
+release_part(rh_spec_part *part)
+{
+    free(part->preset);
+    for (size_t i = 0; i < part->settings; i++)
+        free(part->setting[i].text);
+    *part = (rh_spec_part){.preset = NULL};
+}
+
+static rh_status parse_parts(scanner *cursor, rh_spec *spec);
+
+/* Puts the spec that an allocator's settings stand for in their place; its layers come below those
+ * that follow in the text. */
+static rh_status
+replace_allocator(rh_spec *spec, rh_error *error)
+{
+    char text[128];
+    rh_status status = spec->allocator->stands_for(&spec->base, text, sizeof text, error);
+    if (status != RH_OK)
+        return status;
+    release_part(&spec->base);
+    scanner cursor = {.at = text, .error = error};
+    return parse_parts(&cursor, spec);
+}
+
+static rh_status
+parse_parts(scanner *cursor, rh_spec *spec)
+{
+    rh_status status = parse_allocator(cursor, spec);
+    if (status == RH_OK && spec->allocator->stands_for)
+        status = replace_allocator(spec, cursor->error);
+    while (status == RH_OK && *cursor->at == '+') {
+        cursor->at++;
+        status = parse_layer(cursor, spec);
+    }
+    return status;
+}
+
 rh_status
 rh_spec_parse(const char *text, rh_spec *spec, rh_error *error)
 {
@@ -325,24 +363,11 @@ rh_spec_parse(const char *text, rh_spec *spec, rh_error *error)
         return rh_fail(error, RH_USAGE, "allocator '%.32s...': longer than %d characters", text,
                        SPEC_LENGTH_MAX);
     scanner cursor = {.at = text, .error = error};
-    rh_status status = parse_allocator(&cursor, spec);
-    while (status == RH_OK && *cursor.at == '+') {
-        cursor.at++;
-        status = parse_layer(&cursor, spec);
-    }
+    rh_status status = parse_parts(&cursor, spec);
     if (status == RH_OK)
         return RH_OK;
     rh_spec_release(spec);
     return error ? rh_error_prefix(error, "allocator '%.160s'", text) : status;
-}
-
-static void
-release_part(rh_spec_part *part)
-{
-    free(part->preset);
-    for (size_t i = 0; i < part->settings; i++)
-        free(part->setting[i].text);
-    *part = (rh_spec_part){.preset = NULL};
 }
 
 void

@@ -67,6 +67,10 @@ typedef struct rh_allocator {
     const char *library; /* soname the child process must be started with; "" when the key so= names
                             it; NULL when none */
     const char *package; /* the Debian package that has it, for the message; NULL when none */
+    /* Not NULL: a name for other specs. Writes the one that these settings stand for; the parser
+     * puts it in their place, so that nobody meets this allocator in a parsed spec. `open` is NULL
+     * then. RH_USAGE for settings that stand for nothing. */
+    rh_status (*stands_for)(const rh_spec_part *part, char *text, size_t capacity, rh_error *error);
     /* Opens an instance. Combinations that the key table cannot rule out are RH_USAGE. */
     rh_status (*open)(const rh_spec_part *part, rh_heap **heap, rh_error *error);
     /* Writes the version of what would run ("3.11.2", "5.3.0"); may be NULL. */
