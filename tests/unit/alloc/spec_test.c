@@ -188,6 +188,48 @@ length_is_bounded(void **state)
     free(text);
 }
 
+/* `python` is never met: what it stands for is there in its place. */
+static void
+python_stands_for_others(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *allocator, *preset, *layers;
+    } meanings[] = {
+        {"python", "pymalloc", "3.11", ""},
+        {"python@3.9", "pymalloc", "3.9", ""},
+        {"python@3.12,malloc=pymalloc_debug", "pymalloc", "3.12", "+debug"},
+        {"python@3.7,malloc=debug+count", "pymalloc", "3.7", "+debug+count"},
+        {"python,malloc=malloc_debug+count", "malloc", NULL, "+debug+count"},
+        {"python,build=debug", "pymalloc", "3.11", "+debug"},
+        {"python,build=debug,malloc=malloc", "malloc", NULL, ""},
+    };
+    for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++) {
+        rh_spec spec;
+        assert_int_equal(rh_spec_parse(meanings[i].text, &spec, NULL), RH_OK);
+        assert_string_equal(spec.allocator->name, meanings[i].allocator);
+        if (meanings[i].preset)
+            assert_string_equal(spec.base.preset, meanings[i].preset);
+        char layers[64] = "";
+        for (size_t l = 0; l < spec.layers; l++) {
+            strcat(layers, "+");
+            strcat(layers, spec.layer[l]->name);
+        }
+        assert_string_equal(layers, meanings[i].layers);
+        rh_spec_release(&spec);
+    }
+    rh_spec spec;
+    const char *text;
+    assert_int_equal(rh_spec_parse("python,large=libc", &spec, NULL), RH_OK);
+    assert_true(rh_spec_text(&spec.base, "large", &text) && strcmp(text, "libc") == 0);
+    rh_spec_release(&spec);
+    refuses("python,malloc=malloc,large=libc", "large= is pymalloc's");
+    refuses("python@3.12,malloc=mimalloc", "mimalloc came with 3.13");
+    refuses("python@3.12,gil=no", "cannot be built free-threaded");
+    refuses("python@3.14,gil=no,malloc=pymalloc", "mimalloc only");
+    refuses("python@3.14,malloc=nosuch", "mimalloc_debug");
+}
+
 static void
 every_row_is_complete(void **state)
 {
@@ -231,19 +273,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_name_alone),
-        cmocka_unit_test(settings_are_read),
-        cmocka_unit_test(names_are_checked),
-        cmocka_unit_test(keys_are_checked),
-        cmocka_unit_test(values_are_checked),
-        cmocka_unit_test(backslashes_are_checked),
-        cmocka_unit_test(presets_are_checked),
-        cmocka_unit_test(choices_are_checked),
-        cmocka_unit_test(layers_are_read),
-        cmocka_unit_test(text_is_unescaped),
-        cmocka_unit_test(length_is_bounded),
-        cmocka_unit_test(every_row_is_complete),
-        cmocka_unit_test(every_default_is_allowed),
+        cmocka_unit_test(a_name_alone),          cmocka_unit_test(settings_are_read),
+        cmocka_unit_test(names_are_checked),     cmocka_unit_test(keys_are_checked),
+        cmocka_unit_test(values_are_checked),    cmocka_unit_test(backslashes_are_checked),
+        cmocka_unit_test(presets_are_checked),   cmocka_unit_test(choices_are_checked),
+        cmocka_unit_test(layers_are_read),       cmocka_unit_test(text_is_unescaped),
+        cmocka_unit_test(length_is_bounded),     cmocka_unit_test(python_stands_for_others),
+        cmocka_unit_test(every_row_is_complete), cmocka_unit_test(every_default_is_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
