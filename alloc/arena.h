@@ -7,20 +7,22 @@
 
 #include "alloc/pymalloc_geometry.h"
 
-#define RH_NO_ARENA  UINT32_MAX
-#define RH_POOL_FULL UINT32_MAX
+#define RH_NO_ARENA UINT32_MAX
 
 /* A pool's header. In the pool when in-band: then its address is the pool's own. */
 typedef struct rh_pool {
-    uint32_t spare; /* free blocks less one, so that taking the last one and giving the first one
-                       back both pass through zero: UINT32_MAX when full */
-    uint32_t arena; /* slot */
-    uintptr_t free; /* first free block: its address in-band, its unit beside; 0 when none */
-    struct rh_pool *next, *previous; /* in its class's ring; meaningless when in none. A pool given
-                                        back uses next for its arena's list */
+    uint32_t available; /* free blocks; 0: the pool is full */
+    uint32_t fresh; /* of these, the ones that are in no list yet: the last blocks of the pool */
+    union {
+        uintptr_t free;  /* in-band: the first block of the list of free ones; 0 when it is empty */
+        uint16_t *stack; /* beside: the free blocks (see rh_side_pool) */
+    };
+    struct rh_pool *next, *previous; /* in its class's ring; meaningless when in none, previous of a
+                                        ring's first one too. A pool given back uses next for its
+                                        arena's list */
     struct rh_pool *ring;            /* of its class, or its last one; NULL when it never had one */
-    uint32_t most;                   /* spare when no block is in use: its blocks less one */
-    uint32_t fresh;                  /* blocks that were never used: the last ones */
+    uint32_t capacity;               /* blocks */
+    uint32_t arena;                  /* slot */
 } rh_pool;
 
 _Static_assert(sizeof(rh_pool) == RH_POOL_HEADER_BYTES, "a pool's header has CPython's size");
@@ -29,15 +31,19 @@ _Static_assert(sizeof(rh_pool) == RH_POOL_HEADER_BYTES, "a pool's header has CPy
 static inline uint32_t
 rh_pool_used(const rh_pool *pool)
 {
-    return pool->most - pool->spare;
+    return pool->capacity - pool->available;
 }
 
-/* A header beside: a unit is an alignment's worth of the pool. */
+/* A header beside. The pool's free blocks are stack[0] to stack[available - 1], the next to be
+ * given last, each told by its distance from the pool's start in alignments. The lowest `fresh`
+ * entries are not written yet. */
 typedef struct rh_side_pool {
     rh_pool pool;
     uintptr_t address;
-    uint16_t *links; /* by unit: the unit of the next free block */
+    uint64_t reserved;
 } rh_side_pool;
+
+_Static_assert(sizeof(rh_side_pool) == 64, "a header beside is a cache line");
 
 typedef struct rh_arena {
     uintptr_t base; /* 0: the slot is unused */
@@ -47,7 +53,7 @@ typedef struct rh_arena {
     uint32_t next, previous;         /* in the order, when that is a list. An unused slot has in
                                         next the one unused before it */
     rh_pool *given_back;
-    rh_side_pool *side;
+    rh_side_pool *side; /* headers beside, of all its pools */
     uint64_t reserved;
 } rh_arena;
 

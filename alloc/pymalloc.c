@@ -218,9 +218,15 @@ open_supply(rh_pymalloc *pymalloc, const rh_pymalloc_config *config, rh_error *e
     rh_status status = rh_arena_supply_init(supply, config->source, config->arena_bytes,
                                             config->cache, config->places, error);
     pymalloc->arenas.source = supply->source;
-    if (status == RH_OK)
-        pymalloc->window_base = rh_arena_supply_window(supply, &pymalloc->window_bytes);
-    return status;
+    if (status != RH_OK)
+        return status;
+    pymalloc->window_base = rh_arena_supply_window(supply, &pymalloc->window_bytes);
+    rh_arenas *arenas = &pymalloc->arenas;
+    rh_arenas_set_window(arenas, pymalloc->window_base, pymalloc->window_bytes);
+    pymalloc->window_headers = arenas->headers.first;
+    if (arenas->side)
+        pymalloc->window_bytes = arenas->headers.window_bytes;
+    return RH_OK;
 }
 
 static rh_status

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #define SLOTS_AT_FIRST 16
+#define PAGE_BYTES     ((size_t)4096)
 
 bool
 rh_arenas_init(rh_arenas *arenas, const rh_pymalloc_geometry *geometry, rh_policy policy,
@@ -14,39 +15,60 @@ rh_arenas_init(rh_arenas *arenas, const rh_pymalloc_geometry *geometry, rh_polic
     *arenas = (rh_arenas){.geometry = *geometry, .keep = keep, .side = side, .unused = RH_NO_ARENA};
     rh_arena_map_census_init(&arenas->census, map_address_bits, geometry->arena_shift);
     bool ready = rh_arena_order_init(&arenas->order, policy, geometry->pools) &&
-                 rh_address_map_init(&arenas->map, geometry->arena_shift);
+                 rh_address_map_init(&arenas->map, geometry->arena_shift) &&
+                 (!side || rh_pool_stacks_init(&arenas->stacks, rh_class_capacity(geometry, 0)));
     if (!ready)
         rh_arenas_release(arenas);
     return ready;
 }
 
-/* ---- headers and links beside an arena ---- */
+/* ---- headers beside ---- */
 
-size_t
-rh_arenas_side_bytes(const rh_arenas *arenas)
+void
+rh_arenas_set_window(rh_arenas *arenas, uintptr_t base, size_t bytes)
 {
-    if (!arenas->side)
-        return 0;
-    const rh_pymalloc_geometry *geometry = &arenas->geometry;
-    size_t links = (geometry->pool_bytes >> geometry->class_shift) * sizeof(uint16_t);
-    size_t bytes = geometry->pools * (sizeof(rh_side_pool) + links);
-    return (bytes + 4095) / 4096 * 4096;
+    if (arenas->side)
+        rh_pool_headers_init(&arenas->headers, base, bytes, arenas->geometry.pool_shift);
+}
+
+/* Of an arena outside the window. */
+static size_t
+own_header_bytes(const rh_arenas *arenas)
+{
+    size_t bytes = arenas->geometry.pools * sizeof(rh_side_pool);
+    return (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
 }
 
 static bool
-map_side(const rh_arenas *arenas, rh_arena *arena)
+make_headers(rh_arenas *arenas, rh_arena *arena)
 {
-    void *side = mmap(NULL, rh_arenas_side_bytes(arenas), PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    arena->side = side == MAP_FAILED ? NULL : side;
-    return arena->side != NULL;
+    if (rh_pool_headers_has(&arenas->headers, arena->base)) {
+        arena->side = rh_pool_headers_of(&arenas->headers, arena->first_pool, arena->pools);
+        return arena->side != NULL;
+    }
+    void *side = mmap(NULL, own_header_bytes(arenas), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (side == MAP_FAILED)
+        return false;
+    arena->side = side;
+    arenas->own_header_bytes += own_header_bytes(arenas);
+    return true;
 }
 
 static void
-unmap_side(const rh_arenas *arenas, rh_arena *arena)
+drop_headers(rh_arenas *arenas, rh_arena *arena)
 {
-    if (arena->side)
-        munmap(arena->side, rh_arenas_side_bytes(arenas));
+    if (!arenas->side)
+        return;
+    for (uint32_t i = 0; i < arena->cut; i++) {
+        const rh_pool *pool = &arena->side[i].pool;
+        if (pool->stack)
+            rh_pool_stacks_give(&arenas->stacks, pool->stack, pool->capacity);
+    }
+    if (!rh_pool_headers_has(&arenas->headers, arena->base)) {
+        munmap(arena->side, own_header_bytes(arenas));
+        arenas->own_header_bytes -= own_header_bytes(arenas);
+    }
     arena->side = NULL;
 }
 
@@ -96,10 +118,10 @@ enter(rh_arenas *arenas, uint32_t slot, void *memory)
     lay_out(arenas, arena, (uintptr_t)memory);
     if (arena->pools > 0 &&
         rh_arena_map_census_enter(&arenas->census, arena->base, &arenas->books) &&
-        (!arenas->side || map_side(arenas, arena))) {
+        (!arenas->side || make_headers(arenas, arena))) {
         if (rh_address_map_enter(&arenas->map, arena->base, slot))
             return true;
-        unmap_side(arenas, arena);
+        drop_headers(arenas, arena);
     }
     arena->base = 0;
     return false;
@@ -153,7 +175,7 @@ rh_arenas_release_arena(rh_arenas *arenas, uint32_t slot)
     rh_arena *arena = &arenas->slots[slot];
     rh_arena_order_remove(&arenas->order, slot);
     rh_address_map_remove(&arenas->map, arena->base);
-    unmap_side(arenas, arena);
+    drop_headers(arenas, arena);
     arenas->source.free(arenas->source.ctx, (void *)arena->base, arenas->geometry.arena_bytes);
     arenas->changes++;
     arenas->released++;
@@ -171,9 +193,11 @@ rh_arenas_release(rh_arenas *arenas)
         rh_arena *arena = &arenas->slots[i];
         if (!arena->base)
             continue;
-        unmap_side(arenas, arena);
+        drop_headers(arenas, arena);
         arenas->source.free(arenas->source.ctx, (void *)arena->base, arenas->geometry.arena_bytes);
     }
+    rh_pool_headers_release(&arenas->headers);
+    rh_pool_stacks_release(&arenas->stacks);
     free(arenas->slots);
     arenas->slots = NULL;
     arenas->count = 0;
@@ -192,13 +216,9 @@ cut_pool(rh_arenas *arenas, uint32_t slot)
     uint32_t index = arena->cut++;
     rh_pool *pool = rh_arena_pool(arenas, arena, index);
     *pool = (rh_pool){.arena = slot};
-    if (arenas->side) {
-        const rh_pymalloc_geometry *geometry = &arenas->geometry;
-        size_t units = geometry->pool_bytes >> geometry->class_shift;
-        uint16_t *links = (uint16_t *)&arena->side[geometry->pools];
-        arena->side[index].address = arena->first_pool + ((uintptr_t)index << geometry->pool_shift);
-        arena->side[index].links = links + index * units;
-    }
+    if (arenas->side)
+        arena->side[index].address =
+            arena->first_pool + ((uintptr_t)index << arenas->geometry.pool_shift);
     return pool;
 }
 
@@ -247,6 +267,12 @@ rh_arenas_table_bytes(const rh_arenas *arenas)
     return arenas->capacity * sizeof *arenas->slots + rh_arena_order_bytes(&arenas->order) +
            rh_address_map_bytes(&arenas->map) +
            (census->middle.capacity + census->bottom.capacity) * sizeof(uint64_t);
+}
+
+uint64_t
+rh_arenas_side_bytes(const rh_arenas *arenas)
+{
+    return arenas->headers.made_bytes + arenas->own_header_bytes + arenas->stacks.bytes;
 }
 
 typedef struct rh_arena_name {

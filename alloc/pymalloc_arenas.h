@@ -11,8 +11,8 @@
  *                    <--no pool used--           <--pool given back--
  *
  * Released slots are reused last in, first out. Headers of pools lie in the pools, or, with `side`,
- * in a mapping beside each arena together with the links of their free blocks; then nothing here
- * touches the arenas.
+ * beside them: those of arenas in the heap's own window in one array (pool_headers.h), those of any
+ * other arena in a mapping of its own. Then nothing here touches the arenas.
  *
  * Invariants: an arena is in the order exactly when it has a free pool; free_pools counts the pools
  * given back and those not yet cut; idle_arenas counts those whose pools are all free.
@@ -29,6 +29,8 @@
 #include "alloc/arena_books.h"
 #include "alloc/arena_map_census.h"
 #include "alloc/arena_order.h"
+#include "alloc/pool_headers.h"
+#include "alloc/pool_stacks.h"
 #include "alloc/pymalloc_geometry.h"
 #include "alloc/pymem.h"
 
@@ -50,12 +52,17 @@ typedef struct rh_arenas {
     rh_pymalloc_geometry geometry;
     rh_arena_map_census census;
     rh_arena_books books;
+    rh_pool_headers headers;   /* side: of the arenas in the window */
+    uint64_t own_header_bytes; /* side: of the others */
+    rh_pool_stacks stacks;     /* side */
     rh_address_map map;
 } rh_arenas;
 
 /* False when there is no memory. */
 bool rh_arenas_init(rh_arenas *arenas, const rh_pymalloc_geometry *geometry, rh_policy policy,
                     uint32_t keep, bool side, unsigned map_address_bits);
+/* Where the first arenas will lie: 0 bytes when that is not known. Before there is an arena. */
+void rh_arenas_set_window(rh_arenas *arenas, uintptr_t base, size_t bytes);
 /* Gives every arena back to the source. */
 void rh_arenas_release(rh_arenas *arenas);
 
@@ -64,8 +71,8 @@ void rh_arenas_trim(rh_arenas *arenas);
 
 /* Writable bytes of tables, beside arenas and what lies beside them. */
 uint64_t rh_arenas_table_bytes(const rh_arenas *arenas);
-/* Bytes of headers and links kept beside one arena; 0 when in-band. */
-size_t rh_arenas_side_bytes(const rh_arenas *arenas);
+/* Writable bytes of headers and stacks beside the pools; 0 when in-band. */
+uint64_t rh_arenas_side_bytes(const rh_arenas *arenas);
 
 /* The slots in use in ascending order of their bases, to be freed by the caller; NULL when there is
  * no memory. */

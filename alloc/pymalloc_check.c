@@ -6,7 +6,7 @@
 
 #include "alloc/pymalloc_statistics.h"
 
-/* The blocks of a pool that are on its list, by number. */
+/* The blocks of a pool that are on its list or stack, by number. */
 typedef struct free_blocks {
     uint64_t bits[RH_POOL_UNITS_MAX / 64];
     uint32_t count;
@@ -38,14 +38,11 @@ view_of(const rh_pymalloc *pymalloc, const rh_pool *pool, uintptr_t address)
     return view;
 }
 
-/* The number of the block at a list entry; UINT32_MAX when no block that was ever used begins
- * there. */
+/* The number of a block; UINT32_MAX when none that was ever used begins there. */
 static uint32_t
-block_number(const pool_view *view, uintptr_t entry)
+block_number(const pool_view *view, uintptr_t block)
 {
     const rh_pymalloc_geometry *geometry = &view->arenas->geometry;
-    uintptr_t block =
-        rh_pool_entry_address(view->pool, entry, geometry->class_shift, view->arenas->side);
     uintptr_t offset = block - view->address;
     if (offset < geometry->header_bytes ||
         offset >= geometry->header_bytes + view->handed_out * view->block_bytes ||
@@ -60,23 +57,41 @@ is_free(const free_blocks *blocks, uint32_t number)
     return blocks->bits[number / 64] >> (number % 64) & 1;
 }
 
-/* Follows a pool's list. NULL when it is sound, else what is wrong with it. */
+/* Adds a free block. NULL, or what is wrong with it. */
+static const char *
+add_free(const pool_view *view, free_blocks *blocks, uintptr_t block)
+{
+    uint32_t number = block_number(view, block);
+    if (number == UINT32_MAX)
+        return "its free list leads to what is no block of it";
+    if (is_free(blocks, number))
+        return "a block is twice on its free list";
+    blocks->bits[number / 64] |= (uint64_t)1 << (number % 64);
+    blocks->count++;
+    return NULL;
+}
+
+/* Follows a pool's list, or its stack; its numbers are sound. NULL when that is, else what is wrong
+ * with it. */
 static const char *
 collect_free(const pool_view *view, free_blocks *blocks)
 {
+    const rh_pool *pool = view->pool;
+    const char *wrong = NULL;
     memset(blocks->bits, 0, view->capacity / 8 + 8);
     blocks->count = 0;
-    for (uintptr_t entry = view->pool->free; entry;
-         entry = rh_pool_link(view->pool, entry, view->arenas->side)) {
-        uint32_t number = block_number(view, entry);
-        if (number == UINT32_MAX)
-            return "its free list leads to what is no block of it";
-        if (is_free(blocks, number))
-            return "a block is twice on its free list";
-        blocks->bits[number / 64] |= (uint64_t)1 << (number % 64);
-        blocks->count++;
+    if (view->arenas->side) {
+        unsigned shift = view->arenas->geometry.class_shift;
+        for (uint32_t i = pool->fresh; i < pool->available && !wrong; i++)
+            wrong = add_free(view, blocks, view->address + ((uintptr_t)pool->stack[i] << shift));
+    } else {
+        for (uintptr_t block = pool->free; block; block = *(const uintptr_t *)block) {
+            wrong = add_free(view, blocks, block);
+            if (wrong)
+                break;
+        }
     }
-    return NULL;
+    return wrong;
 }
 
 /* A pool's numbers, before anything is concluded from them. */
@@ -88,8 +103,8 @@ check_header(const pool_view *view, uint32_t slot)
         return "its header names another arena";
     if (view->size_class == SIZE_MAX)
         return "its size class does not exist";
-    if (pool->most != view->capacity - 1 || rh_pool_used(pool) > view->capacity ||
-        pool->fresh > view->capacity)
+    if (pool->capacity != view->capacity || pool->available > pool->capacity ||
+        pool->fresh > pool->available)
         return "its numbers of blocks are impossible";
     return NULL;
 }
@@ -117,22 +132,30 @@ is_pool(const rh_arenas *arenas, const rh_pool *pool)
            (address - arena->first_pool) >> arenas->geometry.pool_shift < arena->cut;
 }
 
-/* In a ring, the pools on both sides point back. They may only be looked at when they lie where a
- * pool or a ring's own entry does. */
+/* In a ring, the pools on both sides point back, but for the first one's. They may only be looked
+ * at when they lie where a pool or a ring's own entry does. */
 static const char *
 check_links(const rh_pymalloc *pymalloc, const rh_pool *pool)
 {
     const rh_pool *ring = pool->ring;
-    if (pool->spare == RH_POOL_FULL)
+    if (pool->available == 0)
         return NULL;
-    if ((pool->next != ring && !is_pool(&pymalloc->arenas, pool->next)) ||
-        (pool->previous != ring && !is_pool(&pymalloc->arenas, pool->previous)))
+    bool is_first = ring->next == pool, is_last = pool->next == ring;
+    if ((!is_last && !is_pool(&pymalloc->arenas, pool->next)) ||
+        (!is_first && !is_pool(&pymalloc->arenas, pool->previous)))
         return "its neighbours in the ring are no pools";
-    if (pool->next->previous != pool || pool->previous->next != pool)
+    if ((!is_last && pool->next->previous != pool) || (!is_first && pool->previous->next != pool))
         return "its neighbours in the ring do not point back";
-    if (pool->next != ring && pool->next->ring != ring)
+    if (!is_last && pool->next->ring != ring)
         return "its neighbour in the ring is of another class";
     return NULL;
+}
+
+/* A pool that was cut and could not get a class, for want of memory for its stack. */
+static bool
+is_blank(const rh_pool *pool, uint32_t slot)
+{
+    return !pool->ring && pool->arena == slot && pool->capacity == 0 && pool->available == 0;
 }
 
 static rh_status
@@ -201,7 +224,7 @@ walk_arena(const rh_pymalloc *pymalloc, uint32_t slot, rh_region_visitor *visit,
     for (uint32_t i = 0; i < arena->cut; i++) {
         const rh_pool *pool = rh_arena_pool(arenas, arena, i);
         pool_view view = view_of(pymalloc, pool, rh_arenas_pool_address(arenas, pool));
-        if (check_header(&view, slot))
+        if (!is_blank(pool, slot) && check_header(&view, slot))
             return false;
         region = (rh_region){.kind = RH_REGION_PAGE,
                              .address = view.address,
@@ -250,6 +273,8 @@ check_pool(const rh_pymalloc *pymalloc, uint32_t slot, uint32_t index, free_bloc
     pool_view view = view_of(pymalloc, pool, address);
     if (arenas->side && rh_arenas_pool_address(arenas, pool) != address)
         return bad_pool(&view, "its header beside names another address", error);
+    if (is_blank(pool, slot))
+        return RH_OK;
     const char *wrong = check_header(&view, slot);
     if (!wrong)
         wrong = collect_free(&view, blocks);
@@ -261,7 +286,7 @@ check_pool(const rh_pymalloc *pymalloc, uint32_t slot, uint32_t index, free_bloc
         return bad_pool(&view, wrong, error);
     if (rh_pool_used(pool)) {
         sum->in_use[view.size_class]++;
-        sum->partly[view.size_class] += pool->spare != RH_POOL_FULL;
+        sum->partly[view.size_class] += pool->available != 0;
     }
     return RH_OK;
 }
@@ -351,10 +376,10 @@ check_ring(const rh_pymalloc *pymalloc, uint32_t size_class, const sums *sum, rh
     uint64_t partly = 0, steps = 0;
     for (const rh_pool *pool = bin->ring.next; pool != &bin->ring; pool = pool->next) {
         if (++steps > bin->pools_in_use || !is_pool(&pymalloc->arenas, pool) ||
-            pool->spare == RH_POOL_FULL)
+            pool->available == 0)
             return rh_fail(error, RH_DIFFERENT, "size class %" PRIu32 ": its ring is broken",
                            size_class);
-        partly += pool->spare != RH_POOL_FULL;
+        partly += pool->available != 0;
     }
     rh_status status =
         compare("partly used pools of a class in its ring", partly, sum->partly[size_class], error);

@@ -137,10 +137,12 @@ RH_PATH void
 any_free(rh_pymalloc *pymalloc, void *block, const rh_pymalloc_geometry *geometry, bool side,
          void (*anywhere)(rh_pymalloc *, void *))
 {
-    if (!side && RH_LIKELY(rh_path_in_window(pymalloc, block)))
-        rh_path_give(pymalloc, rh_path_inband_pool(block, geometry), block, geometry, false);
-    else
+    if (RH_UNLIKELY(!rh_path_in_window(pymalloc, block))) {
         anywhere(pymalloc, block);
+        return;
+    }
+    rh_pool *pool = rh_path_window_pool(pymalloc, block, geometry, side);
+    rh_path_give(pymalloc, pool, block, geometry, side);
 }
 
 /* A block in a pool stays where it is while more than three quarters of it are used; otherwise the
@@ -208,6 +210,8 @@ static const rh_pymalloc_geometry new_geometry = CPYTHON_GEOMETRY(20, 14);
 DOMAIN_FUNCTIONS(old_inband, &old_geometry, false)
 DOMAIN_FUNCTIONS(new_inband, &new_geometry, false)
 DOMAIN_FUNCTIONS(odd_inband, &pymalloc->arenas.geometry, false)
+DOMAIN_FUNCTIONS(old_side, &old_geometry, true)
+DOMAIN_FUNCTIONS(new_side, &new_geometry, true)
 DOMAIN_FUNCTIONS(odd_side, &pymalloc->arenas.geometry, true)
 
 #define DOMAIN(ctx, name)                                                                          \
@@ -223,17 +227,25 @@ same_geometry(const rh_pymalloc_geometry *a, const rh_pymalloc_geometry *b)
            a->classes == b->classes;
 }
 
+/* MEM and OBJ. */
+static PyMemAllocatorEx
+pools_of(rh_pymalloc *pymalloc)
+{
+    const PyMemAllocatorEx odd[] = {DOMAIN(pymalloc, odd_inband), DOMAIN(pymalloc, odd_side)};
+    const PyMemAllocatorEx old[] = {DOMAIN(pymalloc, old_inband), DOMAIN(pymalloc, old_side)};
+    const PyMemAllocatorEx new[] = {DOMAIN(pymalloc, new_inband), DOMAIN(pymalloc, new_side)};
+    const rh_arenas *arenas = &pymalloc->arenas;
+    if (same_geometry(&arenas->geometry, &new_geometry))
+        return new[arenas->side];
+    if (same_geometry(&arenas->geometry, &old_geometry))
+        return old[arenas->side];
+    return odd[arenas->side];
+}
+
 void
 rh_pymalloc_set_domains(rh_pymalloc *pymalloc)
 {
-    const rh_arenas *arenas = &pymalloc->arenas;
-    PyMemAllocatorEx pools = DOMAIN(pymalloc, odd_inband);
-    if (arenas->side)
-        pools = (PyMemAllocatorEx)DOMAIN(pymalloc, odd_side);
-    else if (same_geometry(&arenas->geometry, &new_geometry))
-        pools = (PyMemAllocatorEx)DOMAIN(pymalloc, new_inband);
-    else if (same_geometry(&arenas->geometry, &old_geometry))
-        pools = (PyMemAllocatorEx)DOMAIN(pymalloc, old_inband);
+    PyMemAllocatorEx pools = pools_of(pymalloc);
     PyMemAllocatorEx *domain = pymalloc->heap.domain;
     domain[PYMEM_DOMAIN_RAW] =
         pymalloc->space ? (PyMemAllocatorEx)DOMAIN(pymalloc, space) : rh_c_library;

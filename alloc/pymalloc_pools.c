@@ -22,7 +22,7 @@ rh_pymalloc_metadata_bytes(const rh_pymalloc *pymalloc)
                      rh_arena_supply_table_bytes(&pymalloc->supply);
     /* A virtual heap counts what the heap that it stands for would hold: nothing beside arenas. */
     if (!pymalloc->is_virtual)
-        bytes += arenas->current * rh_arenas_side_bytes(arenas);
+        bytes += rh_arenas_side_bytes(arenas);
     return bytes;
 }
 
@@ -46,8 +46,38 @@ settle_if_changed(rh_pymalloc *pymalloc)
 static void
 unlink_pool(rh_pool *pool)
 {
+    if (pool->ring->next == pool) {
+        pool->ring->next = pool->next;
+        return;
+    }
     pool->previous->next = pool->next;
     pool->next->previous = pool->previous;
+}
+
+/* ---- pools for a class ---- */
+
+/* Gives a free pool another class; false, changing nothing, when there is no memory. */
+static bool
+set_class(rh_pymalloc *pymalloc, rh_pool *pool, rh_bin *bin)
+{
+    rh_arenas *arenas = &pymalloc->arenas;
+    if (arenas->side) {
+        uint64_t held = arenas->stacks.bytes;
+        uint16_t *stack = rh_pool_stacks_take(&arenas->stacks, bin->capacity);
+        if (!stack)
+            return false;
+        if (pool->stack)
+            rh_pool_stacks_give(&arenas->stacks, pool->stack, pool->capacity);
+        pool->stack = stack;
+        if (arenas->stacks.bytes != held)
+            rh_pymalloc_settle(pymalloc);
+    } else {
+        pool->free = 0;
+    }
+    pymalloc->pools_reclassed += pool->ring != NULL;
+    pool->ring = &bin->ring;
+    pool->capacity = pool->available = pool->fresh = bin->capacity;
+    return true;
 }
 
 /* Takes a free pool into the class's empty ring; NULL when there is no arena. */
@@ -55,21 +85,34 @@ static rh_pool *
 new_pool(rh_pymalloc *pymalloc, rh_bin *bin)
 {
     rh_pools_unpark(pymalloc);
-    rh_pool *pool = rh_arenas_take_pool(&pymalloc->arenas);
+    rh_arenas *arenas = &pymalloc->arenas;
+    rh_pool *pool = rh_arenas_take_pool(arenas);
     settle_if_changed(pymalloc);
     if (!pool)
         return NULL;
-    if (pool->ring != &bin->ring) {
-        pymalloc->pools_reclassed += pool->ring != NULL;
-        pool->ring = &bin->ring;
-        pool->free = 0;
-        pool->fresh = bin->capacity;
-        pool->spare = pool->most = bin->capacity - 1;
+    if (pool->ring != &bin->ring && !set_class(pymalloc, pool, bin)) {
+        rh_arenas_give_pool(arenas, pool);
+        settle_if_changed(pymalloc);
+        return NULL;
     }
     bin->pools_in_use++;
-    pool->next = pool->previous = &bin->ring;
-    bin->ring.next = bin->ring.previous = pool;
+    pool->next = &bin->ring;
+    bin->ring.next = pool;
     return pool;
+}
+
+/* Puts fresh blocks onto a stack that has no other, as many as complete its cache line. */
+static void
+stack_fresh(const rh_pymalloc_geometry *geometry, const rh_bin *bin, rh_pool *pool)
+{
+    const uint32_t line = 64 / sizeof *pool->stack;
+    uint32_t lowest = (pool->fresh - 1) / line * line, fresh = pool->fresh;
+    size_t first = geometry->header_bytes >> geometry->class_shift;
+    size_t block = bin->block_bytes >> geometry->class_shift;
+    size_t unit = first + (bin->capacity - fresh) * block;
+    for (uint16_t *stack = pool->stack; fresh > lowest; unit += block)
+        stack[--fresh] = (uint16_t)unit;
+    pool->fresh = fresh;
 }
 
 void *
@@ -84,18 +127,23 @@ rh_pools_refill(rh_pymalloc *pymalloc, size_t size_class)
         if (!pool)
             return NULL;
     }
-    uintptr_t entry = pool->free, block;
-    if (entry) {
-        block = rh_pool_entry_address(pool, entry, geometry->class_shift, arenas->side);
-        pool->free = rh_pool_link(pool, entry, arenas->side);
+    uintptr_t block;
+    if (arenas->side) {
+        if (pool->available == pool->fresh)
+            stack_fresh(geometry, bin, pool);
+        block = rh_arenas_pool_address(arenas, pool) +
+                ((uintptr_t)pool->stack[pool->available - 1] << geometry->class_shift);
+    } else if (pool->free) {
+        block = pool->free;
+        pool->free = *(const uintptr_t *)block;
     } else {
         assert(pool->fresh > 0);
-        block = rh_arenas_pool_address(arenas, pool) + geometry->header_bytes +
+        block = (uintptr_t)pool + geometry->header_bytes +
                 (bin->capacity - pool->fresh) * bin->block_bytes;
         pool->fresh--;
     }
-    pool->spare--;
-    if (pool->spare == RH_POOL_FULL)
+    pool->available--;
+    if (pool->available == 0)
         unlink_pool(pool);
     return (void *)block;
 }

@@ -7,20 +7,30 @@
  *    ^                                |        ^                                |
  *    +---- last block in use freed ---+        +--------- a block freed --------+
  *
- * Each class has a ring of its partly used pools and allocates from the first. Freed blocks form a
- * list, last in, first out, through their first word; only when it is empty is the next block that
- * was never used taken, in ascending order of address. A full pool is in no ring; when a block of
- * it is freed it comes first. A pool that becomes free goes back to its arena and keeps its list,
- * so that it continues where it stopped if its next class is the same.
+ * Each class has a ring of its partly used pools and allocates from the first. Of a pool's free
+ * blocks the one freed last is given first; only when none that was ever used is left the next that
+ * never was is taken, in ascending order of address. A full pool is in no ring; when a block of it
+ * is freed it comes first. A pool that becomes free goes back to its arena and keeps its free
+ * blocks in their order, so that it continues where it stopped if its next class is the same.
  *
- * A block that was never used is taken when it is needed; CPython puts it on the list one malloc
- * before. No address differs for it.
+ * Which blocks are free is kept in one of two ways. In-band, as CPython does, they form a list
+ * through their first words. Beside, the pool has a stack of them (pool_stacks.h).
  *
- * Speed. Whether a free finds its pool full is as good as random in a program with many blocks of
- * many sizes, and a wrongly foreseen branch costs more than the rest of the path. So free does not
- * branch on it: it always writes the links of the ring, either where they belong or into `scrap`,
- * which nobody reads. (malloc does branch on leaving its pool full: written without a branch it
- * gained less on random loads than it lost on even ones.)
+ *   stack:  0        fresh                available          capacity
+ *           | not yet |  free, last freed   |  no meaning      |
+ *           | written |  at the right       |                  |
+ *
+ * Before anything is freed a stack would hold all blocks, the first one on top. That much is
+ * written only as it is needed, a cache line at a time; so a pool is set up in constant time.
+ *
+ * Speed. Where headers lie in the pools, all at the same offset of a large power of two, they
+ * contend for few sets of the caches; beside, a million blocks' headers and stack tops take some
+ * two megabytes, and neither malloc nor free touches the blocks.
+ *
+ * Whether a free finds its pool full, or a malloc leaves it so, is as good as random in a program
+ * with many blocks of many sizes, and a wrongly foreseen branch costs more than the rest of the
+ * path. So neither branches on it: both always write the links of the ring, with what they were or
+ * with what they become. That needs a ring whose first pool's `previous` nobody reads.
  *
  * A program that asks for one block of a size and gives it back, again and again, would take and
  * give up a pool each time. So the pool that was emptied last may stay in its ring, parked, if
@@ -28,9 +38,9 @@
  * the arenas would be itself. Whatever takes or gives a pool, or looks at the heap, unparks it
  * first, which makes good what was put off.
  *
- * Invariants, with no pool parked: exactly the partly used pools are in rings; listed and fresh
- * blocks are the free ones; a ring's own entry has no block, so that an empty class takes the slow
- * path.
+ * Invariants, with no pool parked: exactly the partly used pools are in rings; listed (or stacked)
+ * and fresh blocks are the available ones; a ring's own entry has none, so that an empty class
+ * takes the slow path.
  */
 #ifndef REHEAP_ALLOC_PYMALLOC_POOLS_H
 #define REHEAP_ALLOC_PYMALLOC_POOLS_H
@@ -53,9 +63,9 @@ typedef struct rh_bin {
 _Static_assert(sizeof(rh_bin) == 64, "a bin is a cache line");
 
 typedef struct rh_pymalloc {
-    rh_pool scrap;         /* where links go that are not needed */
-    uintptr_t window_base; /* what lies in this window lies in an arena */
-    size_t window_bytes;   /* 0: there is none */
+    uintptr_t window_base;        /* what lies in this window lies in an arena */
+    size_t window_bytes;          /* 0: there is none */
+    rh_side_pool *window_headers; /* side: by pool of the window */
     rh_heap heap;
     const PyMemAllocatorEx *raw; /* serves what pools do not: heap.domain's, unless set */
     rh_pool *parked;             /* see above; it may have blocks in use again */
@@ -101,20 +111,6 @@ static inline rh_bin *
 rh_pool_bin(const rh_pool *pool)
 {
     return (rh_bin *)pool->ring; /* its first member */
-}
-
-/* The address of the block that follows `free` (a pool's list entry) in the list, and conversions
- * between entries and addresses: see rh_pool. */
-static inline uintptr_t
-rh_pool_link(const rh_pool *pool, uintptr_t entry, bool side)
-{
-    return side ? ((const rh_side_pool *)pool)->links[entry] : *(const uintptr_t *)entry;
-}
-
-static inline uintptr_t
-rh_pool_entry_address(const rh_pool *pool, uintptr_t entry, unsigned class_shift, bool side)
-{
-    return side ? ((const rh_side_pool *)pool)->address + (entry << class_shift) : entry;
 }
 
 #endif

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "alloc/arena.h"
 #include "alloc/heap.h"
 #include "alloc/pymalloc.h"
 #include "base/random.h"
@@ -957,17 +958,22 @@ expect_damage(rh_heap *heap, const char *what)
         fail_msg("\"%s\" does not say \"%s\"", error.message, what);
 }
 
-/* An overrun into free blocks and into the next pool's header, put right again afterwards. */
+/* An overrun into free blocks and into the next pool's header, put right again afterwards. The pool
+ * is the second in its ring, so that all of its header has a meaning. */
 static void
 the_check_sees_overruns(void **state)
 {
+    enum { POOL = 510, BLOCKS = 2 * POOL };
     (void)state;
     rh_heap *heap = open_heap("pymalloc");
-    char *block[4];
-    for (int i = 0; i < 4; i++)
+    char *block[BLOCKS];
+    for (int i = 0; i < BLOCKS; i++)
         block[i] = give(heap, 32);
+    for (int i = POOL - 1; i > 3; i--)
+        take(heap, block[i]);
     take(heap, block[2]);
     take(heap, block[1]);
+    take(heap, block[POOL]);
     char saved[48];
     memcpy(saved, block[1], 8);
     memset(block[1], 0x41, 8); /* a link to nowhere */
@@ -986,10 +992,15 @@ the_check_sees_overruns(void **state)
         assert_int_equal(rh_heap_check(heap, &error), RH_DIFFERENT);
         memcpy(header + word, saved, 8);
     }
+    for (int i = POOL + 1; i < BLOCKS; i++)
+        take(heap, block[i]);
     for (int i = 0; i < 4; i += 3)
         take(heap, block[i]);
-    /* The pool is empty now, and may be waiting for its class to need it again. */
+    /* The pool is empty now, and may be waiting for its class to need it again; nobody is before it
+     * in the ring. */
     for (size_t word = 0; word < 48; word += 8) {
+        if (word == offsetof(rh_pool, previous))
+            continue;
         take(heap, give(heap, 32));
         memcpy(saved, header + word, 8);
         memset(header + word, 0x7f, 8);
