@@ -64,6 +64,7 @@ static void
 add_known(rh_digest *digest, const rh_trace_info *info)
 {
     digest->totals.dropped_events = info->dropped_events;
+    digest->totals.undecided_events = info->undecided_events;
     digest->totals.elapsed_ns = info->elapsed_ns;
     digest->totals.exit_status = info->exit_status;
     digest->totals.file_bytes = info->file_bytes;
@@ -137,6 +138,7 @@ set_counts(json_t *object, const rh_digest *digest)
     set_count(object, "checkpoints", totals->checkpoints);
     set_count(object, "threads", totals->threads);
     set_count(object, "dropped_events", totals->dropped_events);
+    set_count(object, "undecided_events", totals->undecided_events);
     set_count(object, "peak_requested_bytes", totals->peak_requested_bytes);
     set_count(object, "peak_live_blocks", totals->peak_live_blocks);
     set_count(object, "end_requested_bytes", totals->end_requested_bytes);
@@ -256,6 +258,9 @@ print_counts(const rh_digest *digest)
     count_line(table, "nested", totals->nested_events, "of these, made by the allocator itself");
     count_line(table, "dropped", totals->dropped_events,
                totals->dropped_events == RH_TOTAL_UNKNOWN ? "unknown" : "");
+    if (totals->undecided_events != RH_TOTAL_UNKNOWN && totals->threads > 1)
+        count_line(table, "undecided", totals->undecided_events,
+                   "a few microseconds off their place among other threads'");
     count_line(table, "arena events", totals->arena_events, "");
     count_line(table, "marks", totals->marks, "");
     count_line(table, "checkpoints", totals->checkpoints, "");

@@ -37,7 +37,7 @@ static const struct argp_option argument_list[] = {
      0},
     {"python", KEY_PYTHON, NULL, 0,
      "record CPython's three allocator domains and its arenas (the default)", 0},
-    {"malloc", KEY_MALLOC, NULL, 0, "record the C library's functions (not available yet)", 0},
+    {"malloc", KEY_MALLOC, NULL, 0, "record the C library's functions: malloc and the others", 0},
     {"auto", KEY_AUTO, NULL, 0, "choose by the program; now the same as --python", 0},
     {"timestamps", KEY_TIMESTAMPS, "none|coarse|exact", 0,
      "keep the time of each event: not at all (the default), to 1 µs, or as the processor tells it",
@@ -120,7 +120,7 @@ print_recording(const rh_recording *recording)
     if (recording->events)
         fprintf(stderr, ", %.3f bytes an event",
                 (double)recording->file_bytes / (double)recording->events);
-    fprintf(stderr, ", 0 dropped\n");
+    fprintf(stderr, ", %" PRIu64 " dropped\n", recording->dropped);
 }
 
 /* What recording cost beside the program. */
@@ -161,11 +161,6 @@ run_record(int argc, char **argv)
     argp_err_exit_status = RH_USAGE;
     if (argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &given) != 0)
         return RH_USAGE;
-    if (given.malloc) {
-        fprintf(stderr, "reheap record: --malloc is not available yet; --python records a CPython "
-                        "program\n");
-        return RH_USAGE;
-    }
     char library[4200], standard[4200], name[4096];
     rh_error error = {0};
     rh_recordings recordings = {.exit_status = -1};
@@ -174,13 +169,15 @@ run_record(int argc, char **argv)
         snprintf(standard, sizeof standard, "%s.rht", basename(name));
         given.output = standard;
     }
-    rh_status status =
-        rh_host_companion("traces", "libreheap_record.so", library, sizeof library, &error);
+    rh_status status = rh_host_companion(
+        "traces", given.malloc ? "libreheap_record_malloc.so" : "libreheap_record.so", library,
+        sizeof library, &error);
     if (status == RH_OK) {
         rh_recording_options options = {.output = given.output,
                                         .library = library,
                                         .command = given.command,
                                         .timestamps = given.timestamps,
+                                        .malloc = given.malloc,
                                         .addresses = given.addresses,
                                         .children = given.children};
         status = rh_collector_run(&options, &recordings, &error);

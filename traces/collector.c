@@ -151,6 +151,7 @@ set_environment(const collector *c, rh_error *error)
 {
     const char *library = c->options->library, *old = getenv("LD_PRELOAD");
     rh_session *session = c->session.memory;
+    session->capture = c->options->malloc ? RH_CAPTURE_MALLOC : RH_CAPTURE_PYTHON;
     session->had_preload = old != NULL;
     snprintf(session->old_preload, sizeof session->old_preload, "%s", old ? old : "");
     if (old && strlen(old) >= sizeof session->old_preload)
@@ -273,10 +274,12 @@ describe(const collector *c, const source *s, rh_trace_info *info)
     rh_trace_info_init(info);
     info->command = quoted_command(facts);
     info->program = copy_text(facts->program, sizeof facts->program);
-    info->capture = strdup(facts->forked ? "python, from a fork on" : "python");
+    const char *capture = facts->malloc ? "malloc" : "python";
+    if (asprintf(&info->capture, "%s%s", capture, facts->forked ? ", from a fork on" : "") < 0)
+        info->capture = NULL;
     info->python_version = copy_text(facts->python_version, sizeof facts->python_version);
     info->allocator = copy_text(facts->allocator, sizeof facts->allocator);
-    info->recorder = strdup("reheap record --python");
+    info->recorder = strdup(facts->malloc ? "reheap record --malloc" : "reheap record --python");
     info->host = strdup(rh_host_kernel(host, sizeof host));
     info->started = strdup(now);
     info->arena_bytes = facts->arena_bytes;
@@ -284,7 +287,7 @@ describe(const collector *c, const source *s, rh_trace_info *info)
     info->process_id = (uint64_t)s->channel->process_id;
     info->timestamps = c->options->timestamps;
     info->addresses = c->options->addresses;
-    info->domains = true;
+    info->domains = !facts->malloc;
 }
 
 /* The program's own recording gets the name that was asked for, every other one its process's. */
@@ -395,7 +398,9 @@ finish_source(collector *c, source *s)
     struct stat status;
     int64_t exit_status = s->channel->process_id == c->program ? c->exit_status : -1;
     s->recording.events = rh_drain_events(s->drain);
-    if (rh_writer_finish(s->writer, exit_status, 0, &error) != RH_OK)
+    s->recording.dropped = rh_drain_unseen(s->drain);
+    rh_writer_set_undecided(s->writer, rh_drain_undecided(s->drain));
+    if (rh_writer_finish(s->writer, exit_status, s->recording.dropped, &error) != RH_OK)
         keep_error(c, &error);
     s->writer = NULL;
     if (stat(s->recording.path, &status) == 0)

@@ -14,6 +14,7 @@ typedef struct rh_recording_options {
     const char *library; /* path of libreheap_record.so */
     char **command;      /* the program's words, NULL at the end */
     rh_timestamps timestamps;
+    bool malloc; /* record the C library's functions, not an interpreter's */
     bool addresses, children;
 } rh_recording_options;
 
@@ -22,6 +23,7 @@ typedef struct rh_recording {
     char path[4200]; /* "" when nothing was recorded */
     int process_id;
     uint64_t events, file_bytes;
+    uint64_t dropped; /* calls that could not be recorded */
     bool forked;
 } rh_recording;
 

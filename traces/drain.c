@@ -10,13 +10,28 @@ enum {
     DEPTHS = RH_AMOUNT_DEPTH_MASK + 1,
     AHEAD_BYTES = 12 * sizeof(rh_record), /* how early memory is asked for, in two steps */
     GIVE_BACK_BYTES = 64 << 10,           /* how often the writer of a ring is given room */
-    MAIN = 0,                             /* among the streams */
-    STREAMS = 1 + RH_THREAD_RINGS
+    TURNS_A_TICK = 16,
+    MAIN = 0, /* among the streams */
+    STREAMS = 1 + RH_RAW_RINGS
 };
 
 /* In keys of the table: the block an allocator got for itself, at an address that it may have
  * handed on unchanged. */
 #define NESTED_KEY (UINT64_C(1) << 63)
+
+/* Threads that allocate without a lock leave open in which order two of them used one address, if
+ * both did within a few microseconds. Where the choice turns out to have been wrong, the threads
+ * wait for one another, and what is wrong is made good as soon as can be:
+ *
+ *   a birth was taken too early     both blocks live for a moment, the one that should have gone
+ *                                   before under a key with a number in these bits; of several at
+ *                                   an address the last one dies first
+ *   a death was taken too early     it was another's; that other is owed, and the next block at the
+ *                                   address dies as it is born
+ *
+ * Nothing is lost by it: each birth has its death, at most a little off its place. */
+#define OVERLAP_SHIFT 60
+enum { OVERLAPS = 7, RECENT_DEATHS = 1 << 16 };
 
 /* What became of a record. */
 typedef enum outcome { TAKEN, EMPTY, BLOCKED, FAILED } outcome;
@@ -27,9 +42,9 @@ typedef struct stream {
     const unsigned char *base;
     uint64_t mask;
     uint64_t at, end, given_back; /* taken; published when last looked; told to the ring's writer */
-    unsigned step;                /* bytes a record takes */
-    uint64_t ticks;
-    bool waits; /* for a record of another, while one is resolved */
+    uint64_t place, stamp;        /* threads: of the last place record */
+    uint64_t ticks;               /* the time of events; 0: they have none */
+    bool waits;                   /* for a record of another, while one is resolved */
     uint64_t wide[2];
     unsigned wide_count;
     struct {
@@ -43,25 +58,33 @@ struct rh_drain {
     rh_channel *channel;
     rh_writer *writer;
     rh_pointer_table blocks;
+    rh_pointer_table owed; /* by address: the thread whose death it is */
+    uint64_t owed_deaths;
+    uint64_t *recent; /* addresses of deaths, at their hashes */
     rh_arena_set arenas;
     double ns_per_tick;
     uint64_t events;
+    uint64_t overlapping; /* blocks that live under such keys */
+    uint64_t undecided;
+    uint64_t turns;
     uint64_t last_time_ns;
     bool last;
     uint32_t *threads; /* by the recorder's number: ours + 1 */
     uint32_t threads_room, threads_seen;
+    uint8_t alignment_log2;                  /* of the aligned birth that is taken */
     uint32_t last_thread, last_thread_dense; /* the one before, mostly the same */
     char *text;
     rh_error error;
     rh_event common; /* what malloc and free do not say stays 0 */
     uint32_t stream_count;
+    uint32_t ring_bytes, ring_count; /* of threads */
     stream streams[STREAMS];
 };
 
 static void
-begin_stream(stream *s, rh_ring *ring, const unsigned char *base, uint64_t bytes, unsigned step)
+begin_stream(stream *s, rh_ring *ring, const unsigned char *base, uint64_t bytes)
 {
-    *s = (stream){.ring = ring, .base = base, .mask = bytes - 1, .step = step};
+    *s = (stream){.ring = ring, .base = base, .mask = bytes - 1};
 }
 
 rh_drain *
@@ -76,11 +99,16 @@ rh_drain_new(rh_channel *channel, rh_writer *writer, double ticks_per_ns)
     drain->common.slot = RH_NO_SLOT;
     drain->text = malloc(RH_CHECKPOINT_BYTES + sizeof(rh_record) + 1);
     const unsigned char *memory = (const unsigned char *)channel + RH_CHANNEL_CONTROL_BYTES;
-    begin_stream(&drain->streams[MAIN], &channel->main, memory, RH_MAIN_RING_BYTES,
-                 sizeof(rh_record));
+    begin_stream(&drain->streams[MAIN], &channel->main, memory, RH_MAIN_RING_BYTES);
+    bool malloc_rings = channel->thread_ring_bytes == RH_MALLOC_RING_BYTES;
+    drain->ring_bytes = malloc_rings ? RH_MALLOC_RING_BYTES : RH_RAW_RING_BYTES;
+    drain->ring_count = malloc_rings ? RH_MALLOC_RINGS : RH_RAW_RINGS;
     drain->stream_count = 1;
     uint64_t arena_bytes = channel->facts.arena_bytes;
     bool good = rh_pointer_table_init(&drain->blocks);
+    good = rh_pointer_table_init(&drain->owed) && good;
+    drain->recent = calloc(RECENT_DEATHS, sizeof *drain->recent);
+    good = drain->recent && good;
     good = rh_arena_set_init(&drain->arenas, arena_bytes < 4096 ? 4096 : arena_bytes) && good;
     if (!good || !drain->text) {
         rh_drain_free(drain);
@@ -95,6 +123,8 @@ rh_drain_free(rh_drain *drain)
     if (!drain)
         return;
     rh_pointer_table_release(&drain->blocks);
+    rh_pointer_table_release(&drain->owed);
+    free(drain->recent);
     rh_arena_set_release(&drain->arenas);
     free(drain->threads);
     free(drain->text);
@@ -105,6 +135,18 @@ uint64_t
 rh_drain_events(const rh_drain *drain)
 {
     return drain->events;
+}
+
+uint64_t
+rh_drain_undecided(const rh_drain *drain)
+{
+    return drain->undecided;
+}
+
+uint64_t
+rh_drain_unseen(const rh_drain *drain)
+{
+    return atomic_load(&drain->channel->unseen);
 }
 
 static outcome
@@ -188,7 +230,9 @@ static inline void
 take_size(stream *s, const rh_record *record, rh_event *event)
 {
     uint64_t size = record->amount & RH_AMOUNT_SIZE_MASK;
-    if (event->operation != RH_CALLOC) {
+    if (event->operation == RH_ALIGNED) {
+        event->size = s->wide_count == 2 ? s->wide[0] : size;
+    } else if (event->operation != RH_CALLOC) {
         event->size = s->wide_count ? s->wide[0] : size;
     } else {
         event->count = size >> RH_CALLOC_COUNT_SHIFT;
@@ -210,6 +254,101 @@ pooled(rh_drain *drain, const rh_event *event)
            rh_arena_set_has(&drain->arenas, event->address);
 }
 
+/* The free entry for one more block at an address where one lives already; if there are too many,
+ * that of the last. */
+static rh_pointer_entry *
+overlapping_entry(rh_drain *drain, uint64_t key, uint64_t *place)
+{
+    rh_pointer_entry *entry = NULL;
+    for (uint64_t i = 1; i <= OVERLAPS; i++) {
+        *place = key | i << OVERLAP_SHIFT;
+        entry = rh_pointer_find(&drain->blocks, *place);
+        if (!entry->key)
+            break;
+    }
+    drain->undecided++;
+    drain->overlapping += entry->key == 0;
+    return entry;
+}
+
+/* The block that dies at an address; an entry without a key if there is none. */
+static rh_pointer_entry *
+dying_entry(rh_drain *drain, uint64_t key)
+{
+    for (uint64_t i = drain->overlapping ? OVERLAPS : 0; i > 0; i--) {
+        rh_pointer_entry *entry = rh_pointer_find(&drain->blocks, key | i << OVERLAP_SHIFT);
+        if (entry->key)
+            return entry;
+    }
+    return rh_pointer_find(&drain->blocks, key);
+}
+
+/* The two places where a recent death at `key` is kept. */
+static inline uint64_t *
+recent_deaths(const rh_drain *drain, uint64_t key)
+{
+    uint64_t pair = key * UINT64_C(0x9E3779B97F4A7C15) >> 32 & (RECENT_DEATHS / 2 - 1);
+    return &drain->recent[2 * pair];
+}
+
+static inline void
+keep_death(rh_drain *drain, uint64_t key)
+{
+    uint64_t *kept = recent_deaths(drain, key);
+    if (kept[0] != key) {
+        kept[1] = kept[0];
+        kept[0] = key;
+    }
+}
+
+static bool
+died_recently(const rh_drain *drain, uint64_t key)
+{
+    const uint64_t *kept = recent_deaths(drain, key);
+    return kept[0] == key || kept[1] == key;
+}
+
+static inline void
+remove_dying(rh_drain *drain, rh_pointer_entry *entry)
+{
+    uint64_t key = entry->key & ~((uint64_t)OVERLAPS << OVERLAP_SHIFT);
+    drain->overlapping -= key != entry->key;
+    keep_death(drain, key);
+    rh_pointer_remove(&drain->blocks, entry);
+}
+
+/* A death whose block has been taken by another's shortly before: the next block at the address is
+ * its. False: there was no such thing, the block is from before the recording. */
+static bool
+owe_death(rh_drain *drain, const rh_record *record, uint64_t key)
+{
+    rh_pointer_entry *entry = rh_pointer_find(&drain->owed, key);
+    if (drain->stream_count <= 2 || entry->key || !died_recently(drain, key))
+        return false;
+    drain->undecided++;
+    drain->owed_deaths++;
+    return rh_pointer_add(&drain->owed, entry, key, dense_thread(drain, record->amount));
+}
+
+/* After a birth at `key`: the death that is owed there, if any. */
+static outcome
+pay_death(rh_drain *drain, const rh_event *birth, uint64_t key, uint32_t handle)
+{
+    rh_pointer_entry *owed = rh_pointer_find(&drain->owed, key);
+    if (!owed->key)
+        return EMPTY;
+    rh_event death = {.operation = RH_FREE,
+                      .domain = birth->domain,
+                      .flags = birth->flags & RH_EVENT_NESTED,
+                      .slot = RH_NO_SLOT,
+                      .thread = owed->handle,
+                      .time_ns = birth->time_ns};
+    rh_pointer_remove(&drain->owed, owed);
+    drain->owed_deaths--;
+    drain->events++;
+    return hand_on(drain, &death, &handle);
+}
+
 /* A block begins to live at `key`. `old` is what a realloc resized, else 0. */
 static inline outcome
 give_birth(rh_drain *drain, rh_event *event, uint64_t key, uint32_t old, bool forced)
@@ -217,12 +356,17 @@ give_birth(rh_drain *drain, rh_event *event, uint64_t key, uint32_t old, bool fo
     rh_pointer_entry *entry = rh_pointer_find(&drain->blocks, key);
     if (entry->key && !forced)
         return BLOCKED;
+    if (entry->key)
+        entry = overlapping_entry(drain, key, &key);
     uint32_t handle = old;
     if (pooled(drain, event))
         event->flags |= RH_EVENT_POOLED;
     drain->events++;
     if (hand_on(drain, event, &handle) != TAKEN)
         return FAILED;
+    outcome paid = drain->owed_deaths ? pay_death(drain, event, key, handle) : EMPTY;
+    if (paid != EMPTY)
+        return paid;
     if (entry->key)
         entry->handle = handle; /* the one before went unseen */
     else if (!rh_pointer_add(&drain->blocks, entry, key, handle))
@@ -237,6 +381,8 @@ take_birth(rh_drain *drain, stream *s, const rh_record *record, rh_operation ope
     rh_event event = begin_event(drain, s, record, operation, depth);
     if (operation == RH_REALLOC)
         event.flags |= RH_EVENT_NULL;
+    if (operation == RH_ALIGNED)
+        event.alignment_log2 = drain->alignment_log2;
     event.address = record->what & RH_RECORD_ADDRESS_MASK;
     unsigned wide_count = s->wide_count;
     take_size(s, record, &event);
@@ -259,21 +405,35 @@ take_death(rh_drain *drain, stream *s, const rh_record *record, bool forced)
     rh_pointer_entry *entry = NULL;
     uint32_t handle = 0;
     if (address) {
-        entry = rh_pointer_find(&drain->blocks, address | (depth ? NESTED_KEY : 0));
+        entry = dying_entry(drain, address | (depth ? NESTED_KEY : 0));
         if (!entry->key && !forced)
             return BLOCKED;
+        if (!entry->key && owe_death(drain, record, address | (depth ? NESTED_KEY : 0)))
+            return TAKEN;
     }
     rh_event event = begin_event(drain, s, record, RH_FREE, depth);
     if (!address) {
         event.flags |= RH_EVENT_NULL;
     } else if (entry->key) {
         handle = entry->handle;
-        rh_pointer_remove(&drain->blocks, entry);
+        remove_dying(drain, entry);
     } else {
         event.flags |= RH_EVENT_FOREIGN;
     }
     drain->events++;
     return hand_on(drain, &event, &handle);
+}
+
+/* The alignment is in the wide record just before; what is no power of two is rounded up, as the C
+ * library does. */
+static outcome
+take_aligned(rh_drain *drain, stream *s, const rh_record *record, bool forced)
+{
+    uint64_t alignment = s->wide_count ? s->wide[s->wide_count - 1] : 1;
+    drain->alignment_log2 = 0;
+    while (drain->alignment_log2 < 63 && UINT64_C(1) << drain->alignment_log2 < alignment)
+        drain->alignment_log2++;
+    return take_birth(drain, s, record, RH_ALIGNED, forced);
 }
 
 /* From here on the old address may be anybody's: the block waits outside the table. */
@@ -282,16 +442,30 @@ begin_resize(rh_drain *drain, stream *s, const rh_record *record, bool forced)
 {
     uint64_t depth = record->amount >> RH_AMOUNT_DEPTH_SHIFT & RH_AMOUNT_DEPTH_MASK;
     uint64_t key = (record->what & RH_RECORD_ADDRESS_MASK) | (depth ? NESTED_KEY : 0);
-    rh_pointer_entry *entry = rh_pointer_find(&drain->blocks, key);
+    rh_pointer_entry *entry = dying_entry(drain, key);
     if (!entry->key && !forced)
         return BLOCKED;
     s->resized[depth].key = key;
     s->resized[depth].known = entry->key != 0;
     if (entry->key) {
         s->resized[depth].handle = entry->handle;
-        rh_pointer_remove(&drain->blocks, entry);
+        remove_dying(drain, entry);
     }
     return TAKEN;
+}
+
+/* A size of 0 freed the block. */
+static outcome
+end_as_death(rh_drain *drain, stream *s, const rh_record *record)
+{
+    uint64_t depth = record->amount >> RH_AMOUNT_DEPTH_SHIFT & RH_AMOUNT_DEPTH_MASK;
+    bool known = s->resized[depth].key && s->resized[depth].known;
+    rh_event event = begin_event(drain, s, record, RH_FREE, depth);
+    if (!known)
+        event.flags |= RH_EVENT_FOREIGN;
+    s->resized[depth].key = 0;
+    drain->events++;
+    return hand_on(drain, &event, &s->resized[depth].handle);
 }
 
 static outcome
@@ -370,21 +544,21 @@ take_text(rh_drain *drain, stream *s, const rh_record *record, rh_operation oper
     uint64_t records = (length + sizeof *record - 1) / sizeof *record;
     if (length > RH_CHECKPOINT_BYTES)
         return TAKEN;
-    if (s->end - s->at < (records + 1) * s->step) {
+    if (s->end - s->at < (records + 1) * sizeof(rh_record)) {
         if (!drain->last)
             return EMPTY;
-        s->at = s->end - s->step; /* the program was killed while it wrote this */
+        s->at = s->end - sizeof(rh_record); /* the program was killed while it wrote this */
         return TAKEN;
     }
     for (uint64_t i = 0; i < records; i++)
-        memcpy(drain->text + i * sizeof *record, record_at(s, s->at + (i + 1) * s->step),
+        memcpy(drain->text + i * sizeof *record, record_at(s, s->at + (i + 1) * sizeof(rh_record)),
                sizeof *record);
     drain->text[length] = '\0';
     rh_event event = begin_event(drain, s, record, operation, 0);
     event.domain = 0;
     event.size = length;
     event.text = drain->text;
-    s->at += records * s->step;
+    s->at += records * sizeof(rh_record);
     return hand_on(drain, &event, NULL);
 }
 
@@ -401,6 +575,16 @@ take_other(rh_drain *drain, stream *s, const rh_record *record, bool forced)
         return begin_resize(drain, s, record, forced);
     case RH_RECORD_REALLOC:
         return end_resize(drain, s, record, forced);
+    case RH_RECORD_GONE:
+        return end_as_death(drain, s, record);
+    case RH_RECORD_ALIGNED:
+        return take_aligned(drain, s, record, forced);
+    case RH_RECORD_PLACE:
+        s->place = record->what & RH_RECORD_ADDRESS_MASK;
+        s->stamp = record->amount;
+        if (drain->ns_per_tick > 0)
+            s->ticks = record->amount;
+        return TAKEN;
     case RH_RECORD_ARENA_ALLOC:
         return take_arena(drain, s, record, true);
     case RH_RECORD_ARENA_FREE:
@@ -435,7 +619,7 @@ take(rh_drain *drain, stream *s, bool forced)
     else
         result = take_other(drain, s, record, forced);
     if (result == TAKEN)
-        s->at += s->step;
+        s->at += sizeof(rh_record);
     return result;
 }
 
@@ -450,7 +634,7 @@ give_back(stream *s)
 static outcome
 take_free(rh_drain *drain, stream *s, bool forced)
 {
-    const uint64_t next = s->at + s->step;
+    const uint64_t next = s->at + sizeof(rh_record);
     if (next >= s->end)
         return drain->last || forced ? take(drain, s, forced) : EMPTY;
     const rh_record *after = record_at(s, next);
@@ -464,7 +648,7 @@ take_free(rh_drain *drain, stream *s, bool forced)
     if (result == TAKEN)
         result = take(drain, s, true);
     if (result == TAKEN)
-        s->at += s->step;
+        s->at += sizeof(rh_record);
     return result;
 }
 
@@ -500,7 +684,7 @@ take_common_birth(rh_drain *drain, const stream *s, const rh_record *record, uin
     const bool nested = is_nested(record);
     const uint64_t key = nested ? address | NESTED_KEY : address;
     rh_pointer_entry *entry = rh_pointer_find(&drain->blocks, key);
-    if (address == 0 || entry->key)
+    if (address == 0 || entry->key || drain->owed_deaths)
         return EMPTY;
     unsigned flags = nested ? RH_EVENT_NESTED : 0;
     if (!nested && domain_of(record) != 0 && rh_arena_set_has(&drain->arenas, address))
@@ -533,12 +717,14 @@ take_common_death(rh_drain *drain, const stream *s, const rh_record *record)
     const bool nested = is_nested(record);
     rh_pointer_entry *entry =
         rh_pointer_find(&drain->blocks, nested ? address | NESTED_KEY : address);
-    if (address == 0 || !entry->key)
+    if (address == 0 || !entry->key || drain->overlapping)
         return EMPTY;
     rh_event *event = common_event(drain, s, record, RH_FREE, nested ? RH_EVENT_NESTED : 0);
     event->size = 0;
     event->address = 0;
     uint32_t handle = entry->handle;
+    if (drain->stream_count > 2)
+        keep_death(drain, entry->key);
     rh_pointer_remove(&drain->blocks, entry);
     return hand_on(drain, event, &handle);
 }
@@ -560,7 +746,13 @@ look_ahead(rh_drain *drain, const stream *s)
     }
 }
 
-/* The main ring's next record, the common ones on the short way. */
+static inline bool
+is_main(const rh_drain *drain, const stream *s)
+{
+    return s == &drain->streams[MAIN];
+}
+
+/* A ring's next record, the common ones on the short way. */
 static inline outcome
 take_next(rh_drain *drain, stream *s)
 {
@@ -568,7 +760,8 @@ take_next(rh_drain *drain, stream *s)
     const uint64_t kind = kind_of(record), next = s->at + sizeof *record;
     outcome result = EMPTY;
     if (kind == RH_RECORD_FREE) {
-        if (next < s->end && kind_of(record_at(s, next)) != RH_RECORD_ARENA_FREE)
+        if (!is_main(drain, s) ||
+            (next < s->end && kind_of(record_at(s, next)) != RH_RECORD_ARENA_FREE))
             result = take_common_death(drain, s, record);
     } else if ((kind == RH_RECORD_MALLOC || kind == RH_RECORD_CALLOC ||
                 kind == RH_RECORD_REALLOC_NULL) &&
@@ -578,7 +771,8 @@ take_next(rh_drain *drain, stream *s)
     if (result == TAKEN)
         s->at = next;
     else if (result == EMPTY)
-        result = kind == RH_RECORD_FREE ? take_free(drain, s, false) : take(drain, s, false);
+        result = kind == RH_RECORD_FREE && is_main(drain, s) ? take_free(drain, s, false)
+                                                             : take(drain, s, false);
     return result;
 }
 
@@ -608,32 +802,39 @@ force_main(rh_drain *drain)
                                                           : take(drain, s, true);
 }
 
-static uint64_t
-hint(const stream *s)
-{
-    return record_at(s, s->at)[1].what;
-}
-
-static uint64_t
-ticks_of(const stream *s)
-{
-    return record_at(s, s->at)[1].amount;
-}
-
 static bool
 belongs_before(const stream *a, const stream *b)
 {
-    return hint(a) != hint(b) ? hint(a) < hint(b) : ticks_of(a) < ticks_of(b);
+    return a->place != b->place ? a->place < b->place : a->stamp < b->stamp;
 }
 
+/* Place records at the front say where the next event belongs. */
+static void
+settle(rh_drain *drain, stream *s)
+{
+    while (s->at < s->end && kind_of(record_at(s, s->at)) == RH_RECORD_PLACE)
+        take(drain, s, true);
+}
+
+/* One event of a thread's ring. */
 static outcome
 take_thread(rh_drain *drain, stream *s, bool forced)
 {
-    if (drain->ns_per_tick > 0)
-        s->ticks = ticks_of(s);
-    outcome result = take(drain, s, forced);
-    if (s->at - s->given_back >= RH_THREAD_RING_BYTES / 4)
+    outcome result = forced ? take(drain, s, true) : take_next(drain, s);
+    if (s->at - s->given_back >= drain->ring_bytes / 4)
         give_back(s);
+    return result;
+}
+
+/* All up to the next place record. */
+static outcome
+take_stretch(rh_drain *drain, stream *s)
+{
+    outcome result = TAKEN;
+    while (result == TAKEN && s->at < s->end && kind_of(record_at(s, s->at)) != RH_RECORD_PLACE) {
+        look_ahead(drain, s);
+        result = take_thread(drain, s, false);
+    }
     return result;
 }
 
@@ -642,7 +843,7 @@ look_again(stream *s)
 {
     s->end = atomic_load_explicit(&s->ring->cursor, memory_order_acquire);
     /* A stray write may have hit the cursor; a ring never holds more than itself. */
-    if (s->end - s->at > s->mask + 1 || s->end % s->step)
+    if (s->end - s->at > s->mask + 1 || s->end % sizeof(rh_record))
         s->end = s->at;
 }
 
@@ -651,14 +852,13 @@ look_at_all(rh_drain *drain)
 {
     look_again(&drain->streams[MAIN]);
     uint32_t rings = atomic_load(&drain->channel->rings);
-    rings = rings < RH_THREAD_RINGS ? rings : RH_THREAD_RINGS;
+    rings = rings < drain->ring_count ? rings : drain->ring_count;
     const unsigned char *memory =
         (const unsigned char *)drain->channel + RH_CHANNEL_CONTROL_BYTES + RH_MAIN_RING_BYTES;
     for (; drain->stream_count <= rings; drain->stream_count++) {
         uint32_t ring = drain->stream_count - 1;
         begin_stream(&drain->streams[ring + 1], &drain->channel->thread[ring],
-                     memory + (size_t)ring * RH_THREAD_RING_BYTES, RH_THREAD_RING_BYTES,
-                     2 * sizeof(rh_record));
+                     memory + (size_t)ring * drain->ring_bytes, drain->ring_bytes);
     }
     for (uint32_t i = 1; i < drain->stream_count; i++)
         look_again(&drain->streams[i]);
@@ -672,6 +872,7 @@ earliest(rh_drain *drain)
     stream *first = NULL;
     for (uint32_t i = 1; i < drain->stream_count; i++) {
         stream *s = &drain->streams[i];
+        settle(drain, s);
         if (!s->waits && s->at < s->end && (!first || belongs_before(s, first)))
             first = s;
     }
@@ -686,17 +887,42 @@ take_one(rh_drain *drain, stream *s, bool forced)
     return forced ? force_main(drain) : take_main(drain, s->at + 1);
 }
 
-/* Takes one record no later than `place` from the rings of threads, the first that can be; EMPTY:
+/* Takes one stretch no later than `place` from the rings of threads, the first that can be; EMPTY:
  * none can. */
 static outcome
 take_earlier(rh_drain *drain, uint64_t place)
 {
-    for (stream *s; (s = earliest(drain)) && hint(s) <= place; s->waits = true) {
-        outcome result = take_thread(drain, s, false);
-        if (result == TAKEN || result == FAILED)
-            return result;
+    for (stream *s; (s = earliest(drain)) && s->place <= place; s->waits = true) {
+        uint64_t before = s->at;
+        if (take_stretch(drain, s) == FAILED)
+            return FAILED;
+        if (s->at != before)
+            return TAKEN;
     }
     return EMPTY;
+}
+
+static bool
+gives_birth(const stream *s)
+{
+    uint64_t kind = s->at < s->end ? kind_of(record_at(s, s->at)) : 0;
+    return kind == RH_RECORD_MALLOC || kind == RH_RECORD_CALLOC || kind == RH_RECORD_REALLOC ||
+           kind == RH_RECORD_REALLOC_NULL || kind == RH_RECORD_ALIGNED;
+}
+
+/* Nothing moves. If threads' rings wait for one another, a birth was taken too early, and the
+ * earliest that is held up by it goes on; else `s` does, for what it waits for was never recorded.
+ */
+static outcome
+force_one(rh_drain *drain, stream *s)
+{
+    stream *first = NULL;
+    for (uint32_t i = MAIN + 1; i < drain->stream_count; i++) {
+        stream *other = &drain->streams[i];
+        if (gives_birth(other) && (!first || belongs_before(other, first)))
+            first = other;
+    }
+    return take_one(drain, first ? first : s, true);
 }
 
 /* `s` is blocked: what it waits for was published before its record was, and so, if it exists, lies
@@ -705,7 +931,7 @@ static outcome
 resolve(rh_drain *drain, stream *s)
 {
     stream *main = &drain->streams[MAIN];
-    uint64_t place = s == main ? s->at : hint(s);
+    uint64_t place = s == main ? s->at : s->place;
     look_at_all(drain);
     outcome result = BLOCKED;
     for (bool moved = true; moved && result == BLOCKED;) {
@@ -722,26 +948,29 @@ resolve(rh_drain *drain, stream *s)
         if (moved)
             result = take_one(drain, s, false);
     }
-    return result == BLOCKED ? take_one(drain, s, true) : result;
+    return result == BLOCKED ? force_one(drain, s) : result;
 }
 
-/* One stretch of the main ring and the thread's record behind it; EMPTY: nothing more is there. */
+/* One stretch of the main ring and the thread's behind it; EMPTY: nothing more is there. */
 static outcome
 take_turn(rh_drain *drain)
 {
+    /* Time goes by: threads whose last place record is from before will write a new one. */
+    if (drain->turns++ % TURNS_A_TICK == 0)
+        atomic_fetch_add_explicit(&drain->channel->turn, 1, memory_order_relaxed);
     stream *main = &drain->streams[MAIN], *thread = earliest(drain);
     uint64_t limit = main->end;
-    if (thread && hint(thread) < limit)
-        limit = hint(thread);
+    if (thread && thread->place < limit)
+        limit = thread->place;
     outcome result = take_main(drain, limit);
     if (result == BLOCKED)
         return resolve(drain, main);
     if (result == FAILED || !thread)
         return result == FAILED ? FAILED : EMPTY;
     /* Not yet: the main ring has to be looked at again first. */
-    if (hint(thread) > main->end && !drain->last)
+    if (thread->place > main->end && !drain->last)
         return EMPTY;
-    result = take_thread(drain, thread, false);
+    result = take_stretch(drain, thread);
     return result == BLOCKED ? resolve(drain, thread) : result;
 }
 

@@ -36,5 +36,10 @@ rh_status rh_drain_run(rh_drain *drain, bool last, uint64_t *events, rh_error *e
 
 /* Events handed to the writer so far; arenas, marks and checkpoints apart. */
 uint64_t rh_drain_events(const rh_drain *drain);
+/* Of them, those whose place among other threads' could not be told: at most a few microseconds
+ * off. And the calls that are not in the recording: made by signal handlers in the middle of
+ * another call, more of them than a thread can keep. */
+uint64_t rh_drain_undecided(const rh_drain *drain);
+uint64_t rh_drain_unseen(const rh_drain *drain);
 
 #endif

@@ -22,6 +22,7 @@ rh_trace_info_init(rh_trace_info *info)
         .checkpoints = RH_TOTAL_UNKNOWN,
         .threads = RH_TOTAL_UNKNOWN,
         .dropped_events = RH_TOTAL_UNKNOWN,
+        .undecided_events = RH_TOTAL_UNKNOWN,
         .peak_requested_bytes = RH_TOTAL_UNKNOWN,
         .peak_live_blocks = RH_TOTAL_UNKNOWN,
         .end_requested_bytes = RH_TOTAL_UNKNOWN,

@@ -43,6 +43,8 @@ typedef struct rh_trace_info {
     uint64_t checkpoints;
     uint64_t threads;
     uint64_t dropped_events; /* RH_TOTAL_UNKNOWN: unknown */
+    uint64_t
+        undecided_events; /* whose place among other threads' could not be told exactly; the same */
     uint64_t peak_requested_bytes, peak_live_blocks;
     uint64_t end_requested_bytes, end_live_blocks;
     uint64_t elapsed_ns;

@@ -42,6 +42,7 @@ static const member total_members[] = {
     MEMBER(checkpoints, COUNT),
     MEMBER(threads, COUNT),
     MEMBER(dropped_events, COUNT),
+    MEMBER(undecided_events, COUNT),
     MEMBER(peak_requested_bytes, COUNT),
     MEMBER(peak_live_blocks, COUNT),
     MEMBER(end_requested_bytes, COUNT),

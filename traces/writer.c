@@ -736,6 +736,12 @@ keep_file(rh_writer *writer)
     return status;
 }
 
+void
+rh_writer_set_undecided(rh_writer *writer, uint64_t events)
+{
+    writer->info.undecided_events = events;
+}
+
 rh_status
 rh_writer_finish(rh_writer *writer, int64_t exit_status, uint64_t dropped, rh_error *error)
 {

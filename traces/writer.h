@@ -46,6 +46,10 @@ void rh_writer_expect(const rh_writer *writer, uint32_t handle);
 /* Ends the current block early, so that everything so far is in the file. */
 rh_status rh_writer_flush(rh_writer *writer, rh_error *error);
 
+/* Goes to the totals: how many events' place among those of other threads could not be told. Left
+ * unknown if not called. */
+void rh_writer_set_undecided(rh_writer *writer, uint64_t events);
+
 /* Writes the index and the totals, and gives the file its name. `exit_status` and `dropped` go to
  * the totals. Frees the writer, also on failure. */
 rh_status rh_writer_finish(rh_writer *writer, int64_t exit_status, uint64_t dropped,

@@ -28,7 +28,7 @@ case \$* in
 *)
     echo "[1 / 2] Compiling a.c; 0s local"
     mkdir -p "$TMP/bazel-bin/traces"
-    echo library >"$TMP/bazel-bin/traces/libreheap_record.so"
+    echo library | tee "$TMP/bazel-bin/traces/libreheap_record.so" >"$TMP/bazel-bin/traces/libreheap_record_malloc.so"
     { echo '#!/bin/bash'; echo 'echo "ran:" "\$@"; exit 7'; } >"$TMP/bazel-bin/reheap_program"
     chmod +x "$TMP/bazel-bin/reheap_program"
     ;;

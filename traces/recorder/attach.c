@@ -13,10 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "traces/recorder/channel.h"
+#include "traces/recorder/enlist.h"
 #include "traces/recorder/producer.h"
 #include "traces/recorder/python_hooks.h"
 
@@ -170,19 +170,6 @@ allocator_name(const rh_python *python, bool configured)
     return plain ? "malloc" : "pymalloc";
 }
 
-static void
-read_command(rh_channel_facts *facts)
-{
-    ssize_t length = readlink("/proc/self/exe", facts->program, sizeof facts->program - 1);
-    facts->program[length > 0 ? length : 0] = '\0';
-    int file = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return;
-    length = read(file, facts->command, sizeof facts->command);
-    facts->command_bytes = length > 0 ? (uint32_t)length : 0;
-    close(file);
-}
-
 /* Fills in the facts. NULL, or why this interpreter cannot be recorded. */
 static const char *
 examine(rh_channel_facts *facts, rh_python *python, int argc, char **argv)
@@ -224,7 +211,7 @@ static void
 open_gate(bool whole)
 {
     rh_channel *channel = &rh_recorder_channel.control;
-    read_command(&channel->facts);
+    rh_recorder_read_command(&channel->facts);
     recorder.attached = true;
     rh_recorder_gate.open = 1;
     atomic_store_explicit(&channel->state, RH_CHANNEL_ATTACHED, memory_order_release);
@@ -262,46 +249,20 @@ rh_recorder_in_child(void)
     open_gate(false);
 }
 
-static const rh_session *
-find_session(void)
-{
-    const char *path = getenv(RH_SESSION_VARIABLE);
-    if (!path)
-        return NULL;
-    int file = open(path, O_RDWR | O_CLOEXEC);
-    if (file < 0)
-        return NULL;
-    rh_session *session = mmap(NULL, sizeof *session, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    close(file);
-    if (session == MAP_FAILED || session->magic != RH_SESSION_MAGIC)
-        return NULL;
-    return session;
-}
-
-static void
-restore_environment(const rh_session *session)
-{
-    unsetenv(RH_SESSION_VARIABLE);
-    if (session->had_preload)
-        setenv("LD_PRELOAD", session->old_preload, 1);
-    else
-        unsetenv("LD_PRELOAD");
-}
-
 __attribute__((constructor)) static void
 rh_recorder_start(int argc, char **argv)
 {
     int saved = errno;
-    recorder.session = find_session();
+    recorder.session = rh_recorder_session();
     if (recorder.session && !recorder.session->children && recorder.session->root != getpid()) {
-        restore_environment(recorder.session);
+        rh_recorder_leave_environment(recorder.session);
     } else if (recorder.session && find_python(&recorder.python)) {
         if (rh_producer_open(recorder.session))
             begin(argc, argv);
         else
             rh_recorder_say("nothing takes the recording any more; the program goes on unrecorded");
         if (!recorder.session->children)
-            restore_environment(recorder.session);
+            rh_recorder_leave_environment(recorder.session);
     }
     errno = saved;
 }

@@ -13,9 +13,12 @@
  * program is killed in the next instruction: the memory belongs to the collector.
  *
  * The main ring takes what the interpreter lock orders: MEM and OBJ calls, RAW calls nested in
- * them, arena events and texts. Each thread's own ring takes its outermost RAW calls, as pairs of
- * records: the second of the pair tells where the main ring's cursor stood and what the time was,
- * so that the collector can put the call into its place among the others.
+ * them, arena events and texts. Each thread has a ring of its own for what no lock orders: its
+ * outermost RAW calls, or, when the C library's functions are recorded, all there is. Now and then
+ * a place record there tells where the main ring's cursor stood and what the time was, so that the
+ * collector can put the records after it into their place among the others: before every RAW call,
+ * whose neighbours are in the main ring; every 64 records, and whenever the collector has begun a
+ * new turn, when there are only threads' rings.
  *
  * A death is written before the call that frees, a birth after the call that allocated. So at any
  * moment an address that one ring reports as born again has already been reported dead in another.
@@ -32,8 +35,11 @@
 
 enum {
     RH_MAIN_RING_BYTES = 4 << 20,
-    RH_THREAD_RING_BYTES = 64 << 10,
-    RH_THREAD_RINGS = 4096, /* threads that may be alive at once */
+    RH_RAW_RING_BYTES =
+        64 << 10,        /* a thread's ring with little in it: the interpreter's RAW calls */
+    RH_RAW_RINGS = 4096, /* threads that may be alive at once */
+    RH_MALLOC_RING_BYTES = 2 << 20, /* one that takes all a thread does */
+    RH_MALLOC_RINGS = 2048,
     RH_SESSION_CHANNELS = 64,
     RH_CHECKPOINT_BYTES = 64 << 10 /* the longest text */
 };
@@ -69,6 +75,11 @@ typedef enum rh_record_kind {
     RH_RECORD_TIME, /* amount: ticks of the time-stamp counter from here on */
     RH_RECORD_CHECKPOINT, /* size bytes of text follow, filling whole records */
     RH_RECORD_MARK,       /* the same */
+    RH_RECORD_PLACE,      /* threads' rings; address: the main ring's cursor; amount: ticks. For all
+                             records      up to the next of these */
+    RH_RECORD_ALIGNED, /* a wide one before it has the alignment; one before that a size that has no
+                          room */
+    RH_RECORD_GONE,    /* in the place of RH_RECORD_REALLOC: a size of 0 freed the block */
     RH_RECORD_KINDS
 } rh_record_kind;
 
@@ -91,6 +102,7 @@ typedef enum rh_channel_state {
 typedef struct rh_channel_facts {
     uint64_t arena_bytes, pool_bytes;
     uint32_t python_minor;
+    uint32_t malloc; /* the C library's functions are recorded, and no interpreter's */
     uint32_t forked; /* its parent was recorded: the heap was there before the recording */
     uint32_t command_bytes;
     char python_version[32];
@@ -111,17 +123,22 @@ typedef struct rh_channel {
     _Atomic uint32_t abandoned; /* by the collector: it reads no more, the program passes through */
     _Atomic uint32_t threads;   /* numbers given out */
     _Atomic uint32_t rings;     /* thread rings ever used are below this */
+    uint32_t thread_ring_bytes; /* set with the facts */
+    _Atomic uint64_t unseen;    /* records that could not be taken: in signal handlers */
+    _Alignas(64) _Atomic uint32_t turn; /* the collector's: changes as time goes by */
     rh_ring main;
-    rh_ring thread[RH_THREAD_RINGS];
+    rh_ring thread[RH_RAW_RINGS];
 } rh_channel;
 
 /* A channel's memory: rh_channel, the main ring, the thread rings; each begins on a page. */
-enum {
-    RH_CHANNEL_CONTROL_BYTES = (sizeof(rh_channel) + 4095) / 4096 * 4096,
-    RH_CHANNEL_BYTES =
-        RH_CHANNEL_CONTROL_BYTES + RH_MAIN_RING_BYTES + RH_THREAD_RINGS * RH_THREAD_RING_BYTES
-};
+#define RH_THREAD_RINGS_BYTES ((uint64_t)RH_MALLOC_RINGS * RH_MALLOC_RING_BYTES)
+#define RH_CHANNEL_BYTES                                                                           \
+    ((uint64_t)RH_CHANNEL_CONTROL_BYTES + RH_MAIN_RING_BYTES + RH_THREAD_RINGS_BYTES)
+enum { RH_CHANNEL_CONTROL_BYTES = (sizeof(rh_channel) + 4095) / 4096 * 4096 };
+_Static_assert((uint64_t)RH_RAW_RINGS *RH_RAW_RING_BYTES <= RH_THREAD_RINGS_BYTES,
+               "both kinds of rings fit into the same memory");
 
+typedef enum rh_capture { RH_CAPTURE_PYTHON, RH_CAPTURE_MALLOC } rh_capture;
 typedef enum rh_timing { RH_TIMING_NONE, RH_TIMING_COARSE, RH_TIMING_EXACT } rh_timing;
 
 typedef struct rh_session {
@@ -129,6 +146,7 @@ typedef struct rh_session {
     int32_t collector; /* process id */
     int32_t root;      /* the process that was started; the only one recorded without children */
     uint32_t children; /* record children too */
+    uint32_t capture;  /* rh_capture */
     uint32_t timing;   /* rh_timing */
     char old_preload[4096]; /* LD_PRELOAD before the recorder was put there; "" when unset */
     uint32_t had_preload;

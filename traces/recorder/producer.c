@@ -17,7 +17,8 @@ enum {
     NAP_NS = 100000,
     NAPS_BETWEEN_LOOKS = 256, /* about 30 ms: how soon a dead collector is noticed */
     NAPS_FOR_CHANNEL = 50000, /* about 5 s */
-    ROOM_RECORDS = 8          /* what any one call may need */
+    ROOM_RECORDS = 8,         /* what any one call may need */
+    PLACE_EVERY_BYTES = 64 * sizeof(rh_record)
 };
 
 rh_channel_pages rh_recorder_channel __attribute__((aligned(4096)));
@@ -26,9 +27,13 @@ rh_gate rh_recorder_gate __attribute__((aligned(4096)));
 _Thread_local uint64_t rh_recorder_place;
 _Thread_local rh_thread_end rh_recorder_thread;
 void (*rh_recorder_at_first)(void);
+bool rh_recorder_keeps;
 
 static struct {
+    rh_capture capture;
+    rh_timing timing;
     unsigned char *thread_rings;
+    uint32_t thread_ring_count;
     uint64_t main_time; /* of the last RH_RECORD_TIME; the interpreter lock guards it */
     char channel_path[64];
     dev_t channel_device;
@@ -196,6 +201,15 @@ rh_put_main_calloc(rh_timing timing, uint64_t what, uint64_t count, uint64_t ele
     put_main(timing, what, 0, (uint64_t[]){count, element}, 2);
 }
 
+/* `piece` bytes of text as one record's content. */
+static rh_record
+text_record(const char *text, size_t piece)
+{
+    rh_record record = {0};
+    memcpy(&record, text, piece < sizeof record ? piece : sizeof record);
+    return record;
+}
+
 static void
 leave_ring(void *ring)
 {
@@ -206,10 +220,10 @@ leave_ring(void *ring)
 
 /* Gives the calling thread a ring of its own until it ends. */
 static bool
-take_ring(void)
+take_ring(rh_thread_end *end)
 {
     rh_channel *channel = &rh_recorder_channel.control;
-    for (uint32_t i = 0; i < RH_THREAD_RINGS; i++) {
+    for (uint32_t i = 0; i < producer.thread_ring_count; i++) {
         rh_ring *ring = &channel->thread[i];
         uint32_t free_ring = 0;
         if (atomic_load_explicit(&ring->owner, memory_order_relaxed) != 0 ||
@@ -218,8 +232,10 @@ take_ring(void)
         uint32_t used = atomic_load(&channel->rings);
         while (used <= i && !atomic_compare_exchange_weak(&channel->rings, &used, i + 1))
             ;
-        rh_recorder_thread = (rh_thread_end){
-            .ring = ring, .base = producer.thread_rings + (size_t)i * RH_THREAD_RING_BYTES};
+        end->ring = ring;
+        end->base = producer.thread_rings + (size_t)i * channel->thread_ring_bytes;
+        end->cursor = atomic_load_explicit(&ring->cursor, memory_order_relaxed);
+        end->room = end->ticks = 0;
         pthread_setspecific(producer.thread_key, ring);
         return true;
     }
@@ -227,64 +243,174 @@ take_ring(void)
     return false;
 }
 
-static bool
-thread_room(uint64_t records)
-{
-    if (!gate_open())
-        return false;
-    if (!rh_recorder_thread.ring && !take_ring())
-        return false;
-    return wait_for_room(rh_recorder_thread.ring, RH_THREAD_RING_BYTES,
-                         2 * records * sizeof(rh_record), &rh_recorder_thread.limit);
-}
-
+/* A signal handler that came while its thread was writing: the records wait in the thread's own
+ * memory until that is done. */
 static void
-append_thread(uint64_t what, uint64_t amount)
+spill(rh_thread_end *end, const rh_record *records, unsigned count)
 {
-    rh_ring *ring = rh_recorder_thread.ring;
-    uint64_t cursor = atomic_load_explicit(&ring->cursor, memory_order_relaxed);
-    rh_record *record =
-        (rh_record *)(rh_recorder_thread.base + (cursor & (RH_THREAD_RING_BYTES - 1)));
-    record[0] = (rh_record){what, amount};
-    record[1].what =
-        atomic_load_explicit(&rh_recorder_channel.control.main.cursor, memory_order_relaxed);
-    record[1].amount = __builtin_ia32_rdtsc();
-    atomic_store_explicit(&ring->cursor, cursor + 2 * sizeof *record, memory_order_release);
-}
-
-static void
-put_thread(uint64_t what, uint64_t amount, const uint64_t *wide, unsigned wide_count)
-{
-    int saved = errno;
-    if (thread_room(ROOM_RECORDS)) {
-        number_thread();
-        for (unsigned i = 0; i < wide_count; i++)
-            append_thread(RH_WHAT(RH_RECORD_WIDE, 0, 0), wide[i]);
-        append_thread(what, amount | rh_recorder_place);
+    if (end->spilled + count > sizeof end->spill / sizeof *end->spill) {
+        atomic_fetch_add(&rh_recorder_channel.control.unseen, 1);
+        return;
     }
-    errno = saved;
+    memcpy(end->spill + end->spilled, records, count * sizeof *records);
+    end->spilled += count;
 }
+
+static void
+append_thread(rh_thread_end *end, uint64_t what, uint64_t amount)
+{
+    rh_put_at(end, end->cursor, rh_recorder_channel.control.thread_ring_bytes, what, amount);
+    end->cursor += sizeof(rh_record);
+    atomic_store_explicit(&end->ring->cursor, end->cursor, memory_order_release);
+}
+
+/* A place record, where one is due; then nothing has to be looked at for as long as may be. */
+static void
+append_place(rh_thread_end *end)
+{
+    const rh_channel *channel = &rh_recorder_channel.control;
+    uint64_t now = __builtin_ia32_rdtsc();
+    if (producer.capture == RH_CAPTURE_PYTHON || producer.timing != RH_TIMING_COARSE ||
+        rh_time_due(producer.timing, now, end->ticks)) {
+        uint64_t main = atomic_load_explicit(&channel->main.cursor, memory_order_relaxed);
+        append_thread(end, RH_WHAT(RH_RECORD_PLACE, 0, main), now);
+        end->ticks = now;
+    }
+    end->turn = atomic_load_explicit(&channel->turn, memory_order_relaxed);
+    if (producer.capture == RH_CAPTURE_MALLOC && producer.timing != RH_TIMING_NONE)
+        end->turn--; /* never the current one: every call comes this way */
+}
+
+/* The thread's limit for the fast way; where only its own ring is written, no further than to where
+ * the next place record is due. */
+static uint64_t
+next_limit(const rh_thread_end *end)
+{
+    const uint64_t several = 4 * sizeof(rh_record);
+    uint64_t limit = end->room > several ? end->room - several : 1;
+    if (producer.capture == RH_CAPTURE_MALLOC && limit > end->cursor + PLACE_EVERY_BYTES)
+        limit = end->cursor + PLACE_EVERY_BYTES;
+    return limit;
+}
+
+/* What came before the process had enlisted. */
+static struct {
+    rh_record records[1024];
+    unsigned count;
+} kept;
+
+static void
+keep(const rh_record *records, unsigned count)
+{
+    if (kept.count + count > sizeof kept.records / sizeof *kept.records)
+        return;
+    memcpy(kept.records + kept.count, records, count * sizeof *records);
+    kept.count += count;
+}
+
+/* `records`, the last of them the event itself, of the calling thread. */
+static void
+put_thread(const rh_record *records, unsigned count, const char *text, size_t text_bytes)
+{
+    rh_thread_end *end = &rh_recorder_thread;
+    if (end->busy || (end->ring && end->limit == 0)) {
+        if (!text)
+            spill(end, records, count);
+        return;
+    }
+    if (rh_recorder_keeps) {
+        keep(records, count);
+        return;
+    }
+    int saved = errno;
+    end->limit = 0;
+    end->busy = true;
+    atomic_signal_fence(memory_order_seq_cst);
+    uint64_t text_records = (text_bytes + sizeof(rh_record) - 1) / sizeof(rh_record);
+    uint64_t bytes = (ROOM_RECORDS + text_records) * sizeof(rh_record);
+    if (gate_open() && (end->ring || take_ring(end)) &&
+        wait_for_room(end->ring, rh_recorder_channel.control.thread_ring_bytes, bytes,
+                      &end->room)) {
+        number_thread();
+        append_place(end);
+        for (unsigned i = 0; i < count; i++)
+            append_thread(end, records[i].what,
+                          i + 1 < count ? records[i].amount
+                                        : records[i].amount | rh_recorder_place);
+        for (size_t at = 0; at < text_bytes; at += sizeof(rh_record)) {
+            rh_record piece = text_record(text + at, text_bytes - at);
+            append_thread(end, piece.what, piece.amount);
+        }
+        end->limit = next_limit(end);
+    } else if (end->ring) {
+        end->limit = 1; /* below any cursor, or nothing is recorded any more */
+    }
+    atomic_signal_fence(memory_order_seq_cst);
+    end->busy = false;
+    errno = saved;
+    if (end->spilled)
+        rh_put_spilled();
+}
+
+/* Each event with the wide records before it. */
+static void
+put_all(const rh_record *records, unsigned count)
+{
+    for (unsigned from = 0, i = 0; i < count; i++) {
+        if ((records[i].what >> RH_RECORD_KIND_SHIFT & 0xff) == RH_RECORD_WIDE)
+            continue;
+        put_thread(records + from, i + 1 - from, NULL, 0);
+        from = i + 1;
+    }
+}
+
+void
+rh_put_spilled(void)
+{
+    rh_thread_end *end = &rh_recorder_thread;
+    rh_record records[sizeof end->spill / sizeof *end->spill];
+    uint64_t limit = end->limit;
+    end->limit = 0; /* a handler that comes now adds to them */
+    atomic_signal_fence(memory_order_seq_cst);
+    unsigned count = end->spilled;
+    memcpy(records, end->spill, count * sizeof *records);
+    end->spilled = 0;
+    atomic_signal_fence(memory_order_seq_cst);
+    end->limit = limit;
+    put_all(records, count);
+}
+
+void
+rh_put_kept(void)
+{
+    rh_recorder_keeps = false;
+    put_all(kept.records, kept.count);
+    kept.count = 0;
+}
+
+#define WIDE(value) ((rh_record){RH_WHAT(RH_RECORD_WIDE, 0, 0), (value)})
 
 void
 rh_put_thread_slow(uint64_t what, uint64_t size)
 {
     bool wide = size >= RH_DEPTH_ONE;
-    put_thread(what, wide ? 0 : size, &size, wide);
+    const rh_record records[] = {WIDE(size), {what, wide ? 0 : size}};
+    put_thread(records + !wide, 1u + wide, NULL, 0);
 }
 
 void
 rh_put_thread_calloc(uint64_t what, uint64_t count, uint64_t element)
 {
-    put_thread(what, 0, (uint64_t[]){count, element}, 2);
+    const rh_record records[] = {WIDE(count), WIDE(element), {what, 0}};
+    put_thread(records, 3, NULL, 0);
 }
 
-/* `piece` bytes of text as one record's content. */
-static rh_record
-text_record(const char *text, size_t piece)
+void
+rh_put_thread_aligned(uint64_t what, uint64_t alignment, uint64_t size)
 {
-    rh_record record = {0};
-    memcpy(&record, text, piece < sizeof record ? piece : sizeof record);
-    return record;
+    bool wide = size >= RH_DEPTH_ONE;
+    const rh_record records[] = {WIDE(size), WIDE(alignment), {what, wide ? 0 : size}};
+    put_thread(records + !wide, 2u + wide, NULL, 0);
 }
 
 void
@@ -306,17 +432,8 @@ rh_put_checkpoint(const char *text, size_t length)
 void
 rh_put_mark(const char *text, size_t length)
 {
-    int saved = errno;
-    uint64_t records = 1 + (length + sizeof(rh_record) - 1) / sizeof(rh_record);
-    if (thread_room(records)) {
-        number_thread();
-        append_thread(RH_WHAT(RH_RECORD_MARK, 0, 0), length | rh_recorder_place);
-        for (size_t at = 0; at < length; at += sizeof(rh_record)) {
-            rh_record piece = text_record(text + at, length - at);
-            append_thread(piece.what, piece.amount);
-        }
-    }
-    errno = saved;
+    const rh_record record = {RH_WHAT(RH_RECORD_MARK, 0, 0), length};
+    put_thread(&record, 1, text, length);
 }
 
 /* A free channel's descriptor in the collector; -1: none. */
@@ -343,23 +460,29 @@ static bool
 map_channel(int descriptor)
 {
     const int both = PROT_READ | PROT_WRITE, fixed = MAP_SHARED | MAP_FIXED;
+    bool python = producer.capture == RH_CAPTURE_PYTHON;
+    uint32_t ring_bytes = python ? RH_RAW_RING_BYTES : RH_MALLOC_RING_BYTES;
+    producer.thread_ring_count = python ? RH_RAW_RINGS : RH_MALLOC_RINGS;
     /* The main ring is touched at once: faults later would be the program's time. */
     if (mmap(&rh_recorder_channel, RH_CHANNEL_CONTROL_BYTES, both, fixed, descriptor, 0) ==
             MAP_FAILED ||
-        mmap(rh_recorder_main_ring, RH_MAIN_RING_BYTES, both, fixed | MAP_POPULATE, descriptor,
-             RH_CHANNEL_CONTROL_BYTES) == MAP_FAILED)
+        mmap(rh_recorder_main_ring, RH_MAIN_RING_BYTES, both, fixed | (python ? MAP_POPULATE : 0),
+             descriptor, RH_CHANNEL_CONTROL_BYTES) == MAP_FAILED)
         return false;
-    void *rings = mmap(NULL, (size_t)RH_THREAD_RINGS * RH_THREAD_RING_BYTES, both, MAP_SHARED,
+    void *rings = mmap(NULL, (size_t)producer.thread_ring_count * ring_bytes, both, MAP_SHARED,
                        descriptor, RH_CHANNEL_CONTROL_BYTES + RH_MAIN_RING_BYTES);
     if (rings == MAP_FAILED || rh_recorder_channel.control.magic != RH_CHANNEL_MAGIC)
         return false;
     producer.thread_rings = rings;
+    rh_recorder_channel.control.thread_ring_bytes = ring_bytes;
     return true;
 }
 
 bool
 rh_producer_open(const rh_session *session)
 {
+    producer.capture = (rh_capture)session->capture;
+    producer.timing = (rh_timing)session->timing;
     int32_t number = take_channel(session);
     if (number < 0)
         return false;

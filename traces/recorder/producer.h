@@ -34,16 +34,26 @@ typedef union rh_gate {
     unsigned char bytes[4096];
 } rh_gate;
 
-/* A thread's number and depth, placed as in rh_record.amount; and its own ring. */
+/* A thread's end of its own ring. Nobody but the thread writes there, but a signal handler may come
+ * in between: whoever writes takes the limit away first and puts it back afterwards, and a handler
+ * that finds none leaves its records in `spill`, for the one it interrupted. */
 typedef struct rh_thread_end {
     rh_ring *ring;
     unsigned char *base;
-    uint64_t limit;
+    uint64_t cursor;
+    uint64_t limit; /* the cursor stays below on the fast way; 0: taken, or there is no ring */
+    uint64_t room;  /* the cursor may come so far */
+    uint64_t ticks; /* of the last place record */
+    uint32_t turn;  /* of the collector, then */
+    uint32_t spilled;
+    bool busy; /* on the slow way */
+    rh_record spill[16];
 } rh_thread_end;
 
 extern rh_channel_pages rh_recorder_channel RH_HIDDEN;
 extern unsigned char rh_recorder_main_ring[RH_MAIN_RING_BYTES] RH_HIDDEN;
 extern rh_gate rh_recorder_gate RH_HIDDEN;
+/* The thread's number and depth, placed as in rh_record.amount. */
 extern _Thread_local uint64_t rh_recorder_place RH_HIDDEN
     __attribute__((tls_model("initial-exec")));
 extern _Thread_local rh_thread_end rh_recorder_thread RH_HIDDEN
@@ -65,11 +75,20 @@ void rh_put_thread_slow(uint64_t what, uint64_t size) RH_HIDDEN;
 void rh_put_main_calloc(rh_timing timing, uint64_t what, uint64_t count,
                         uint64_t element) RH_HIDDEN;
 void rh_put_thread_calloc(uint64_t what, uint64_t count, uint64_t element) RH_HIDDEN;
+/* An aligned birth into the thread's own ring. */
+void rh_put_thread_aligned(uint64_t what, uint64_t alignment, uint64_t size) RH_HIDDEN;
+/* What a signal handler left, put where it belongs. */
+void rh_put_spilled(void) RH_HIDDEN;
+/* While this is set, a process that has not enlisted yet keeps what threads put, up to some hundred
+ * calls; rh_put_kept ends that, and puts them. */
+extern bool rh_recorder_keeps RH_HIDDEN;
+void rh_put_kept(void) RH_HIDDEN;
 /* A text, as RH_RECORD_CHECKPOINT (main ring) or RH_RECORD_MARK (the thread's own). */
 void rh_put_checkpoint(const char *text, size_t length) RH_HIDDEN;
 void rh_put_mark(const char *text, size_t length) RH_HIDDEN;
 
-/* Takes one of the session's channels and maps it; false when there is none to be had. */
+/* Takes one of the session's channels and maps it, with rings as its capture needs them; false when
+ * there is none to be had. */
 bool rh_producer_open(const rh_session *session) RH_HIDDEN;
 /* Stops recording in this process for good; `reason` (may be NULL) tells the collector why. */
 void rh_producer_close(const char *reason) RH_HIDDEN;
@@ -106,26 +125,67 @@ rh_put_main(rh_timing timing, uint64_t what, uint64_t size, uint64_t place)
     rh_put_main_slow(timing, what, size);
 }
 
-/* The same for the calling thread's own ring. */
 RH_INLINE void
-rh_put_thread(uint64_t what, uint64_t size, uint64_t place)
+rh_put_at(const rh_thread_end *end, uint64_t cursor, uint64_t ring_bytes, uint64_t what,
+          uint64_t amount)
 {
-    const rh_thread_end *end = &rh_recorder_thread;
-    if (RH_LIKELY(end->ring && rh_recorder_gate.open && size < RH_DEPTH_ONE &&
+    rh_record *record = (rh_record *)(end->base + (cursor & (ring_bytes - 1)));
+    record->what = what;
+    record->amount = amount;
+}
+
+/* The calling thread's own ring has `bytes` more in it from now on, and may be written again. */
+RH_INLINE void
+rh_put_done(rh_thread_end *end, uint64_t cursor, uint64_t bytes, uint64_t limit)
+{
+    end->cursor = cursor + bytes;
+    atomic_store_explicit(&end->ring->cursor, cursor + bytes, memory_order_release);
+    atomic_signal_fence(memory_order_seq_cst);
+    end->limit = limit;
+    if (__builtin_expect(end->spilled, 0))
+        rh_put_spilled();
+}
+
+/* A RAW call of an interpreter, for the calling thread's own ring: its place, and itself. */
+RH_INLINE void
+rh_put_raw(uint64_t what, uint64_t size, uint64_t place)
+{
+    rh_thread_end *end = &rh_recorder_thread;
+    uint64_t limit = end->limit;
+    end->limit = 0;
+    atomic_signal_fence(memory_order_seq_cst);
+    uint64_t cursor = end->cursor;
+    if (RH_LIKELY(cursor < limit && rh_recorder_gate.open && size < RH_DEPTH_ONE &&
                   place >= RH_FIRST_THREAD)) {
-        uint64_t cursor = atomic_load_explicit(&end->ring->cursor, memory_order_relaxed);
-        if (RH_LIKELY(cursor < end->limit)) {
-            rh_record *record = (rh_record *)(end->base + (cursor & (RH_THREAD_RING_BYTES - 1)));
-            record[0].what = what;
-            record[0].amount = size | place;
-            record[1].what = atomic_load_explicit(&rh_recorder_channel.control.main.cursor,
-                                                  memory_order_relaxed);
-            record[1].amount = __builtin_ia32_rdtsc();
-            atomic_store_explicit(&end->ring->cursor, cursor + 2 * sizeof *record,
-                                  memory_order_release);
-            return;
-        }
+        uint64_t main =
+            atomic_load_explicit(&rh_recorder_channel.control.main.cursor, memory_order_relaxed);
+        rh_put_at(end, cursor, RH_RAW_RING_BYTES, RH_WHAT(RH_RECORD_PLACE, 0, main),
+                  __builtin_ia32_rdtsc());
+        rh_put_at(end, cursor + sizeof(rh_record), RH_RAW_RING_BYTES, what, size | place);
+        rh_put_done(end, cursor, 2 * sizeof(rh_record), limit);
+        return;
     }
+    end->limit = limit;
+    rh_put_thread_slow(what, size);
+}
+
+/* A call of the C library's functions, for the calling thread's own ring. */
+RH_INLINE void
+rh_put_malloc(uint64_t what, uint64_t size)
+{
+    rh_thread_end *end = &rh_recorder_thread;
+    uint64_t limit = end->limit;
+    end->limit = 0;
+    atomic_signal_fence(memory_order_seq_cst);
+    uint64_t cursor = end->cursor;
+    if (RH_LIKELY(cursor < limit && rh_recorder_gate.open && size < RH_DEPTH_ONE &&
+                  end->turn == atomic_load_explicit(&rh_recorder_channel.control.turn,
+                                                    memory_order_relaxed))) {
+        rh_put_at(end, cursor, RH_MALLOC_RING_BYTES, what, size | rh_recorder_place);
+        rh_put_done(end, cursor, sizeof(rh_record), limit);
+        return;
+    }
+    end->limit = limit;
     rh_put_thread_slow(what, size);
 }
 

@@ -109,7 +109,7 @@ put_raw(rh_timing timing, uint64_t what, uint64_t size)
     if (place & RH_DEPTH_FIELD)
         rh_put_main(timing, what, size, place);
     else
-        rh_put_thread(what, size, place);
+        rh_put_raw(what, size, place);
 }
 
 /* An address that lives again is no longer the one that was freed. */

@@ -97,7 +97,7 @@ thread_has_room(const fixture *f, unsigned thread)
 {
     const rh_ring *ring = &f->channel->thread[thread];
     return atomic_load(&ring->cursor) + 2 * sizeof(rh_record) <=
-           atomic_load(&ring->head) + RH_THREAD_RING_BYTES;
+           atomic_load(&ring->head) + RH_RAW_RING_BYTES;
 }
 
 static void
@@ -106,11 +106,12 @@ put_thread(fixture *f, unsigned thread, rh_record_kind kind, uint64_t address, u
     rh_ring *ring = &f->channel->thread[thread];
     uint64_t cursor = atomic_load(&ring->cursor);
     unsigned char *base = (unsigned char *)f->shared.memory + RH_CHANNEL_CONTROL_BYTES +
-                          RH_MAIN_RING_BYTES + (size_t)thread * RH_THREAD_RING_BYTES;
-    rh_record pair[2] = {{what(kind, RAW, address), amount(size, 0, thread)},
-                         {atomic_load(&f->channel->main.cursor), f->ticks}};
+                          RH_MAIN_RING_BYTES + (size_t)thread * RH_RAW_RING_BYTES;
+    rh_record pair[2] = {{what(RH_RECORD_PLACE, RAW, atomic_load(&f->channel->main.cursor)),
+                          f->ticks},
+                         {what(kind, RAW, address), amount(size, 0, thread)}};
     assert_true(thread_has_room(f, thread));
-    memcpy(base + cursor % RH_THREAD_RING_BYTES, pair, sizeof pair);
+    memcpy(base + cursor % RH_RAW_RING_BYTES, pair, sizeof pair);
     atomic_store(&ring->cursor, cursor + sizeof pair);
     if (atomic_load(&f->channel->rings) <= thread)
         atomic_store(&f->channel->rings, thread + 1);

@@ -1,0 +1,137 @@
+/* A program whose threads allocate in every way there is and hand blocks to one another, for
+ * recordings of the C library's functions: malloc_program WAY [THREADS [CALLS]].
+ *
+ *   work    does it and ends        kill, abort, segv, overflow    ends in that way, in the midst
+ * of it fork    does half of it, forks a child that does some too, and does the rest exec    does
+ * it, then becomes the program `true`
+ */
+#define _GNU_SOURCE
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { HELD = 300, SHARED = 64 };
+
+static long calls;
+static const char *way;
+static _Atomic(void *) shared[SHARED];
+static _Atomic long done;
+
+static void *volatile early;
+
+__attribute__((constructor(101))) static void
+before_main(void)
+{
+    early = malloc(100);
+}
+
+static unsigned
+draw(unsigned *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 8;
+}
+
+static void *
+allocate(unsigned *state, void *old)
+{
+    void *block = NULL;
+    size_t size = draw(state) % 50 ? draw(state) % 600 : draw(state) % 300000;
+    switch (draw(state) % 9) {
+    case 0:
+        free(old);
+        return calloc(1 + draw(state) % 10, size / 8);
+    case 1:
+        return realloc(old, size + 1);
+    case 2:
+        free(old);
+        return posix_memalign(&block, (size_t)32 << draw(state) % 5, size) ? NULL : block;
+    case 3:
+        free(old);
+        return aligned_alloc(64, size);
+    case 4:
+        return reallocarray(old, 3, size + 1);
+    default:
+        free(old);
+        return malloc(size);
+    }
+}
+
+static int
+overflow(int depth)
+{
+    volatile char room[4096];
+    room[0] = (char)depth;
+    return overflow(depth + 1) + room[0];
+}
+
+static void
+end_badly(void)
+{
+    if (strcmp(way, "kill") == 0)
+        raise(SIGKILL);
+    if (strcmp(way, "abort") == 0)
+        abort();
+    if (strcmp(way, "segv") == 0)
+        raise(SIGSEGV);
+    if (strcmp(way, "overflow") == 0)
+        overflow(1);
+}
+
+static void
+some(long count, unsigned *state)
+{
+    void *held[HELD] = {NULL};
+    for (long i = 0; i < count; i++) {
+        unsigned at = draw(state) % HELD;
+        held[at] = allocate(state, held[at]);
+        if (draw(state) % 16 == 0)
+            held[at] = atomic_exchange(&shared[draw(state) % SHARED], held[at]);
+        if (atomic_fetch_add(&done, 1) == calls / 2)
+            end_badly();
+    }
+    for (int i = 0; i < HELD; i++)
+        free(held[i]);
+}
+
+static void *
+thread(void *number)
+{
+    unsigned state = (unsigned)(uintptr_t)number * 7919 + 1;
+    some(calls, &state);
+    return NULL;
+}
+
+int
+main(int count, char **words)
+{
+    way = count > 1 ? words[1] : "work";
+    int threads = count > 2 ? atoi(words[2]) : 1;
+    calls = count > 3 ? atol(words[3]) : 100000;
+    pthread_t *list = malloc((size_t)threads * sizeof *list);
+    unsigned state = 99;
+    if (!malloc(SIZE_MAX / 4) && strcmp(way, "fork") == 0) {
+        some(calls / 2, &state);
+        if (fork() == 0) {
+            some(1000, &state);
+            _exit(0);
+        }
+        wait(NULL);
+    }
+    for (int i = 0; i < threads; i++)
+        pthread_create(&list[i], NULL, thread, (void *)(uintptr_t)(i + 1));
+    for (int i = 0; i < threads; i++)
+        pthread_join(list[i], NULL);
+    free(list);
+    free(early);
+    if (strcmp(way, "exec") == 0)
+        execlp("true", "true", (char *)NULL);
+    return 0;
+}

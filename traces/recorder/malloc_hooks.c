@@ -1,0 +1,382 @@
+/* The C library's allocation functions, under their own names: preloaded, they come before whatever
+ * else in the process has them (the C library's, or those of another allocator), pass every call on
+ * to it, and record it.
+ *
+ * Whoever comes first. The loader and the constructors of other libraries allocate before anything
+ * of ours has run. So the functions below are looked up at the first call, and the process enlists
+ * as soon as it has an environment to look into; calls until then are kept and recorded first.
+ * Looking up may itself allocate: what is asked for in the meantime comes out of a small piece of
+ * static memory, and is never given back.
+ *
+ * A call is recorded after it when it allocates and before it when it frees.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <malloc.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "traces/recorder/channel.h"
+#include "traces/recorder/enlist.h"
+#include "traces/recorder/producer.h"
+
+#define EXPORTED      __attribute__((visibility("default")))
+#define UNLIKELY(c)   __builtin_expect(!!(c), 0)
+#define WHAT(kind, p) RH_WHAT(RH_RECORD_##kind, 0, p)
+
+enum { EARLY_BYTES = 1 << 16, PAGE_BYTES = 4096 };
+
+/* The functions below ours. */
+static struct {
+    void *(*malloc)(size_t size);
+    void *(*calloc)(size_t count, size_t size);
+    void *(*realloc)(void *block, size_t size);
+    void (*free)(void *block);
+    void *(*aligned_alloc)(size_t alignment, size_t size);
+    int (*posix_memalign)(void **block, size_t alignment, size_t size);
+    void *(*memalign)(size_t alignment, size_t size);
+    size_t (*usable_size)(void *block);
+} below;
+
+enum { NEW, LOOKING, FOUND };
+static _Atomic int lookup;
+
+/* NEW until this process has enlisted, or cannot. */
+enum { OUTSIDE = 1, ENLISTED };
+static _Atomic int standing;
+static const rh_session *session;
+
+static struct {
+    alignas(16) unsigned char bytes[EARLY_BYTES];
+    _Atomic size_t used;
+} early;
+
+/* ---- what is asked for while the functions below are looked up ---- */
+
+static bool
+is_early(const void *block)
+{
+    return (uintptr_t)block - (uintptr_t)early.bytes < EARLY_BYTES;
+}
+
+/* The size stands in the 16 bytes before. Zeroed, as it was never used. */
+static void *
+early_alloc(size_t alignment, size_t size)
+{
+    size_t bytes = (size + 15) / 16 * 16 + 16 + (alignment > 16 ? alignment : 0);
+    if (size > EARLY_BYTES || alignment > EARLY_BYTES)
+        return NULL;
+    size_t at = atomic_fetch_add(&early.used, bytes);
+    if (at + bytes > EARLY_BYTES)
+        return NULL;
+    uintptr_t block = (uintptr_t)early.bytes + at + 16;
+    if (alignment > 16)
+        block = (block + alignment - 1) & ~(uintptr_t)(alignment - 1);
+    memcpy((void *)(block - sizeof size), &size, sizeof size);
+    return (void *)block;
+}
+
+static size_t
+early_size(const void *block)
+{
+    size_t size;
+    memcpy(&size, (const unsigned char *)block - sizeof size, sizeof size);
+    return size;
+}
+
+/* ---- getting ready ---- */
+
+#define FIND(member, name)                                                                         \
+    do {                                                                                           \
+        void *symbol = dlsym(RTLD_NEXT, name);                                                     \
+        memcpy(&below.member, &symbol, sizeof symbol);                                             \
+    } while (0)
+
+static void
+look_up(void)
+{
+    FIND(malloc, "malloc");
+    FIND(calloc, "calloc");
+    FIND(realloc, "realloc");
+    FIND(free, "free");
+    FIND(aligned_alloc, "aligned_alloc");
+    FIND(posix_memalign, "posix_memalign");
+    FIND(memalign, "memalign");
+    FIND(usable_size, "malloc_usable_size");
+}
+
+/* "libc.so.6": the file whose malloc is called. */
+static void
+name_allocator(rh_channel_facts *facts)
+{
+    Dl_info found;
+    void *function;
+    memcpy(&function, &below.malloc, sizeof function);
+    const char *path = dladdr(function, &found) && found.dli_fname ? found.dli_fname : "";
+    const char *name = strrchr(path, '/');
+    snprintf(facts->allocator, sizeof facts->allocator, "%s", name ? name + 1 : path);
+}
+
+static void
+open_gate(void)
+{
+    rh_channel *channel = &rh_recorder_channel.control;
+    channel->facts.malloc = 1;
+    rh_recorder_read_command(&channel->facts);
+    name_allocator(&channel->facts);
+    rh_recorder_gate.open = 1;
+    atomic_store(&standing, ENLISTED);
+    atomic_store_explicit(&channel->state, RH_CHANNEL_ATTACHED, memory_order_release);
+    rh_put_kept();
+}
+
+/* Whether the program's calls come to us: one that brings functions of these names itself is served
+ * by them. */
+static bool
+program_calls_us(void)
+{
+    void *(*ours)(size_t) = malloc, *(*programs)(size_t);
+    void *symbol = dlsym(RTLD_DEFAULT, "malloc");
+    memcpy(&programs, &symbol, sizeof symbol);
+    return programs == ours;
+}
+
+static void
+enlist(void)
+{
+    int saved = errno;
+    session = rh_recorder_session();
+    bool wanted = session && session->capture == RH_CAPTURE_MALLOC;
+    if (wanted && !session->children && session->root != getpid()) {
+        rh_recorder_leave_environment(session);
+        wanted = false;
+    }
+    if (wanted && rh_producer_open(session)) {
+        if (!session->children)
+            rh_recorder_leave_environment(session);
+        if (program_calls_us())
+            open_gate();
+        else
+            rh_producer_close("it has a malloc of its own built in, and does not call the one that "
+                              "can be put in its place");
+    } else if (wanted) {
+        rh_recorder_say("nothing takes the recording any more; the program goes on unrecorded");
+    }
+    rh_recorder_keeps = false;
+    errno = saved;
+}
+
+/* The slow beginning of every function. True: the functions below can be called. */
+static __attribute__((noinline)) bool
+get_ready(void)
+{
+    static _Thread_local bool inside __attribute__((tls_model("initial-exec")));
+    int expected = NEW;
+    if (inside)
+        return atomic_load(&lookup) == FOUND;
+    inside = true;
+    if (atomic_compare_exchange_strong(&lookup, &expected, LOOKING)) {
+        look_up();
+        rh_recorder_keeps = true;
+        atomic_store(&lookup, FOUND);
+    }
+    while (atomic_load(&lookup) != FOUND)
+        ; /* another thread is at it, and will not be long */
+    expected = 0;
+    if (environ && atomic_compare_exchange_strong(&standing, &expected, OUTSIDE))
+        enlist();
+    inside = false;
+    return true;
+}
+
+static inline bool
+ready(void)
+{
+    return __builtin_expect(atomic_load_explicit(&standing, memory_order_relaxed) != 0, 1) ||
+           get_ready();
+}
+
+__attribute__((constructor)) static void
+begin(void)
+{
+    get_ready();
+}
+
+/* A forked child: with a channel of its own where children are wanted, else unrecorded. */
+void
+rh_recorder_in_child(void)
+{
+    if (!session || !session->children || !rh_producer_open(session)) {
+        rh_recorder_gate.process_id = getpid();
+        return;
+    }
+    rh_recorder_channel.control.facts.forked = 1;
+    open_gate();
+}
+
+/* ---- the functions ---- */
+
+EXPORTED void *
+malloc(size_t size)
+{
+    if (UNLIKELY(!ready()))
+        return early_alloc(0, size);
+    void *block = below.malloc(size);
+    rh_put_malloc(WHAT(MALLOC, block), size);
+    return block;
+}
+
+EXPORTED void
+free(void *block)
+{
+    if (UNLIKELY(is_early(block)) || UNLIKELY(!ready()))
+        return;
+    rh_put_malloc(WHAT(FREE, block), 0);
+    below.free(block);
+}
+
+EXPORTED void *
+calloc(size_t count, size_t size)
+{
+    size_t bytes;
+    if (UNLIKELY(!ready()))
+        return __builtin_mul_overflow(count, size, &bytes) ? NULL : early_alloc(0, bytes);
+    void *block = below.calloc(count, size);
+    if (RH_LIKELY(((count | size) >> RH_CALLOC_COUNT_SHIFT) == 0))
+        rh_put_malloc(WHAT(CALLOC, block), count << RH_CALLOC_COUNT_SHIFT | size);
+    else
+        rh_put_thread_calloc(WHAT(CALLOC, block), count, size);
+    return block;
+}
+
+static void *
+move_out(void *block, size_t size)
+{
+    void *moved = malloc(size);
+    size_t held = early_size(block);
+    if (moved)
+        memcpy(moved, block, held < size ? held : size);
+    return moved;
+}
+
+EXPORTED void *
+realloc(void *block, size_t size)
+{
+    if (UNLIKELY(!ready()))
+        return block ? move_out(block, size) : early_alloc(0, size);
+    if (UNLIKELY(is_early(block)))
+        return move_out(block, size);
+    if (!block) {
+        void *fresh = below.realloc(NULL, size);
+        rh_put_malloc(WHAT(REALLOC_NULL, fresh), size);
+        return fresh;
+    }
+    rh_put_malloc(WHAT(REALLOC_FROM, block), 0);
+    void *moved = below.realloc(block, size);
+    if (UNLIKELY(!moved && size == 0))
+        rh_put_malloc(WHAT(GONE, NULL), 0);
+    else
+        rh_put_malloc(WHAT(REALLOC, moved), size);
+    return moved;
+}
+
+EXPORTED void *
+reallocarray(void *block, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return realloc(block, bytes);
+}
+
+EXPORTED int
+posix_memalign(void **place, size_t alignment, size_t size)
+{
+    if (UNLIKELY(!ready())) {
+        void *block = early_alloc(alignment, size);
+        if (block)
+            *place = block;
+        return block ? 0 : ENOMEM;
+    }
+    int status = below.posix_memalign(place, alignment, size);
+    if (status != EINVAL)
+        rh_put_thread_aligned(WHAT(ALIGNED, status == 0 ? *place : NULL), alignment, size);
+    return status;
+}
+
+EXPORTED void *
+memalign(size_t alignment, size_t size)
+{
+    if (UNLIKELY(!ready()))
+        return early_alloc(alignment, size);
+    void *block = below.memalign(alignment, size);
+    rh_put_thread_aligned(WHAT(ALIGNED, block), alignment, size);
+    return block;
+}
+
+EXPORTED void *
+aligned_alloc(size_t alignment, size_t size)
+{
+    if (UNLIKELY(!ready()))
+        return early_alloc(alignment, size);
+    void *block = below.aligned_alloc(alignment, size);
+    rh_put_thread_aligned(WHAT(ALIGNED, block), alignment, size);
+    return block;
+}
+
+EXPORTED void *
+valloc(size_t size)
+{
+    return memalign(PAGE_BYTES, size);
+}
+
+EXPORTED void *
+pvalloc(size_t size)
+{
+    size_t bytes;
+    if (__builtin_add_overflow(size, (size_t)PAGE_BYTES - 1, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    bytes = bytes / PAGE_BYTES * PAGE_BYTES;
+    return memalign(PAGE_BYTES, bytes ? bytes : PAGE_BYTES);
+}
+
+/* An older name for free, which programs built long ago still call. */
+EXPORTED void cfree(void *block);
+
+void
+cfree(void *block)
+{
+    free(block);
+}
+
+EXPORTED size_t
+malloc_usable_size(void *block)
+{
+    if (UNLIKELY(is_early(block)))
+        return early_size(block);
+    return ready() && below.usable_size ? below.usable_size(block) : 0;
+}
+
+/* For the program: announces a phase, which becomes a mark in the recording. The text is cut at
+ * 4,000 bytes. */
+EXPORTED void rh_record_mark(const char *text);
+
+void
+rh_record_mark(const char *text)
+{
+    enum { LONGEST_MARK = 4000 };
+    if (text && atomic_load(&standing) == ENLISTED)
+        rh_put_mark(text, strnlen(text, LONGEST_MARK));
+}
