@@ -586,10 +586,16 @@ fail_unrecorded(collector *c)
     int signal_number = WIFSIGNALED(c->exit_status) ? WTERMSIG(c->exit_status) : 0;
     if (signal_number == SIGINT || signal_number == SIGTERM)
         return rh_fail(&c->error, RH_INTERRUPTED,
-                       "%s: interrupted before its Python had started: there is no file", program);
+                       "%s: interrupted before there was anything to record: there is no file",
+                       program);
+    if (c->options->malloc)
+        return rh_fail(&c->error, RH_CANNOT_RUN,
+                       "%s: it has run, but never with the recorder in it: nothing was recorded",
+                       program);
     return rh_fail(&c->error, RH_CANNOT_RUN,
                    "%s: it has run, but is not a CPython 3.7 or later, nor became one: nothing was "
-                   "recorded; give the interpreter and its script, as in `-- python3 SCRIPT`%s",
+                   "recorded; give the interpreter and its script, as in `-- python3 SCRIPT`, or "
+                   "--malloc to record any program%s",
                    program,
                    c->options->children ? "" : ", or --children to record what the program starts");
 }

@@ -6,7 +6,7 @@ record=("$REHEAP" record -o no.rht)
 
 refuses 2 'no program is given' "${record[@]}"
 refuses 2 'none, coarse and exact' "${record[@]}" --timestamps=often -- "$debian" -c 1
-refuses 2 'malloc is not available yet' "${record[@]}" --malloc -- /bin/true
+refuses 4 'malloc of its own built in' "${record[@]}" --malloc -- "$(readlink -f "$runfiles/tests/record/own_malloc_program")"
 refuses 4 'no such program' "${record[@]}" -- no-such-program-anywhere
 refuses 4 'No such file' "${record[@]}" -- ./missing
 refuses 4 'not executable' "${record[@]}" -- "$programs"
