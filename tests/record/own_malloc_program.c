@@ -44,6 +44,6 @@ realloc(void *block, size_t size)
 int
 main(void)
 {
-    puts("it ran");
+    fputs("it ran\n", stderr);
     return 0;
 }
