@@ -2,7 +2,9 @@
 
 #include <stdlib.h>
 
+#include "alloc/debug_hooks.h"
 #include "alloc/layer.h"
+#include "alloc/layer_debug.h"
 #include "alloc/native_frames.h"
 #include "alloc/trace_report.h"
 
@@ -84,10 +86,22 @@ close_trace(rh_heap *heap)
     free(trace);
 }
 
+/* What the reports of debug hooks right beneath ask. */
+static rh_debug_traced
+print_origin(void *ctx, const void *block, const char *heading, FILE *out)
+{
+    trace_heap *trace = ctx;
+    for (unsigned domain = 0; domain < RH_DOMAINS; domain++)
+        if (rh_trace_report_origin(&trace->tracer, domain, (uintptr_t)block, heading, out))
+            return RH_DEBUG_TRACED;
+    return RH_DEBUG_UNTRACED;
+}
+
 static void
 set_operations(rh_heap_operations *operations)
 {
-    operations->aligned_alloc = trace_aligned_alloc;
+    if (operations->aligned_alloc)
+        operations->aligned_alloc = trace_aligned_alloc;
     operations->snapshot = snapshot_trace;
     operations->print_stats = print_stats;
     operations->check = check_trace;
@@ -146,6 +160,11 @@ wrap_trace(const rh_spec_part *part, rh_heap *inner, rh_heap **heap, rh_error *e
     }
     wrap_domains(trace, inner);
     set_operations(&trace->layer.operations);
+    rh_debug_settings *hooks = rh_debug_layer_settings(inner);
+    if (hooks) {
+        hooks->print_trace = print_origin;
+        hooks->trace_ctx = trace;
+    }
     *heap = &trace->layer.heap;
     return RH_OK;
 }

@@ -126,6 +126,12 @@ rh_pymem_set_traceback(rh_debug_traced (*print)(void *ctx, const void *p, const 
 }
 
 void
+rh_pymem_fatal(const char *function, const char *message)
+{
+    rh_debug_fatal(&settings, function, message);
+}
+
+void
 rh_pymem_set_runtime_state(const char *(*state)(void *ctx), void *ctx)
 {
     settings.runtime_state = state;

@@ -26,6 +26,9 @@ void rh_pymem_set_traceback(rh_debug_traced (*print)(void *ctx, const void *p, c
 /* What a report says of the interpreter: "unknown" (NULL), "initialized", … */
 void rh_pymem_set_runtime_state(const char *(*state)(void *ctx), void *ctx);
 
+/* Ends the process the way a report of the debug hooks does, for what else CPython dies of. */
+_Noreturn void rh_pymem_fatal(const char *function, const char *message);
+
 /* The allocator that debug hooks of the process lie over; NULL when `allocator` is none of them. */
 const PyMemAllocatorEx *rh_pymem_under_debug_hooks(const PyMemAllocatorEx *allocator);
 

@@ -7,6 +7,7 @@
 
 #include "alloc/native_frames.h"
 #include "alloc/pymem.h"
+#include "alloc/pymem_debug.h"
 #include "alloc/pymem_domains.h"
 #include "alloc/trace_report.h"
 #include "alloc/tracer.h"
@@ -31,17 +32,22 @@ typedef struct wrapping {
 static wrapping first_wrapping; /* needs no memory that might not be there */
 static wrapping *newest, *installed;
 
-/* A block was resized, and the trace of what it is now cannot be stored. It is too late to fail:
- * CPython ends, and so does this. */
+/* A block was resized, and the trace of what it is now cannot be stored: too late to fail. */
 static void
 die_of_lost_trace(void *ctx)
 {
     (void)ctx;
-    fflush(stdout);
-    fputs("Fatal Python error: tracemalloc_realloc: tracemalloc_realloc() failed to allocate a "
-          "trace\nPython runtime state: unknown\n",
-          stderr);
-    abort();
+    rh_pymem_fatal("tracemalloc_realloc", "tracemalloc_realloc() failed to allocate a trace");
+}
+
+/* What the debug hooks' reports ask. */
+static rh_debug_traced
+print_for_report(void *ctx, const void *ptr, const char *heading, FILE *out)
+{
+    (void)ctx;
+    if (!rh_tracer_is_tracing(&tracer))
+        return RH_DEBUG_TRACING_OFF;
+    return rh_pymem_trace_print_traceback(ptr, heading, out) ? RH_DEBUG_TRACED : RH_DEBUG_UNTRACED;
 }
 
 /* ---- start and stop ---- */
@@ -123,6 +129,7 @@ start(long frames, rh_error *error)
     if (!chosen || !install(chosen, inner))
         return rh_fail(error, RH_SYSTEM, "no memory for the tracing allocators");
     rh_tracer_set_provider(&tracer, next_provider);
+    rh_pymem_set_traceback(print_for_report, NULL);
     return rh_tracer_start(&tracer, frames, error);
 }
 

@@ -27,8 +27,9 @@ void rh_pymem_trace_set_provider(const rh_frame_provider *provider);
 const rh_frame_provider *rh_pymem_trace_native_frames(void);
 
 /* Saves the current allocators of the three domains and puts tracing ones around them, which keep
- * at most `frames` frames a traceback. Nothing when it traces already. RH_USAGE with CPython's text
- * outside 1 to 65535; RH_SYSTEM when there is no memory. */
+ * at most `frames` frames a traceback; reports of the debug hooks tell where a block came from.
+ * Nothing when it traces already. RH_USAGE with CPython's text outside 1 to 65535; RH_SYSTEM when
+ * there is no memory. */
 rh_status rh_pymem_trace_start(long frames, rh_error *error);
 /* Puts the saved allocators back, whatever was hooked above since, and forgets all traces. */
 void rh_pymem_trace_stop(void);
