@@ -146,6 +146,6 @@ rh_trace_report_origin(rh_tracer *tracer, unsigned domain, uintptr_t address, co
     rh_traceback origin = {known < ORIGIN_FRAMES ? (uint32_t)known : ORIGIN_FRAMES, (uint32_t)total,
                            frames};
     fputs(heading, out);
-    rh_trace_report_traceback(&origin, tracer->provider, out);
+    rh_trace_report_traceback(&origin, atomic_load(&tracer->provider), out);
     return true;
 }

@@ -11,7 +11,7 @@ rh_trace_snapshot_take(rh_trace_snapshot *snapshot, rh_tracer *tracer, rh_error 
     if (rh_tracer_copy(tracer, &snapshot->memory, &snapshot->count, &snapshot->tracebacks,
                        &snapshot->figures)) {
         snapshot->traces = snapshot->memory.base;
-        snapshot->provider = tracer->provider;
+        snapshot->provider = atomic_load(&tracer->provider);
         return RH_OK;
     }
     rh_trace_snapshot_release(snapshot);

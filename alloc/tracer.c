@@ -92,7 +92,6 @@ rh_tracer_init(rh_tracer *tracer)
 {
     *tracer = (rh_tracer){.frames_most = 1};
     pthread_mutex_init(&tracer->lock, NULL);
-    atomic_init(&tracer->tracing, false);
 }
 
 void
@@ -105,7 +104,7 @@ rh_tracer_release(rh_tracer *tracer)
 void
 rh_tracer_set_provider(rh_tracer *tracer, const rh_frame_provider *provider)
 {
-    tracer->provider = provider;
+    atomic_store(&tracer->provider, provider);
 }
 
 /* With the lock held. Blocks that are out of the table now do not come back. */
@@ -126,7 +125,8 @@ rh_tracer_start(rh_tracer *tracer, long frames, rh_error *error)
         return rh_fail(error, RH_USAGE, RH_TRACER_FRAMES_TEXT);
     lock(tracer);
     if (!is_tracing(tracer)) {
-        tracer->frames_most = (size_t)frames;
+        atomic_store(&tracer->frames_most, (size_t)frames);
+        atomic_fetch_add(&tracer->starts, 1);
         atomic_store_explicit(&tracer->tracing, true, memory_order_release);
     }
     unlock(tracer);
@@ -222,22 +222,24 @@ typedef struct place {
     rh_side_memory mapping;
     const rh_frame *frames;
     size_t count, total;
+    uint64_t start; /* the one that the frames are of */
 } place;
 
 static bool
-find_place(const rh_tracer *tracer, place *here)
+find_place(const rh_tracer *tracer, const rh_frame_provider *provider, place *here)
 {
+    size_t most = atomic_load(&tracer->frames_most);
     rh_frame *frames = here->on_stack;
+    here->start = atomic_load(&tracer->starts);
     here->mapping = (rh_side_memory){.base = NULL};
-    if (tracer->frames_most > FRAMES_ON_STACK) {
-        if (!rh_side_memory_grow(&here->mapping, tracer->frames_most * sizeof *frames))
+    if (most > FRAMES_ON_STACK) {
+        if (!rh_side_memory_grow(&here->mapping, most * sizeof *frames))
             return false;
         frames = here->mapping.base;
     }
     here->frames = frames;
-    here->total = tracer->provider->frames(tracer->provider->ctx, innermost->caller, frames,
-                                           tracer->frames_most);
-    here->count = here->total < tracer->frames_most ? here->total : tracer->frames_most;
+    here->total = provider->frames(provider->ctx, innermost->caller, frames, most);
+    here->count = here->total < most ? here->total : most;
     return true;
 }
 
@@ -270,16 +272,21 @@ claim_room(rh_tracer *tracer, const passage *resized)
         rh_trace_table_unkeep(&tracer->table);
 }
 
-/* Out of line: most tracers have no provider, and then none of this stack is touched. */
+/* Out of line: most tracers have no provider, and then none of this stack is touched. A thread that
+ * was overtaken by a stop and a new start leaves no frames of the old one. */
 static __attribute__((noinline)) outcome
-add_with_place(rh_tracer *tracer, rh_trace *trace, const passage *resized)
+add_with_place(rh_tracer *tracer, const rh_frame_provider *provider, rh_trace *trace,
+               const passage *resized)
 {
     place here;
-    bool found = find_place(tracer, &here);
+    outcome result = NOT_TRACING;
+    bool found = find_place(tracer, provider, &here);
     lock(tracer);
     claim_room(tracer, resized);
-    trace->traceback = found && is_tracing(tracer) ? number_of(tracer, &here) : 0;
-    outcome result = add_locked(tracer, trace);
+    if (is_tracing(tracer) && here.start == atomic_load(&tracer->starts)) {
+        trace->traceback = found ? number_of(tracer, &here) : 0;
+        result = add_locked(tracer, trace);
+    }
     unlock(tracer);
     rh_side_memory_release(&here.mapping);
     return result;
@@ -290,8 +297,10 @@ static outcome
 add(rh_tracer *tracer, unsigned domain, uintptr_t address, size_t size, const passage *resized)
 {
     rh_trace trace = {address, size, domain, RH_TRACEBACK_UNKNOWN};
-    if (tracer->provider)
-        return add_with_place(tracer, &trace, resized);
+    const rh_frame_provider *provider =
+        atomic_load_explicit(&tracer->provider, memory_order_acquire);
+    if (provider)
+        return add_with_place(tracer, provider, &trace, resized);
     lock(tracer);
     claim_room(tracer, resized);
     outcome result = add_locked(tracer, &trace);
@@ -352,17 +361,18 @@ rh_tracer_renew(rh_tracer *tracer, unsigned domain, uintptr_t address)
 {
     if (!is_tracing(tracer))
         return -2;
-    place here = {.count = 0};
+    const rh_frame_provider *provider = atomic_load(&tracer->provider);
+    place here = {.count = 0, .start = atomic_load(&tracer->starts)};
     passage self;
     enter(&self, tracer, true, CALLER);
-    bool found = !tracer->provider || find_place(tracer, &here);
+    bool found = !provider || find_place(tracer, provider, &here);
     leave(&self);
     if (!found)
         return -1;
     lock(tracer);
     const rh_trace *known = rh_trace_table_find(&tracer->table, domain, address);
     rh_trace trace = {.traceback = 0};
-    if (known) {
+    if (known && here.start == atomic_load(&tracer->starts)) {
         trace = *known;
         trace.traceback = number_of(tracer, &here);
     }

@@ -30,8 +30,9 @@
 typedef struct rh_tracer {
     pthread_mutex_t lock;
     atomic_bool tracing;
-    size_t frames_most;
-    const rh_frame_provider *provider; /* NULL: every traceback is unknown */
+    atomic_uint_fast64_t starts; /* so far */
+    atomic_size_t frames_most;
+    _Atomic(const rh_frame_provider *) provider; /* NULL: every traceback is unknown */
     /* Called when a block was resized and its trace cannot be stored: too late to fail. It may end
      * the process, as CPython does. NULL: the block lives on untraced. */
     void (*lost)(void *ctx);
@@ -62,7 +63,7 @@ typedef struct rh_tracer_figures {
 void rh_tracer_init(rh_tracer *tracer);
 void rh_tracer_release(rh_tracer *tracer);
 
-/* Before the start. `provider` stays where it is. */
+/* While nothing is traced. `provider` stays where it is. */
 void rh_tracer_set_provider(rh_tracer *tracer, const rh_frame_provider *provider);
 
 /* Begins tracing with at most `frames` frames a traceback; nothing when it traces already. RH_USAGE

@@ -13,7 +13,7 @@
 #include "alloc/trace_table.h"
 #include "base/random.h"
 
-enum { TWIN_MOST = 600, OPERATIONS = 400000 };
+enum { TWIN_MOST = 600, OPERATIONS = 200000 };
 
 typedef struct twin {
     rh_trace traces[TWIN_MOST];
