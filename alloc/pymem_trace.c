@@ -187,15 +187,33 @@ rh_pymem_trace_native_frames(void)
     return rh_native_frames();
 }
 
-/* As CPython reads it: a whole number that fits an int, blanks before it allowed, and not below 0.
- */
+/* The minor version of the CPython that the process stands in for. */
+static long
+minor_version(void)
+{
+    const char *minor = strchr(rh_domains_version(), '.');
+    return minor ? strtol(minor + 1, NULL, 10) : 0;
+}
+
+/* As CPython reads it: a whole number that fits an int, blanks before it allowed, and not below 0;
+ * 3.7 refuses 0 as well. */
 static bool
 parse_frames(const char *value, long *frames)
 {
     char *end;
     errno = 0;
     *frames = strtol(value, &end, 10);
-    return end != value && *end == '\0' && errno == 0 && *frames >= 0 && *frames <= INT_MAX;
+    return end != value && *end == '\0' && errno == 0 && *frames <= INT_MAX &&
+           *frames >= (minor_version() == 7 ? 1 : 0);
+}
+
+static rh_status
+refuse_value(rh_error *error)
+{
+    return rh_fail(error, RH_USAGE,
+                   "Fatal Python error: config_init_tracemalloc: PYTHONTRACEMALLOC: invalid number "
+                   "of frames\n%s",
+                   minor_version() == 7 ? "" : "Python runtime state: preinitialized\n");
 }
 
 rh_status
@@ -205,18 +223,16 @@ rh_pymem_trace_configure(const char *value, rh_error *error)
     if (!value || !*value)
         return RH_OK;
     if (!parse_frames(value, &frames))
-        return rh_fail(error, RH_USAGE,
-                       "Fatal Python error: config_init_tracemalloc: PYTHONTRACEMALLOC: invalid "
-                       "number of frames\nPython runtime state: preinitialized\n");
+        return refuse_value(error);
     if (frames == 0)
         return RH_OK;
     rh_error why = {0};
     rh_status status = rh_pymem_trace_start(frames, &why);
     if (status == RH_USAGE)
         return rh_fail(error, RH_USAGE,
-                       "Fatal Python error: init_interp_main: can't initialize tracemalloc\n"
+                       "Fatal Python error: init_interp_main: can't %s tracemalloc\n"
                        "Python runtime state: core initialized\nValueError: %s\n",
-                       why.message);
+                       minor_version() >= 12 ? "start" : "initialize", why.message);
     return status == RH_OK ? RH_OK : rh_fail(error, status, "%s", why.message);
 }
 
