@@ -14,8 +14,16 @@ rh_arena_books_slots(rh_arena_books *books, size_t slots)
     return true;
 }
 
+/* The nodes are chained through their first words, so that a search for leaks finds them. */
 bool
 rh_arena_books_node(rh_arena_books *books, size_t bytes)
 {
-    return !books->raw || books->raw->calloc(books->raw->ctx, 1, bytes);
+    if (!books->raw)
+        return true;
+    void **node = books->raw->calloc(books->raw->ctx, 1, bytes);
+    if (!node)
+        return false;
+    *node = books->nodes;
+    books->nodes = node;
+    return true;
 }

@@ -102,7 +102,7 @@ expect_census(unsigned address_bits, const uintptr_t *bases, uint64_t root, uint
               uint64_t bottom)
 {
     rh_arena_map_census census;
-    rh_arena_books books = {NULL, NULL};
+    rh_arena_books books = {.raw = NULL};
     rh_arena_map_census_init(&census, address_bits, 20);
     for (; *bases; bases++)
         assert_true(rh_arena_map_census_enter(&census, *bases, &books));

@@ -52,7 +52,7 @@ slots_grow_in_place_of_the_old(void **state)
     (void)state;
     struct giver giver = {.refused = 3};
     const PyMemAllocatorEx raw = {&giver, NULL, give_cleared, give_again, NULL};
-    rh_arena_books books = {&raw, NULL};
+    rh_arena_books books = {.raw = &raw};
     assert_true(rh_arena_books_slots(&books, 16));
     assert_true(rh_arena_books_slots(&books, 32));
     assert_false(rh_arena_books_slots(&books, 64));
@@ -69,7 +69,7 @@ nodes_are_asked_for_once(void **state)
     (void)state;
     struct giver giver = {.refused = 0};
     const PyMemAllocatorEx raw = {&giver, NULL, give_cleared, give_again, NULL};
-    rh_arena_books books = {&raw, NULL};
+    rh_arena_books books = {.raw = &raw};
     rh_arena_map_census census;
     rh_arena_map_census_init(&census, 64, 20);
     assert_true(rh_arena_map_census_enter(&census, (uintptr_t)1 << 30, &books));
@@ -91,7 +91,7 @@ refused_nodes_leave_those_above(void **state)
     (void)state;
     struct giver giver = {.refused = 2};
     const PyMemAllocatorEx raw = {&giver, NULL, give_cleared, give_again, NULL};
-    rh_arena_books books = {&raw, NULL};
+    rh_arena_books books = {.raw = &raw};
     rh_arena_map_census census;
     rh_arena_map_census_init(&census, 64, 20);
     assert_false(rh_arena_map_census_enter(&census, (uintptr_t)1 << 30, &books));
@@ -107,7 +107,7 @@ static void
 without_books_nothing_is_asked_for(void **state)
 {
     (void)state;
-    rh_arena_books books = {NULL, NULL};
+    rh_arena_books books = {.raw = NULL};
     assert_true(rh_arena_books_slots(&books, 16));
     assert_true(rh_arena_books_node(&books, 131072));
     assert_null(books.slots);
