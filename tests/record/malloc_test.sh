@@ -38,4 +38,9 @@ done
 LD_PRELOAD=$witness COUNT_OUT=$TMP/counts records fork.rht --malloc -- "$program" fork 2 50000
 compare_counts fork.rht 0
 LD_PRELOAD=$witness COUNT_OUT=$TMP/counts records exec.rht --malloc -- env "$program" exec 2 50000
+# An executable at a fixed address, as Debian's interpreter is; and what --children makes of a shell.
+records python.rht --malloc -- "$debian" -c 'print(1)'
+[ "$(fact python.rht events)" -gt 1000 ] || problem "python: events are missing"
+records shell.rht --malloc --children -- sh -c 'ls; /bin/true; :'
+[ "$(ls shell.rht* | wc -l)" -gt 2 ] || problem "children have no recordings: $(ls)"
 finish

@@ -13,6 +13,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <malloc.h>
 #include <stdalign.h>
 #include <stdatomic.h>
@@ -139,13 +140,17 @@ open_gate(void)
 }
 
 /* Whether the program's calls come to us: one that brings functions of these names itself is served
- * by them. (Our own functions' addresses would not tell: by their names they are those, too.) */
+ * by them. (Our own functions' addresses would not tell: by their names they are those, too.) An
+ * executable at a fixed address may have a stub under the name, which jumps to us. */
 static bool
 program_calls_us(void)
 {
     Dl_info theirs, ours;
+    ElfW(Sym) *symbol = NULL;
     void *found = dlsym(RTLD_DEFAULT, "malloc");
-    return dladdr(found, &theirs) && dladdr(&early, &ours) && theirs.dli_fbase == ours.dli_fbase;
+    if (!dladdr1(found, &theirs, (void **)&symbol, RTLD_DL_SYMENT) || !dladdr(&early, &ours))
+        return false;
+    return theirs.dli_fbase == ours.dli_fbase || (symbol && symbol->st_shndx == SHN_UNDEF);
 }
 
 static void
