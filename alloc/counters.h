@@ -34,6 +34,11 @@
     X(metadata_bytes, "tables outside arenas and pages")                                           \
     X(other_bytes, "the rest; 0 for the project's own heaps")                                      \
     X(live_blocks, "blocks in use")                                                                \
+    X(free_list_hits, "by the layer `freelist`: objects served by a list")                         \
+    X(free_list_misses, "objects of a size that has a list, when it was empty")                    \
+    X(free_list_rejected, "blocks not kept because their list was full")                           \
+    X(free_list_blocks, "blocks kept")                                                             \
+    X(free_list_bytes, "their size: a part of free_block_bytes")                                   \
     X(arenas_allocated, "arenas obtained, ever")                                                   \
     X(arenas_released, "arenas given back, ever")                                                  \
     X(arenas_current, "arenas held")                                                               \

@@ -31,6 +31,14 @@ rh_heap_usable_size(rh_heap *heap, PyMemAllocatorDomain domain, const void *bloc
     return heap->operations->usable_size(heap, domain, block);
 }
 
+size_t
+rh_heap_block_bytes(rh_heap *heap, PyMemAllocatorDomain domain, const void *block)
+{
+    if (!heap->operations->block_bytes || !block)
+        return rh_heap_usable_size(heap, domain, block);
+    return heap->operations->block_bytes(heap, domain, block);
+}
+
 bool
 rh_heap_get_arenas(rh_heap *heap, PyObjectArenaAllocator *arenas)
 {

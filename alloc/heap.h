@@ -45,6 +45,7 @@ typedef void rh_figure_taker(void *ctx, const char *name, uint64_t value);
 typedef struct rh_heap_operations {
     void *(*aligned_alloc)(rh_heap *, PyMemAllocatorDomain, size_t alignment, size_t size);
     size_t (*usable_size)(rh_heap *, PyMemAllocatorDomain, const void *block);
+    size_t (*block_bytes)(rh_heap *, PyMemAllocatorDomain, const void *block);
     void (*get_arenas)(rh_heap *, PyObjectArenaAllocator *);
     rh_status (*set_arenas)(rh_heap *, const PyObjectArenaAllocator *, rh_error *);
     void (*set_raw)(rh_heap *, const PyMemAllocatorEx *);
@@ -91,6 +92,10 @@ void *rh_heap_aligned_alloc(rh_heap *heap, PyMemAllocatorDomain domain, size_t a
 
 /* Bytes that may be used at `block`, at least what was requested; 0 when the heap cannot tell. */
 size_t rh_heap_usable_size(rh_heap *heap, PyMemAllocatorDomain domain, const void *block);
+
+/* What a block in use adds to the counter block_bytes; 0 when the heap counts it nowhere (the C
+ * library's blocks in a heap of pools). The usable size, unless the heap says otherwise. */
+size_t rh_heap_block_bytes(rh_heap *heap, PyMemAllocatorDomain domain, const void *block);
 
 /* The source of arenas, by value. get returns false, and set RH_USAGE, when the allocator has none.
  * After set, every arena is got from and given back to the new source, those that the old one gave

@@ -20,6 +20,12 @@ pass_usable_size(rh_heap *heap, PyMemAllocatorDomain domain, const void *block)
     return rh_heap_usable_size(inner(heap), domain, block);
 }
 
+static size_t
+pass_block_bytes(rh_heap *heap, PyMemAllocatorDomain domain, const void *block)
+{
+    return rh_heap_block_bytes(inner(heap), domain, block);
+}
+
 static void
 pass_get_arenas(rh_heap *heap, PyObjectArenaAllocator *arenas)
 {
@@ -88,6 +94,7 @@ operations_over(const rh_heap_operations *under)
     return (rh_heap_operations){
         .aligned_alloc = under->aligned_alloc ? pass_aligned_alloc : NULL,
         .usable_size = under->usable_size ? pass_usable_size : NULL,
+        .block_bytes = under->block_bytes ? pass_block_bytes : NULL,
         .get_arenas = under->get_arenas ? pass_get_arenas : NULL,
         .set_arenas = under->set_arenas ? pass_set_arenas : NULL,
         .set_raw = under->set_raw ? pass_set_raw : NULL,

@@ -33,6 +33,12 @@ heap_usable_size(rh_heap *heap, PyMemAllocatorDomain domain, const void *block)
     return rh_pymalloc_usable_size(of(heap), domain, block);
 }
 
+static size_t
+heap_block_bytes(rh_heap *heap, PyMemAllocatorDomain domain, const void *block)
+{
+    return rh_pymalloc_block_bytes(of(heap), domain, block);
+}
+
 static void
 heap_get_arenas(rh_heap *heap, PyObjectArenaAllocator *arenas)
 {
@@ -133,6 +139,7 @@ heap_close(rh_heap *heap)
 static const rh_heap_operations operations = {
     .aligned_alloc = heap_aligned_alloc,
     .usable_size = heap_usable_size,
+    .block_bytes = heap_block_bytes,
     .get_arenas = heap_get_arenas,
     .set_arenas = heap_set_arenas,
     .set_raw = heap_set_raw,

@@ -287,3 +287,12 @@ rh_pymalloc_usable_size(rh_pymalloc *pymalloc, PyMemAllocatorDomain domain, cons
         return 0; /* somebody else's, who may have given out another address */
     return malloc_usable_size((void *)(uintptr_t)block);
 }
+
+size_t
+rh_pymalloc_block_bytes(rh_pymalloc *pymalloc, PyMemAllocatorDomain domain, const void *block)
+{
+    const rh_arenas *arenas = &pymalloc->arenas;
+    bool in_pool = domain != PYMEM_DOMAIN_RAW &&
+                   rh_path_pool_of(pymalloc, block, &arenas->geometry, arenas->side) != NULL;
+    return in_pool || pymalloc->space ? rh_pymalloc_usable_size(pymalloc, domain, block) : 0;
+}

@@ -16,5 +16,8 @@ void *rh_pymalloc_aligned_alloc(rh_pymalloc *pymalloc, PyMemAllocatorDomain doma
                                 size_t alignment, size_t size);
 size_t rh_pymalloc_usable_size(rh_pymalloc *pymalloc, PyMemAllocatorDomain domain,
                                const void *block);
+/* The same, but 0 for blocks of the C library, which no counter has. */
+size_t rh_pymalloc_block_bytes(rh_pymalloc *pymalloc, PyMemAllocatorDomain domain,
+                               const void *block);
 
 #endif

@@ -5,6 +5,7 @@
 #include "alloc/layer_count.h"
 #include "alloc/layer_debug.h"
 #include "alloc/layer_fault.h"
+#include "alloc/layer_freelist.h"
 #include "alloc/layer_trace.h"
 #include "alloc/mimalloc.h"
 #include "alloc/plugin.h"
@@ -35,6 +36,7 @@ const rh_allocator *const rh_allocators[] = {
 const rh_layer *const rh_layers[] = {
     &rh_count_layer,
     &rh_debug_layer,
+    &rh_freelist_layer,
     &rh_fault_layer,
     &rh_trace_layer,
     NULL,

@@ -138,6 +138,11 @@ add_counters(rh_metrics *metrics, const rh_memory_totals *totals)
     AT_PEAK(reported_metadata_bytes)
 #undef AT_PEAK
 #define AT_END(name) add(metrics, #name, number(end->name));
+    AT_END(free_list_hits)
+    AT_END(free_list_misses)
+    AT_END(free_list_rejected)
+    AT_END(free_list_blocks)
+    AT_END(free_list_bytes)
     AT_END(arenas_allocated)
     AT_END(arenas_released)
     AT_END(arenas_current)
