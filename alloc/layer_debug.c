@@ -163,22 +163,23 @@ debug_free(void *ctx, void *p)
 
 /* ---- what the heap says of itself ---- */
 
-/* Where nothing can be read, from what the heap below gave: by the domain, or, for a block that
- * carries two decorations, by RAW. */
+/* What the heap below says of a block, less the decorations: by the domain, or, for a block that
+ * carries two, by RAW. */
 static size_t
-unbacked_usable_size(debug_heap *debug, PyMemAllocatorDomain domain, const char *p)
+ask_below(debug_heap *debug, PyMemAllocatorDomain domain, const char *p,
+          size_t (*ask)(rh_heap *, PyMemAllocatorDomain, const void *))
 {
     rh_heap *inner = debug->layer.inner;
     size_t overhead = rh_debug_overhead(&debug->settings), lead = find_lead(debug, p);
     if (lead) {
-        size_t given = rh_heap_usable_size(inner, aligned_domain(debug, domain), p - lead);
+        size_t given = ask(inner, aligned_domain(debug, domain), p - lead);
         return given ? given - lead - (overhead - RH_DEBUG_LEAD) : 0;
     }
     const char *block = p - RH_DEBUG_LEAD;
-    size_t given = rh_heap_usable_size(inner, domain, block);
+    size_t given = ask(inner, domain, block);
     if (given)
         return given - overhead;
-    given = rh_heap_usable_size(inner, PYMEM_DOMAIN_RAW, block - RH_DEBUG_LEAD);
+    given = ask(inner, PYMEM_DOMAIN_RAW, block - RH_DEBUG_LEAD);
     return given ? given - 2 * overhead : 0;
 }
 
@@ -186,8 +187,14 @@ static size_t
 debug_usable_size(rh_heap *heap, PyMemAllocatorDomain domain, const void *p)
 {
     debug_heap *debug = of(heap);
-    return debug->settings.unbacked ? unbacked_usable_size(debug, domain, p)
+    return debug->settings.unbacked ? ask_below(debug, domain, p, rh_heap_usable_size)
                                     : rh_debug_requested(p);
+}
+
+static size_t
+debug_block_bytes(rh_heap *heap, PyMemAllocatorDomain domain, const void *p)
+{
+    return ask_below(of(heap), domain, p, rh_heap_block_bytes);
 }
 
 static uint64_t
@@ -264,17 +271,18 @@ inspect(pad_check *check, const unsigned char *p, size_t room)
     return wrong;
 }
 
-/* What a sound decoration encloses may begin with another that fits into it exactly: that of an
- * object which was passed on to RAW, or of hooks over these. */
+/* What a sound decoration encloses may begin with another that fits into it: that of an object which
+ * was passed on to RAW, or of hooks over these. A layer between may have rounded its size up. */
 static void
 inspect_within(pad_check *check, const unsigned char *p)
 {
     size_t overhead = rh_debug_overhead(&check->debug->settings), room = rh_debug_requested(p);
     while (room >= overhead) {
         p += RH_DEBUG_LEAD;
-        if (rh_debug_requested(p) != room - overhead || inspect(check, p, room - RH_DEBUG_LEAD))
+        size_t requested = rh_debug_requested(p);
+        if (requested > room - overhead || inspect(check, p, room - RH_DEBUG_LEAD))
             return;
-        room -= overhead;
+        room = requested;
     }
 }
 
@@ -444,6 +452,7 @@ set_operations(debug_heap *debug)
     if (debug->layer.inner->operations->aligned_alloc)
         operations->aligned_alloc = debug_aligned_alloc;
     operations->usable_size = debug_usable_size;
+    operations->block_bytes = debug_block_bytes;
     operations->snapshot = debug_snapshot;
     operations->check = debug_check;
     operations->close = debug_close;
