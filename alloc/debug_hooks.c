@@ -205,6 +205,7 @@ give_out(rh_debug_hook *hook, unsigned char *inner_block, size_t lead, size_t si
 static void *
 number_out(rh_debug_hook *hook, unsigned char *inner_block, size_t lead)
 {
+    next_serial(hook->settings);
     count_birth(hook);
     return inner_block + lead;
 }
@@ -373,7 +374,10 @@ unchecked_realloc(rh_debug_hook *hook, const PyMemAllocatorEx *inner, unsigned c
         return NULL;
     size_t total = lead + size + trail_bytes(hook->settings);
     unsigned char *moved = inner->realloc(inner->ctx, p - lead, total);
-    return moved ? moved + lead : NULL;
+    if (!moved)
+        return NULL;
+    next_serial(hook->settings);
+    return moved + lead;
 }
 
 void *

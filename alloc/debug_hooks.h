@@ -47,8 +47,16 @@ typedef struct rh_debug_fill {
     unsigned char clean, dead, forbidden;
 } rh_debug_fill;
 
-extern const rh_debug_fill rh_debug_fill_old; /* until 3.7: CB DB FB */
-extern const rh_debug_fill rh_debug_fill_new; /* since 3.8: CD DD FD */
+extern const rh_debug_fill rh_debug_fill_old; /* until 3.7.3: CB DB FB */
+extern const rh_debug_fill rh_debug_fill_new; /* since: CD DD FD */
+
+/* What the last part of a report names: the function and the state of the interpreter (3.9 on), the
+ * state only (3.8), neither (3.7). */
+typedef enum rh_debug_words {
+    RH_DEBUG_WORDS_3_9,
+    RH_DEBUG_WORDS_3_8,
+    RH_DEBUG_WORDS_3_7
+} rh_debug_words;
 
 /* What is known of the place where a block was allocated. */
 typedef enum rh_debug_traced {
@@ -62,6 +70,7 @@ typedef enum rh_debug_traced {
  * by a program that keeps other threads out. */
 typedef struct rh_debug_settings {
     rh_debug_fill fill;
+    rh_debug_words words;
     bool serial;   /* number the calls that made blocks, and keep the number behind each */
     bool unbacked; /* nothing that is written lasts, or nothing may be written: only sizes and
                       addresses are transformed */
@@ -130,6 +139,12 @@ size_t rh_debug_requested(const void *p);
 /* What is wrong around p, as a report would say it after the function's name; NULL when nothing is.
  * `room`: bytes from p to the end of what is known to be readable. */
 const char *rh_debug_inspect(const rh_debug_hook *hook, const void *p, size_t room);
+
+/* Prints an allocator's statistics with the number of calls among them, where CPython has it: in
+ * front of the number of arenas. `print` writes the text without it, and returns false when there
+ * is none. */
+bool rh_debug_print_numbered(const rh_debug_settings *settings, bool (*print)(void *ctx, FILE *out),
+                             void *ctx, FILE *out);
 
 /* The report (6.11) and the end; `function` and `message` stand in its last part. */
 _Noreturn void rh_debug_report(const rh_debug_settings *settings, const void *p,

@@ -1,11 +1,13 @@
 /* What the debug hooks print before the end. Every byte is read through rh_readable_copy: what
  * stands around a damaged block may be nowhere. */
+#define _GNU_SOURCE
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "alloc/debug_hooks.h"
 #include "alloc/readable.h"
+#include "base/size.h"
 
 enum { SHOWN = 8 }; /* data bytes printed at either end */
 
@@ -163,14 +165,54 @@ print_block(const rh_debug_settings *settings, FILE *out, const unsigned char *p
     fputc('\n', out);
 }
 
+/* ---- statistics ---- */
+
+bool
+rh_debug_print_numbered(const rh_debug_settings *settings, bool (*print)(void *ctx, FILE *out),
+                        void *ctx, FILE *out)
+{
+    if (!settings->serial)
+        return print(ctx, out);
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *stream = open_memstream(&text, &bytes);
+    if (!stream)
+        return false;
+    bool printed = print(ctx, stream);
+    fclose(stream);
+    const char *arenas = text ? strstr(text, "# arenas allocated total") : NULL;
+    size_t before = arenas ? (size_t)(arenas - text) : 0;
+    if (arenas) {
+        char number[RH_SIZE_TEXT];
+        fwrite(text, 1, before, out);
+        fprintf(out, "%-35s=%21s\n", "# times object malloc called",
+                rh_count_grouped(atomic_load(&settings->serials), number, sizeof number));
+    }
+    fwrite(text + before, 1, bytes - before, out);
+    free(text);
+    return printed;
+}
+
 /* ---- the end ---- */
+
+/* "Fatal Python error: FUNCTION: " */
+static void
+print_verdict(const rh_debug_settings *settings, const char *function, FILE *out)
+{
+    fputs("Fatal Python error: ", out);
+    if (settings->words == RH_DEBUG_WORDS_3_9)
+        fprintf(out, "%s: ", function);
+}
 
 static void
 print_state(const rh_debug_settings *settings, FILE *out)
 {
-    const char *state =
-        settings->runtime_state ? settings->runtime_state(settings->state_ctx) : "unknown";
-    fprintf(out, "Python runtime state: %s\n\n", state);
+    if (settings->words != RH_DEBUG_WORDS_3_7) {
+        const char *state =
+            settings->runtime_state ? settings->runtime_state(settings->state_ctx) : "unknown";
+        fprintf(out, "Python runtime state: %s\n", state);
+    }
+    fputc('\n', out);
 }
 
 static _Noreturn void
@@ -189,7 +231,7 @@ rh_debug_report(const rh_debug_settings *settings, const void *p, const char *fu
     FILE *out = report_of(settings);
     print_block(settings, out, p);
     print_trace(settings, out, p);
-    fprintf(out, "Fatal Python error: %s: ", function);
+    print_verdict(settings, function, out);
     va_list arguments;
     va_start(arguments, format);
     vfprintf(out, format, arguments);
@@ -203,7 +245,8 @@ void
 rh_debug_fatal(const rh_debug_settings *settings, const char *function, const char *message)
 {
     FILE *out = report_of(settings);
-    fprintf(out, "Fatal Python error: %s: %s\n", function, message);
+    print_verdict(settings, function, out);
+    fprintf(out, "%s\n", message);
     print_state(settings, out);
     end(settings, out);
 }

@@ -231,6 +231,19 @@ debug_snapshot(rh_heap *heap, rh_counters *counters)
         bytes + (counters->header_bytes == RH_UNKNOWN ? 0 : counters->header_bytes);
 }
 
+static bool
+print_inner(void *ctx, FILE *out)
+{
+    return rh_heap_print_stats(ctx, out);
+}
+
+static bool
+debug_print_stats(rh_heap *heap, FILE *out)
+{
+    debug_heap *debug = of(heap);
+    return rh_debug_print_numbered(&debug->settings, print_inner, debug->layer.inner, out);
+}
+
 /* ---- the check ---- */
 
 typedef struct pad_check {
@@ -432,18 +445,36 @@ debug_close(rh_heap *heap)
 enum { FILL_NEW, FILL_OLD };
 
 static const rh_key keys[] = {
+    {.name = "python",
+     .kind = RH_KEY_CHOICE,
+     .choices = "3.9|3.8|3.7",
+     .standard = "3.9",
+     .help = "whose hooks: the words of a report, and 3.7 numbers every call; 3.9 is the newest"},
     {.name = "serial",
      .kind = RH_KEY_CHOICE,
      .choices = "off|on",
-     .standard = "off",
-     .help = "a number behind each block: the call that made it"},
+     .standard = NULL,
+     .help = "a number behind each block: the call that made it (on for 3.7)"},
     {.name = "fill",
      .kind = RH_KEY_CHOICE,
      .choices = "new|old",
      .standard = "new",
-     .help = "bytes of clean, dead and forbidden memory: CD DD FD, until CPython 3.7 CB DB FB"},
+     .help = "bytes of clean, dead and forbidden memory: CD DD FD, until CPython 3.7.3 CB DB FB"},
     {.name = NULL},
 };
+
+static void
+apply(const rh_spec_part *part, rh_debug_settings *settings)
+{
+    uint64_t words = RH_DEBUG_WORDS_3_9, fill = FILL_NEW;
+    rh_spec_number(part, "python", &words);
+    rh_spec_number(part, "fill", &fill);
+    uint64_t serial = words == RH_DEBUG_WORDS_3_7;
+    rh_spec_number(part, "serial", &serial);
+    settings->words = (rh_debug_words)words;
+    settings->serial = serial != 0;
+    settings->fill = fill == FILL_OLD ? rh_debug_fill_old : rh_debug_fill_new;
+}
 
 static void
 set_operations(debug_heap *debug)
@@ -454,6 +485,8 @@ set_operations(debug_heap *debug)
     operations->usable_size = debug_usable_size;
     operations->block_bytes = debug_block_bytes;
     operations->snapshot = debug_snapshot;
+    if (operations->print_stats)
+        operations->print_stats = debug_print_stats;
     operations->check = debug_check;
     operations->close = debug_close;
 }
@@ -481,11 +514,7 @@ wrap_debug(const rh_spec_part *part, rh_heap *inner, rh_heap **heap, rh_error *e
     debug_heap *debug = calloc(1, sizeof *debug);
     if (!debug)
         return rh_fail(error, RH_SYSTEM, "out of memory");
-    uint64_t serial = 0, fill = FILL_NEW;
-    rh_spec_number(part, "serial", &serial);
-    rh_spec_number(part, "fill", &fill);
-    debug->settings.serial = serial != 0;
-    debug->settings.fill = fill == FILL_OLD ? rh_debug_fill_old : rh_debug_fill_new;
+    apply(part, &debug->settings);
     debug->settings.unbacked = inner->contents != RH_CONTENTS_KEPT;
     static const PyMemAllocatorEx none = {NULL, NULL, NULL, NULL, NULL};
     rh_layer_init(&debug->layer, inner, &none);

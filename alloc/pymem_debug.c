@@ -97,15 +97,34 @@ set_up(PyMemAllocatorDomain domain)
     PyMem_SetAllocator(domain, &functions);
 }
 
+/* As the hooks of the version whose memory the process has. */
+static void
+choose_version(const char *version)
+{
+    settings.fill = rh_debug_fill_new;
+    settings.words = RH_DEBUG_WORDS_3_9;
+    if (strcmp(version, "3.8") == 0)
+        settings.words = RH_DEBUG_WORDS_3_8;
+    if (strcmp(version, "3.7") == 0)
+        settings.words = RH_DEBUG_WORDS_3_7;
+    settings.serial = settings.words == RH_DEBUG_WORDS_3_7;
+}
+
 void
 PyMem_SetupDebugHooks(void)
 {
     rh_domains_lock();
-    bool old = strcmp(rh_domains_version(), "3.7") == 0;
-    settings.fill = old ? rh_debug_fill_old : rh_debug_fill_new;
+    rh_domains_heap(); /* the version is settled from here on */
+    choose_version(rh_domains_version());
     for (int i = 0; i < RH_DOMAINS; i++)
         set_up((PyMemAllocatorDomain)i);
     rh_domains_unlock();
+}
+
+bool
+rh_pymem_print_numbered(bool (*print)(void *ctx, FILE *out), void *ctx, FILE *out)
+{
+    return rh_debug_print_numbered(&settings, print, ctx, out);
 }
 
 void

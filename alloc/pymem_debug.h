@@ -32,4 +32,8 @@ _Noreturn void rh_pymem_fatal(const char *function, const char *message);
 /* The allocator that debug hooks of the process lie over; NULL when `allocator` is none of them. */
 const PyMemAllocatorEx *rh_pymem_under_debug_hooks(const PyMemAllocatorEx *allocator);
 
+/* Prints statistics of the allocator below the hooks, with the number of calls where CPython 3.7
+ * has it; see rh_debug_print_numbered. */
+bool rh_pymem_print_numbered(bool (*print)(void *ctx, FILE *out), void *ctx, FILE *out);
+
 #endif

@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "alloc/arena_recorded.h"
+#include "alloc/debug_hooks.h"
 #include "alloc/heap.h"
+#include "alloc/layer_debug.h"
 #include "base/output.h"
 
 #define QUEUE_MOST 4096 /* arenas that one call may bring or take */
@@ -20,7 +22,9 @@ typedef struct verifier {
     rh_heap *heap;
     void **slots; /* NULL: not in our heap */
     uint32_t slot_count;
-    uint64_t event; /* number of the current one */
+    uint64_t event;           /* number of the current one */
+    rh_debug_settings *debug; /* of a recording made above the debug hooks */
+    size_t calls;             /* to any domain, for memory, that succeeded */
 
     rh_arena_recorded arenas;
 
@@ -169,6 +173,8 @@ describe_checkpoint(verifier *self, const char *recorded, const char *ours)
 static rh_status
 compare_checkpoint(verifier *self, const rh_event *event, rh_error *error)
 {
+    if (self->debug)
+        atomic_store(&self->debug->serials, self->calls);
     char *text = NULL;
     size_t size = 0;
     FILE *stream = open_memstream(&text, &size);
@@ -194,9 +200,18 @@ is_pymallocs(const rh_event *event)
            event->domain <= PYMEM_DOMAIN_OBJ && !(event->flags & RH_EVENT_NESTED);
 }
 
+/* The debug hooks of some versions number these, and print the number with the statistics. */
+static void
+count_call(verifier *self, const rh_event *event)
+{
+    bool for_memory = event->operation <= RH_ALIGNED && event->operation != RH_FREE;
+    self->calls += for_memory && !(event->flags & RH_EVENT_FAILED);
+}
+
 static rh_status
 verify_event(verifier *self, const rh_event *event, rh_error *error)
 {
+    count_call(self, event);
     if (is_pymallocs(event)) {
         play(self, event);
         return RH_OK;
@@ -257,6 +272,13 @@ verify_batch(verifier *self, const rh_batch *batch, rh_error *error)
     return status;
 }
 
+/* Recorded above the debug hooks: what pools got is decorated. */
+static bool
+has_debug_hooks(const rh_trace_info *info)
+{
+    return strcmp(info->allocator, "pymalloc_debug") == 0;
+}
+
 static rh_status
 check_recording(const rh_trace_info *info, rh_error *error)
 {
@@ -269,17 +291,22 @@ check_recording(const rh_trace_info *info, rh_error *error)
                        "it can be replayed, not verified; verify its parent's");
     if (!info->allocator)
         return rh_fail(error, RH_USAGE, "does not say which allocator was recorded: %s", again);
-    if (strstr(info->allocator, "_debug"))
-        return rh_fail(error, RH_USAGE,
-                       "was recorded with the debug hooks (%s), which are not verified: %s",
-                       info->allocator, again);
-    if (strcmp(info->allocator, "pymalloc") != 0)
+    if (strcmp(info->allocator, "pymalloc") != 0 && !has_debug_hooks(info))
         return rh_fail(error, RH_USAGE, "is a recording of %s, not of pymalloc: %s",
                        info->allocator, again);
     return RH_OK;
 }
 
-/* "pymalloc@3.11,…" for a recording of 3.11.2. */
+/* Its hooks number every call, in 3.7. */
+static const char *
+layer_of(const rh_trace_info *info)
+{
+    if (!has_debug_hooks(info))
+        return "";
+    return strncmp(info->python_version, "3.7", 3) == 0 ? "+debug,python=3.7" : "+debug";
+}
+
+/* "pymalloc@3.11,…" for a recording of 3.11.2; with "+debug" where the debug hooks were on. */
 static void
 make_spec(const rh_trace_info *info, char *spec, size_t capacity)
 {
@@ -291,7 +318,8 @@ make_spec(const rh_trace_info *info, char *spec, size_t capacity)
     if (info->arena_bytes && info->pool_bytes)
         used += snprintf(spec + used, capacity - (size_t)used, ",arena=%" PRIu64 ",pool=%" PRIu64,
                          info->arena_bytes, info->pool_bytes);
-    snprintf(spec + used, capacity - (size_t)used, ",source=virtual,metadata=side,large=space");
+    snprintf(spec + used, capacity - (size_t)used, ",source=virtual,metadata=side,large=space%s",
+             layer_of(info));
 }
 
 static rh_status
@@ -301,6 +329,7 @@ open_heap(verifier *self, const rh_trace_info *info, rh_error *error)
     rh_status status = rh_heap_open(self->result->spec, &self->heap, error);
     if (status != RH_OK)
         return status;
+    self->debug = rh_debug_layer_settings(self->heap);
     rh_arena_recorded_init(&self->arenas, false);
     const PyObjectArenaAllocator arenas = rh_arena_recorded_source(&self->arenas);
     return rh_heap_set_arenas(self->heap, &arenas, error);
