@@ -4,6 +4,8 @@
 #
 # verify_test.sh debian PROGRAM...     with /usr/bin/python3
 # verify_test.sh 3.9 PROGRAM...        with the CPython of that version below $REHEAP_PYTHONS
+#
+# PROGRAM+debug runs it with PYTHONMALLOC=debug, PROGRAM+dev in development mode.
 . "${TEST_SRCDIR:?}/${TEST_WORKSPACE:?}/tests/cli/lib.sh"
 . "$runfiles/tests/verify/programs.sh"
 least_events=1000000
@@ -28,8 +30,8 @@ print("" if value is None else value)' "$1" "$2"
 
 row() { printf '%-18s %-8s %12s %12s %6s %11s %6s %8s\n' "$@"; }
 
-verify_program() { # PROGRAM
-    local name=$1 events dropped compared different checkpoints unlike
+verify_program() { # PROGRAM[+debug|+dev]
+    local name=${1%+*} hooks=${1#"${1%+*}"} events dropped compared different checkpoints unlike
     command=() reason=
     work=$TMP/work
     rm -rf "$work" && mkdir "$work" && cd "$work" || exit 1
@@ -37,11 +39,17 @@ verify_program() { # PROGRAM
         [ "$version" = debian ] && skip "$name: $reason"
         return # this version does not come with it
     fi
+    case $hooks in
+    +debug) command=(env PYTHONMALLOC=debug "${command[@]}") ;;
+    +dev) command=("${command[0]}" -X dev -W ignore "${command[@]:1}") ;;
+    esac
     expect 0 '' "$REHEAP" record --python -o "$TMP/$name.rht" -- "${command[@]}" || return
     expect 0 '' "$REHEAP" check "$TMP/$name.rht"
     expect 0 '' "$REHEAP" info --json "$TMP/$name.rht" && cp "$TMP/out" "$TMP/info.json"
     expect 0 '' "$REHEAP" verify --json "$TMP/$name.rht"
     cp "$TMP/out" "$TMP/verify.json"
+    [ -z "$hooks" ] || grep -q '"spec": "pymalloc@.*+debug' "$TMP/verify.json" ||
+        problem "$name: not verified against the debug hooks"
     events=$(number "$TMP/info.json" events)
     dropped=$(number "$TMP/info.json" dropped_events)
     compared=$(number "$TMP/verify.json" addresses_compared)
@@ -54,7 +62,7 @@ verify_program() { # PROGRAM
     same "$name: events dropped" 0 "$dropped"
     same "$name: addresses that differ" 0 "$different"
     same "$name: checkpoints that differ" 0 "$unlike"
-    row "$name" "$("$python" -c 'import platform; print(platform.python_version())')" "$events" "$compared" "$different" \
+    row "$name$hooks" "$("$python" -c 'import platform; print(platform.python_version())')" "$events" "$compared" "$different" \
         "$checkpoints" "$unlike" "$(number "$TMP/info.json" bytes_per_event | cut -c 1-6)" >>"$TMP/table"
     rm -f "$TMP/$name.rht"
 }

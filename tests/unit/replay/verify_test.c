@@ -96,20 +96,20 @@ record_call(recording *self, rh_heap *heap, void **blocks, rh_event event)
     rh_test_events_add(&self->events, event);
 }
 
+/* Runs the script on a heap of its own. */
 static int
-record(void **state)
+record_with(const char *allocator, const char *spec, const char *version)
 {
-    (void)state;
     rh_test_events script = {0};
     rh_test_events_random(&script, 21, CALLS * 2, SLOTS);
     rh_heap *heap;
     rh_error error = {.message = ""};
     made = (recording){.next_arena = UINT64_C(1) << 36};
     rh_trace_info_init(&made.info);
-    made.info.python_version = (char *)"3.8.18";
-    made.info.allocator = (char *)"pymalloc";
+    made.info.python_version = (char *)(uintptr_t)version;
+    made.info.allocator = (char *)(uintptr_t)allocator;
     made.info.domains = made.info.addresses = true;
-    if (rh_heap_open("pymalloc@3.8,source=virtual,large=space", &heap, &error) != RH_OK)
+    if (rh_heap_open(spec, &heap, &error) != RH_OK)
         return -1;
     made.heap = heap;
     const PyObjectArenaAllocator arenas = {&made, give_arena, take_arena};
@@ -135,6 +135,20 @@ record(void **state)
     free(blocks);
     rh_test_events_release(&script);
     return 0;
+}
+
+static int
+record(void **state)
+{
+    (void)state;
+    return record_with("pymalloc", "pymalloc@3.8,source=virtual,large=space", "3.8.18");
+}
+
+static int
+record_debug(void **state)
+{
+    (void)state;
+    return record_with("pymalloc_debug", "pymalloc@3.8,source=virtual,large=space+debug", "3.8.18");
 }
 
 static int
@@ -287,13 +301,30 @@ test_another_version_differs(void **state)
     made.info.python_version = (char *)"3.8.18";
 }
 
+/* The debug hooks decide where blocks lie: without them nothing is as recorded. */
+static void
+test_with_debug_hooks(void **state)
+{
+    (void)state;
+    rh_verification result;
+    rh_error error;
+    assert_int_equal(verify(&result, &error), RH_OK);
+    assert_true(result.addresses_compared > 5000);
+    assert_non_null(strstr(result.spec, "+debug"));
+    made.info.allocator = (char *)"pymalloc";
+    assert_int_equal(verify(&result, &error), RH_DIFFERENT);
+    assert_true(result.addresses_different > 1000);
+    assert_true(result.checkpoints_different > 0);
+    made.info.allocator = (char *)"pymalloc_debug";
+}
+
 static void
 test_refusals(void **state)
 {
     (void)state;
     rh_verification result;
     rh_error error;
-    static const char *const others[] = {"malloc", "pymalloc_debug", "mimalloc", NULL};
+    static const char *const others[] = {"malloc", "malloc_debug", "mimalloc", NULL};
     for (int i = 0; i < 4; i++) {
         made.info.allocator = (char *)(uintptr_t)others[i];
         assert_int_equal(verify(&result, &error), RH_USAGE);
@@ -317,5 +348,7 @@ main(void)
         cmocka_unit_test(test_another_version_differs),
         cmocka_unit_test(test_refusals),
     };
-    return cmocka_run_group_tests(tests, record, forget);
+    const struct CMUnitTest debug_tests[] = {cmocka_unit_test(test_with_debug_hooks)};
+    int failed = cmocka_run_group_tests(tests, record, forget);
+    return failed + cmocka_run_group_tests(debug_tests, record_debug, forget);
 }
