@@ -13,6 +13,9 @@
  * writing such a block. */
 #define BELIEVED_BYTES ((size_t)16 * 1024)
 
+/* Of an object, in builds without an interpreter lock: what lies before its type. */
+#define OBJECT_HEADER_BYTES 24
+
 static const char lock_message[] = "Python memory allocator called without holding the GIL";
 
 const rh_debug_fill rh_debug_fill_old = {0xCB, 0xDB, 0xFB};
@@ -80,6 +83,14 @@ write_decoration(const rh_debug_hook *hook, unsigned char *p, size_t size, size_
     memset(p + size, settings->fill.forbidden, WORD);
     if (settings->serial)
         write_word(p + size + WORD, serial);
+}
+
+static void
+fill_data(const rh_debug_hook *hook, unsigned char *data, unsigned char value, size_t size)
+{
+    size_t spared = hook->settings->free_threaded && hook->letter == 'o' ? OBJECT_HEADER_BYTES : 0;
+    if (size > spared)
+        memset(data + spared, value, size - spared);
 }
 
 /* ---- blocks freed lately ---- */
@@ -223,7 +234,7 @@ rh_debug_dress(rh_debug_hook *hook, void *inner_block, size_t lead, size_t size)
     if (hook->settings->unbacked)
         return number_out(hook, inner_block, lead);
     memset(inner_block, hook->settings->fill.forbidden, lead);
-    memset((unsigned char *)inner_block + lead, hook->settings->fill.clean, size);
+    fill_data(hook, (unsigned char *)inner_block + lead, hook->settings->fill.clean, size);
     return give_out(hook, inner_block, lead, size);
 }
 
@@ -236,7 +247,7 @@ checked_malloc(rh_debug_hook *hook, size_t size)
     unsigned char *block = hook->inner.malloc(hook->inner.ctx, total);
     if (!block)
         return NULL;
-    memset(block + RH_DEBUG_LEAD, hook->settings->fill.clean, size);
+    fill_data(hook, block + RH_DEBUG_LEAD, hook->settings->fill.clean, size);
     return give_out(hook, block, RH_DEBUG_LEAD, size);
 }
 
@@ -256,7 +267,10 @@ checked_free(rh_debug_hook *hook, const PyMemAllocatorEx *inner, unsigned char *
 {
     verify(hook, p, "_PyMem_DebugRawFree");
     size_t size = read_word(p - RH_DEBUG_LEAD);
-    memset(p - lead, hook->settings->fill.dead, lead + size + trail_bytes(hook->settings));
+    unsigned char dead = hook->settings->fill.dead;
+    memset(p - lead, dead, lead);
+    fill_data(hook, p, dead, size);
+    memset(p + size, dead, trail_bytes(hook->settings));
     note_freed(hook, p);
     count_death(hook);
     inner->free(inner->ctx, p - lead);
@@ -344,13 +358,16 @@ checked_realloc(rh_debug_hook *hook, const PyMemAllocatorEx *inner, unsigned cha
         return NULL;
     erased kept = {.size = read_word(p - RH_DEBUG_LEAD)};
     size_t serial = serial_of(hook, p, kept.size);
-    erase(hook, p, lead, &kept);
+    bool erases = !hook->settings->free_threaded;
+    if (erases)
+        erase(hook, p, lead, &kept);
     size_t total = lead + size + trail_bytes(hook->settings);
     unsigned char *moved = inner->realloc(inner->ctx, p - lead, total);
     if (!moved) { /* all as it was */
         write_lead(hook, p, lead);
         write_decoration(hook, p, kept.size, serial);
-        restore(p, kept.size, &kept);
+        if (erases)
+            restore(p, kept.size, &kept);
         return NULL;
     }
     unsigned char *now = moved + lead;
@@ -360,7 +377,8 @@ checked_realloc(rh_debug_hook *hook, const PyMemAllocatorEx *inner, unsigned cha
     }
     write_lead(hook, now, lead);
     write_decoration(hook, now, size, next_serial(hook->settings));
-    restore(now, size, &kept);
+    if (erases)
+        restore(now, size, &kept);
     if (size > kept.size)
         memset(now + kept.size, hook->settings->fill.clean, size - kept.size);
     return now;

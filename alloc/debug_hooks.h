@@ -71,7 +71,10 @@ typedef enum rh_debug_traced {
 typedef struct rh_debug_settings {
     rh_debug_fill fill;
     rh_debug_words words;
-    bool serial;   /* number the calls that made blocks, and keep the number behind each */
+    bool serial; /* number the calls that made blocks, and keep the number behind each */
+    /* As in a build without an interpreter lock: others may look at an object's header at any time,
+     * so it is never filled, and realloc leaves the block as it is. */
+    bool free_threaded;
     bool unbacked; /* nothing that is written lasts, or nothing may be written: only sizes and
                       addresses are transformed */
     /* The lock rule: whether the calling thread may call MEM and OBJ now. NULL: every thread may.

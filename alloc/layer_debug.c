@@ -443,13 +443,15 @@ debug_close(rh_heap *heap)
 }
 
 enum { FILL_NEW, FILL_OLD };
+enum { PYTHON_FREE_THREADED = RH_DEBUG_WORDS_3_7 + 1 };
 
 static const rh_key keys[] = {
     {.name = "python",
      .kind = RH_KEY_CHOICE,
-     .choices = "3.9|3.8|3.7",
+     .choices = "3.9|3.8|3.7|free-threaded",
      .standard = "3.9",
-     .help = "whose hooks: the words of a report, and 3.7 numbers every call; 3.9 is the newest"},
+     .help = "whose hooks, from that version on: the words of a report; 3.7 numbers every call, "
+             "builds without a lock spare the headers of objects"},
     {.name = "serial",
      .kind = RH_KEY_CHOICE,
      .choices = "off|on",
@@ -468,6 +470,10 @@ apply(const rh_spec_part *part, rh_debug_settings *settings)
 {
     uint64_t words = RH_DEBUG_WORDS_3_9, fill = FILL_NEW;
     rh_spec_number(part, "python", &words);
+    if (words == PYTHON_FREE_THREADED) {
+        settings->free_threaded = true;
+        words = RH_DEBUG_WORDS_3_9;
+    }
     rh_spec_number(part, "fill", &fill);
     uint64_t serial = words == RH_DEBUG_WORDS_3_7;
     rh_spec_number(part, "serial", &serial);

@@ -55,6 +55,7 @@ configure(bool named, const rh_python_memory *memory, const rh_python_build *bui
     for (int i = 0; i < RH_DOMAINS; i++)
         if (wanted[i])
             PyMem_SetAllocator((PyMemAllocatorDomain)i, &chosen[i]);
+    rh_pymem_set_free_threaded_hooks(build->free_threaded);
     if (memory->debug)
         PyMem_SetupDebugHooks();
     return RH_OK;

@@ -157,6 +157,12 @@ rh_pymem_set_runtime_state(const char *(*state)(void *ctx), void *ctx)
     settings.state_ctx = ctx;
 }
 
+void
+rh_pymem_set_free_threaded_hooks(bool free_threaded)
+{
+    settings.free_threaded = free_threaded;
+}
+
 const PyMemAllocatorEx *
 rh_pymem_under_debug_hooks(const PyMemAllocatorEx *allocator)
 {

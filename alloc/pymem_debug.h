@@ -29,6 +29,9 @@ void rh_pymem_set_runtime_state(const char *(*state)(void *ctx), void *ctx);
 /* Ends the process the way a report of the debug hooks does, for what else CPython dies of. */
 _Noreturn void rh_pymem_fatal(const char *function, const char *message);
 
+/* Whether the hooks are those of a build without an interpreter lock (rh_debug_settings). */
+void rh_pymem_set_free_threaded_hooks(bool free_threaded);
+
 /* The allocator that debug hooks of the process lie over; NULL when `allocator` is none of them. */
 const PyMemAllocatorEx *rh_pymem_under_debug_hooks(const PyMemAllocatorEx *allocator);
 

@@ -12,10 +12,11 @@
 /* The heap that serves OBJ, itself or under the debug hooks; NULL when anything else stands there.
  */
 static rh_heap *
-heap_of_objects(void)
+heap_of_objects(bool *hooked)
 {
     PyMemAllocatorEx object = rh_domains_peek(PYMEM_DOMAIN_OBJ);
     const PyMemAllocatorEx *inner = rh_pymem_under_debug_hooks(&object);
+    *hooked = inner != NULL;
     if (inner)
         object = *inner;
     if (rh_domains_is_mimalloc(&object))
@@ -23,11 +24,20 @@ heap_of_objects(void)
     return rh_domains_is_pymalloc(&object) ? rh_domains_heap() : NULL;
 }
 
+static bool
+print_heap(void *heap, FILE *out)
+{
+    return rh_heap_print_stats(heap, out);
+}
+
 int
 _PyObject_DebugMallocStats(FILE *out)
 {
-    rh_heap *heap = heap_of_objects();
-    return heap && rh_heap_print_stats(heap, out);
+    bool hooked;
+    rh_heap *heap = heap_of_objects(&hooked);
+    if (!heap)
+        return 0;
+    return hooked ? rh_pymem_print_numbered(print_heap, heap, out) : print_heap(heap, out);
 }
 
 /* ---- PYTHONMALLOCSTATS ---- */

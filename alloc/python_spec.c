@@ -1,6 +1,7 @@
 #include "alloc/python_spec.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "alloc/pymalloc_geometry.h"
 #include "alloc/pythonmalloc.h"
@@ -25,6 +26,17 @@ is_second(const rh_spec_part *part, const char *key)
     return rh_spec_number(part, key, &choice) && choice == 1;
 }
 
+/* The layer that has the debug hooks as they are in that version and build. */
+static const char *
+hooks_of(const char *version, const rh_python_build *build)
+{
+    if (strncmp(version, "3.7", 3) == 0)
+        return "+debug,python=3.7";
+    if (strncmp(version, "3.8", 3) == 0)
+        return "+debug,python=3.8";
+    return build->free_threaded ? "+debug,python=free-threaded" : "+debug";
+}
+
 static rh_status
 stands_for(const rh_spec_part *part, char *text, size_t capacity, rh_error *error)
 {
@@ -40,7 +52,7 @@ stands_for(const rh_spec_part *part, char *text, size_t capacity, rh_error *erro
         return status;
     if (large && memory.objects != RH_PYTHON_PYMALLOC)
         return rh_fail(error, RH_USAGE, "large= is pymalloc's, which is not in this configuration");
-    const char *hooks = memory.debug ? "+debug" : "";
+    const char *hooks = memory.debug ? hooks_of(version, &build) : "";
     if (memory.objects == RH_PYTHON_PYMALLOC)
         snprintf(text, capacity, "pymalloc@%s%s%s%s", version, large ? ",large=" : "",
                  large ? large : "", hooks);

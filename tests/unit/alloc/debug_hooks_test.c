@@ -292,6 +292,36 @@ refused_requests_change_nothing(void **state)
     free(self);
 }
 
+/* Others may look at an object's header at any time: nobody writes it but its owner. */
+static void
+headers_of_objects_are_spared_without_a_lock(void **state)
+{
+    (void)state;
+    bench *self = open_bench(false);
+    self->settings.free_threaded = true;
+    unsigned char *p = take(self, PYMEM_DOMAIN_OBJ, 40), *mem = take(self, PYMEM_DOMAIN_MEM, 40);
+    assert_filled(p, 24, 0x11); /* as the allocator below gave it */
+    assert_filled(p + 24, 16, 0xcd);
+    assert_filled(mem, 40, 0xcd);
+    memset(p, 0x22, 40);
+    self->below.last_size = 64;
+    p = resize(self, PYMEM_DOMAIN_OBJ, p, 50);
+    assert_filled(self->below.seen + 16, 40, 0x22); /* never erased */
+    assert_filled(p, 40, 0x22);
+    assert_filled(p + 40, 10, 0xcd);
+    give(self, PYMEM_DOMAIN_OBJ, p);
+    assert_filled(self->below.seen, 16, 0xdd);
+    assert_filled(self->below.seen + 16, 24, 0x22);
+    assert_filled(self->below.seen + 40, 34, 0xdd);
+    self->below.last_size = 64;
+    give(self, PYMEM_DOMAIN_MEM, mem);
+    assert_filled(self->below.seen, 64, 0xdd);
+    unsigned char *tiny = take(self, PYMEM_DOMAIN_OBJ, 24);
+    assert_filled(tiny, 24, 0x11);
+    give(self, PYMEM_DOMAIN_OBJ, tiny);
+    free(self);
+}
+
 /* ---- reports ---- */
 
 typedef void crime(bench *self);
@@ -668,6 +698,33 @@ where_it_was_allocated_is_told(void **state)
         "    The block was made by call #1 to debug malloc/realloc.\n" DATA_16 OFF OVERRUN_END);
 }
 
+static void
+overrun_of_3_8(bench *self)
+{
+    self->settings.words = RH_DEBUG_WORDS_3_8;
+    overrun(self);
+}
+
+static void
+overrun_of_3_7(bench *self)
+{
+    self->settings.words = RH_DEBUG_WORDS_3_7;
+    self->settings.serial = true;
+    overrun(self);
+}
+
+static void
+older_versions_say_less(void **state)
+{
+    (void)state;
+    assert_report(overrun_of_3_8,
+                  OVERRUN_TOP DATA_16 OFF "Fatal Python error: bad trailing pad byte\n"
+                                          "Python runtime state: unknown\n\n");
+    assert_report(overrun_of_3_7, OVERRUN_TOP
+                  "    The block was made by call #1 to debug malloc/realloc.\n" DATA_16 OFF
+                  "Fatal Python error: bad trailing pad byte\n\n");
+}
+
 /* An end of one's own is called once, after the report. */
 static jmp_buf back;
 
@@ -723,7 +780,9 @@ main(void)
         cmocka_unit_test(sizes_that_leave_no_room_are_refused),
         cmocka_unit_test(realloc_erases_and_restores),
         cmocka_unit_test(refused_requests_change_nothing),
+        cmocka_unit_test(headers_of_objects_are_spared_without_a_lock),
         cmocka_unit_test(reports_are_cpythons),
+        cmocka_unit_test(older_versions_say_less),
         cmocka_unit_test(what_cannot_be_read_is_not_read),
         cmocka_unit_test(the_lock_is_asked_for),
         cmocka_unit_test(where_it_was_allocated_is_told),
