@@ -325,10 +325,20 @@ add_area(const mi_heap *heap, const mi_area *area, void *block, size_t size, voi
     return true;
 }
 
+/* Without the library's own records of the thread's other heaps, which it makes there: CPython has
+ * those elsewhere. */
 static void
 count_default_heap(const mimalloc_heap *mimalloc, census *sums)
 {
     mimalloc->mi.mi_heap_visit_blocks(mimalloc->mi.mi_heap_get_default(), false, add_area, sums);
+    if (mine.serial != mimalloc->serial)
+        return;
+    for (size_t i = 0; i < heaps_of_a_thread(mimalloc); i++) {
+        size_t bytes = mimalloc->mi.mi_usable_size(mine.heap[i]);
+        sums->blocks--;
+        sums->bytes -= bytes;
+        sums->full_bytes -= bytes;
+    }
 }
 
 static void

@@ -10,12 +10,15 @@ static _Atomic(rh_heap *) process_mimalloc;
 rh_status
 rh_domains_open_mimalloc(rh_error *error)
 {
-    static const rh_spec_part as_it_comes;
+    /* Its RAW is the default heap, which serves all domains where there is the interpreter's lock.
+     */
+    static char arrangement[] = "3.15t";
+    static const rh_spec_part part = {.preset = arrangement};
     rh_status status = RH_OK;
     rh_domains_lock();
     if (!atomic_load(&process_mimalloc)) {
         rh_heap *heap;
-        status = rh_mimalloc_allocator.open(&as_it_comes, &heap, error);
+        status = rh_mimalloc_allocator.open(&part, &heap, error);
         if (status == RH_OK)
             atomic_store(&process_mimalloc, heap);
     }

@@ -1,8 +1,8 @@
 /* See pyobject.h. Sizes are worked out with every step guarded: a type is a stranger's data. */
 #include "alloc/pyobject.h"
 
+#include "alloc/pybytes.h"
 #include <stdbool.h>
-#include <string.h>
 
 /* Two links of a list of tracked objects, which nobody here keeps. */
 typedef struct gc_header {
@@ -37,18 +37,19 @@ set_type(PyObject *object, PyTypeObject *type)
 PyObject *
 PyObject_Init(PyObject *object, PyTypeObject *type)
 {
-    if (object)
-        set_type(object, type);
+    if (!object)
+        return PyErr_NoMemory();
+    set_type(object, type);
     return object;
 }
 
 PyVarObject *
 PyObject_InitVar(PyVarObject *object, PyTypeObject *type, Py_ssize_t items)
 {
-    if (object) {
-        object->ob_size = items;
-        set_type(&object->ob_base, type);
-    }
+    if (!object)
+        return (PyVarObject *)PyErr_NoMemory();
+    object->ob_size = items;
+    set_type(&object->ob_base, type);
     return object;
 }
 
@@ -56,7 +57,7 @@ PyObject *
 _PyObject_New(PyTypeObject *type)
 {
     if (type->tp_basicsize < (Py_ssize_t)sizeof(PyObject))
-        return NULL;
+        return PyErr_NoMemory();
     return PyObject_Init(PyObject_Malloc((size_t)type->tp_basicsize), type);
 }
 
@@ -65,7 +66,7 @@ _PyObject_NewVar(PyTypeObject *type, Py_ssize_t items)
 {
     size_t bytes = rh_object_bytes(type, items);
     if (bytes < sizeof(PyVarObject))
-        return NULL;
+        return (PyVarObject *)PyErr_NoMemory();
     return PyObject_InitVar(PyObject_Malloc(bytes), type, items);
 }
 
@@ -95,7 +96,7 @@ PyObject *
 _PyObject_GC_New(PyTypeObject *type)
 {
     if (type->tp_basicsize < (Py_ssize_t)sizeof(PyObject))
-        return NULL;
+        return PyErr_NoMemory();
     return PyObject_Init(alloc_with_header((size_t)type->tp_basicsize, false), type);
 }
 
@@ -104,7 +105,7 @@ _PyObject_GC_NewVar(PyTypeObject *type, Py_ssize_t items)
 {
     size_t bytes = rh_object_bytes(type, items);
     if (bytes < sizeof(PyVarObject))
-        return NULL;
+        return (PyVarObject *)PyErr_NoMemory();
     return PyObject_InitVar(alloc_with_header(bytes, false), type, items);
 }
 
@@ -113,10 +114,10 @@ _PyObject_GC_Resize(PyVarObject *object, Py_ssize_t items)
 {
     size_t bytes = rh_object_bytes(Py_TYPE(object), items);
     if (bytes < sizeof(PyVarObject) || bytes > (size_t)PY_SSIZE_T_MAX - sizeof(gc_header))
-        return NULL;
+        return (PyVarObject *)PyErr_NoMemory();
     gc_header *header = PyObject_Realloc(header_of(object), sizeof(gc_header) + bytes);
     if (!header)
-        return NULL;
+        return (PyVarObject *)PyErr_NoMemory();
     PyVarObject *resized = (PyVarObject *)(header + 1);
     resized->ob_size = items;
     return resized;
@@ -134,10 +135,10 @@ PyType_GenericAlloc(PyTypeObject *type, Py_ssize_t items)
 {
     /* The item more is a sentinel's place. */
     if (items == PY_SSIZE_T_MAX)
-        return NULL;
+        return PyErr_NoMemory();
     size_t bytes = rh_object_bytes(type, type->tp_itemsize ? items + 1 : 0);
     if (bytes < sizeof(PyObject))
-        return NULL;
+        return PyErr_NoMemory();
     void *object = type->tp_flags & Py_TPFLAGS_HAVE_GC ? alloc_with_header(bytes, true)
                                                        : PyObject_Calloc(1, bytes);
     if (type->tp_itemsize == 0)

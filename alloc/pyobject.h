@@ -9,9 +9,10 @@
  *      |                          |
  *      [ gc header: 16, if any ] [ refcount | type | (items) | the type's own ... ]
  *
- * There is no interpreter here: no exception is set where CPython would set one (the result, NULL,
- * is the same), no collector runs, and PyObject_GC_Track does not exist. The structs have
- * CPython's layout, 3.8 to 3.11, so that its own types can be read through them.
+ * There is no interpreter here: where CPython would raise MemoryError, NULL is returned and the
+ * error noted (PyErr_NoMemory in pybytes.h); no collector runs, and PyObject_GC_Track does not
+ * exist. The structs have CPython's layout, 3.8 to 3.11, so that its own types can be read through
+ * them.
  */
 #ifndef REHEAP_ALLOC_PYOBJECT_H
 #define REHEAP_ALLOC_PYOBJECT_H

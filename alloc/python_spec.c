@@ -57,7 +57,7 @@ stands_for(const rh_spec_part *part, char *text, size_t capacity, rh_error *erro
         snprintf(text, capacity, "pymalloc@%s%s%s%s", version, large ? ",large=" : "",
                  large ? large : "", hooks);
     else if (memory.objects == RH_PYTHON_MIMALLOC)
-        snprintf(text, capacity, "mimalloc%s", hooks);
+        snprintf(text, capacity, "mimalloc@%s%s%s", version, build.free_threaded ? "t" : "", hooks);
     else
         snprintf(text, capacity, "malloc%s", hooks);
     return RH_OK;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "alloc/object_lists.h"
+#include "alloc/pybytes.h"
 #include "alloc/pyobject.h"
 
 static size_t asked;  /* of the last call for memory */
@@ -45,6 +46,15 @@ PyObject_Realloc(void *ptr, size_t new_size)
 {
     asked = new_size;
     return refusing ? NULL : realloc(ptr, new_size);
+}
+
+static int errors_noted;
+
+PyObject *
+PyErr_NoMemory(void)
+{
+    errors_noted++;
+    return NULL;
 }
 
 void
@@ -135,6 +145,7 @@ impossible_sizes_yield_nothing(void **state)
     assert_null(PyObject_GC_NewVar(row, &tracked_type, 1));
     assert_null(PyType_GenericAlloc(&tracked_type, 1));
     refusing = false;
+    assert_int_equal(errors_noted, 13); /* each time */
 }
 
 static void

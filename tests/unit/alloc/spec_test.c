@@ -203,6 +203,9 @@ python_stands_for_others(void **state)
         {"python,malloc=malloc_debug+count", "malloc", NULL, "+debug+count"},
         {"python,build=debug", "pymalloc", "3.11", "+debug"},
         {"python,build=debug,malloc=malloc", "malloc", NULL, ""},
+        {"python@3.13,malloc=mimalloc", "mimalloc", "3.13", ""},
+        {"python@3.14,gil=no", "mimalloc", "3.14t", ""},
+        {"python@3.15,gil=no,malloc=debug", "mimalloc", "3.15t", "+debug"},
     };
     for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++) {
         rh_spec spec;
