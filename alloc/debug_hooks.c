@@ -4,7 +4,8 @@
 
 #include "alloc/readable.h"
 
-#define WORD       RH_DEBUG_WORD
+#define WORD RH_DEBUG_WORD
+_Static_assert(WORD == 8, "sizes are words of 8 bytes here");
 #define PAGE_BYTES 4096u
 /* Of data that realloc fills with dead bytes for the time of the call: all of it, or so much at
  * either end. */
@@ -45,17 +46,30 @@ fits(const rh_debug_settings *settings, size_t lead, size_t size)
 static void
 write_word(unsigned char *bytes, size_t word)
 {
-    for (size_t i = WORD; i-- > 0; word >>= 8)
-        bytes[i] = (unsigned char)word;
+    uint64_t swapped = __builtin_bswap64(word);
+    memcpy(bytes, &swapped, sizeof swapped);
 }
 
 static size_t
 read_word(const unsigned char *bytes)
 {
-    size_t word = 0;
-    for (size_t i = 0; i < WORD; i++)
-        word = word << 8 | bytes[i];
-    return word;
+    uint64_t swapped;
+    memcpy(&swapped, bytes, sizeof swapped);
+    return __builtin_bswap64(swapped);
+}
+
+/* A word of forbidden bytes, as it lies in memory. */
+static uint64_t
+forbidden_word(const rh_debug_hook *hook)
+{
+    return hook->settings->fill.forbidden * UINT64_C(0x0101010101010101);
+}
+
+/* The word before the data: the letter, then forbidden bytes (the first byte is the lowest). */
+static uint64_t
+leading_word(const rh_debug_hook *hook)
+{
+    return (forbidden_word(hook) & ~UINT64_C(0xFF)) | (unsigned char)hook->letter;
 }
 
 size_t
@@ -76,13 +90,20 @@ next_serial(rh_debug_settings *settings)
 static void
 write_decoration(const rh_debug_hook *hook, unsigned char *p, size_t size, size_t serial)
 {
-    const rh_debug_settings *settings = hook->settings;
+    uint64_t leading = leading_word(hook), trailing = forbidden_word(hook);
     write_word(p - RH_DEBUG_LEAD, size);
-    p[-(ptrdiff_t)WORD] = (unsigned char)hook->letter;
-    memset(p - WORD + 1, settings->fill.forbidden, WORD - 1);
-    memset(p + size, settings->fill.forbidden, WORD);
-    if (settings->serial)
+    memcpy(p - WORD, &leading, WORD);
+    memcpy(p + size, &trailing, WORD);
+    if (hook->settings->serial)
         write_word(p + size + WORD, serial);
+}
+
+static bool
+is_word(const unsigned char *bytes, uint64_t expected)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word == expected;
 }
 
 static void
@@ -116,16 +137,27 @@ note_freed(rh_debug_hook *hook, const void *p)
     atomic_store_explicit(place_of(hook, p), (uintptr_t)p, memory_order_relaxed);
 }
 
+/* Where calls are in a lock's order, no read-modify-write is needed. */
+static void
+count(const rh_debug_hook *hook, atomic_uint_fast64_t *counter)
+{
+    if (hook->shared)
+        atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+    else
+        atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
+}
+
 static void
 count_birth(rh_debug_hook *hook)
 {
-    atomic_fetch_add_explicit(&hook->births, 1, memory_order_relaxed);
+    count(hook, &hook->births);
 }
 
 static void
 count_death(rh_debug_hook *hook)
 {
-    atomic_fetch_add_explicit(&hook->deaths, 1, memory_order_relaxed);
+    count(hook, &hook->deaths);
 }
 
 uint64_t
@@ -145,15 +177,6 @@ is_doubtful(rh_debug_hook *hook, const void *p)
 
 /* ---- checks ---- */
 
-static bool
-is_forbidden(const rh_debug_hook *hook, const unsigned char *bytes, size_t count)
-{
-    unsigned char wrong = 0;
-    for (size_t i = 0; i < count; i++)
-        wrong |= bytes[i] ^ hook->settings->fill.forbidden;
-    return wrong == 0;
-}
-
 /* Whether the tail is where it can be read at all: sizes that would have it elsewhere than on the
  * page of p or shortly behind are not believed without a look. */
 static bool
@@ -166,6 +189,17 @@ has_tail(const rh_debug_hook *hook, const unsigned char *p, size_t size)
            rh_readable_copy(tail, p + size, sizeof tail);
 }
 
+static __attribute__((noinline, cold)) void
+report_leading(const rh_debug_hook *hook, const unsigned char *p, const char *function)
+{
+    unsigned char letter = p[-(ptrdiff_t)WORD];
+    if (letter != (unsigned char)hook->letter)
+        rh_debug_report(hook->settings, p, function,
+                        "bad ID: Allocated using API '%c', verified using API '%c'", letter,
+                        hook->letter);
+    rh_debug_report(hook->settings, p, function, "bad leading pad byte");
+}
+
 static void
 verify(rh_debug_hook *hook, const unsigned char *p, const char *function)
 {
@@ -173,14 +207,10 @@ verify(rh_debug_hook *hook, const unsigned char *p, const char *function)
     unsigned char head[RH_DEBUG_LEAD];
     if (is_doubtful(hook, p) && !rh_readable_copy(head, p - RH_DEBUG_LEAD, sizeof head))
         rh_debug_report(settings, p, function, "not a block of memory: freed before?");
-    if (p[-(ptrdiff_t)WORD] != (unsigned char)hook->letter)
-        rh_debug_report(settings, p, function,
-                        "bad ID: Allocated using API '%c', verified using API '%c'",
-                        p[-(ptrdiff_t)WORD], hook->letter);
-    if (!is_forbidden(hook, p - WORD + 1, WORD - 1))
-        rh_debug_report(settings, p, function, "bad leading pad byte");
+    if (!is_word(p - WORD, leading_word(hook)))
+        report_leading(hook, p, function);
     size_t size = read_word(p - RH_DEBUG_LEAD);
-    if (!has_tail(hook, p, size) || !is_forbidden(hook, p + size, WORD))
+    if (!has_tail(hook, p, size) || !is_word(p + size, forbidden_word(hook)))
         rh_debug_report(settings, p, function, "bad trailing pad byte");
 }
 
@@ -190,12 +220,12 @@ rh_debug_inspect(const rh_debug_hook *hook, const void *block, size_t room)
     const unsigned char *p = block;
     if (p[-(ptrdiff_t)WORD] != (unsigned char)hook->letter)
         return "bad ID";
-    if (!is_forbidden(hook, p - WORD + 1, WORD - 1))
+    if (!is_word(p - WORD, leading_word(hook)))
         return "bad leading pad byte";
     size_t size = read_word(p - RH_DEBUG_LEAD), trail = trail_bytes(hook->settings);
     if (room < trail || size > room - trail)
         return "the count of bytes requested is larger than the block";
-    if (!is_forbidden(hook, p + size, WORD))
+    if (!is_word(p + size, forbidden_word(hook)))
         return "bad trailing pad byte";
     return NULL;
 }
@@ -268,9 +298,13 @@ checked_free(rh_debug_hook *hook, const PyMemAllocatorEx *inner, unsigned char *
     verify(hook, p, "_PyMem_DebugRawFree");
     size_t size = read_word(p - RH_DEBUG_LEAD);
     unsigned char dead = hook->settings->fill.dead;
-    memset(p - lead, dead, lead);
-    fill_data(hook, p, dead, size);
-    memset(p + size, dead, trail_bytes(hook->settings));
+    if (hook->settings->free_threaded) {
+        memset(p - lead, dead, lead);
+        fill_data(hook, p, dead, size);
+        memset(p + size, dead, trail_bytes(hook->settings));
+    } else {
+        memset(p - lead, dead, lead + size + trail_bytes(hook->settings));
+    }
     note_freed(hook, p);
     count_death(hook);
     inner->free(inner->ctx, p - lead);
@@ -525,6 +559,7 @@ rh_debug_hook_init(rh_debug_hook *hook, PyMemAllocatorDomain domain, const PyMem
     memset(hook, 0, sizeof *hook);
     hook->letter = "rmo"[domain];
     hook->lock_rule = domain != PYMEM_DOMAIN_RAW;
+    hook->shared = true;
     hook->inner = *inner;
     hook->settings = settings;
 }

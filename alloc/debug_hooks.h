@@ -98,6 +98,8 @@ typedef struct rh_debug_settings {
 typedef struct rh_debug_hook {
     char letter;
     bool lock_rule; /* MEM and OBJ */
+    bool shared;    /* several threads may be in it at once (so it is initialised); false where a
+                       lock orders all calls: counting costs less */
     PyMemAllocatorEx inner;
     rh_debug_settings *settings;
     atomic_uint_fast64_t births, deaths; /* of decorated blocks; realloc is neither */

@@ -78,6 +78,7 @@ record_over(PyMemAllocatorDomain domain, const PyMemAllocatorEx *top)
     if (!found)
         return NULL;
     rh_debug_hook_init(&found->hook, domain, top, &settings);
+    found->hook.shared = domain == PYMEM_DOMAIN_RAW;
     found->older = newest[domain];
     newest[domain] = found;
     return found;
