@@ -29,6 +29,7 @@
 #define RH_CHANNEL_CODES    8192
 #define RH_CHANNEL_WIDES    512
 #define RH_CHANNEL_SPEC_MAX 8192
+#define RH_CHANNEL_TEXT_MAX 32768
 
 typedef enum rh_pass { RH_PASS_MEMORY, RH_PASS_THROUGHPUT, RH_PASS_LATENCY } rh_pass;
 extern const char *const rh_pass_names[];
@@ -57,6 +58,8 @@ typedef struct rh_member {
     rh_histogram histograms[RH_TIMED_OPERATIONS];
     rh_memory_totals memory;
     rh_figures figures; /* memory pass: of the heap at its end */
+    char
+        statistics[RH_CHANNEL_TEXT_MAX]; /* its own text then; "" when it has none, cut when long */
 } rh_member;
 
 typedef struct rh_batch_header {

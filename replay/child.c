@@ -163,6 +163,18 @@ replay_timed(child *self)
     self->member->skipped_events = target.skipped_events;
 }
 
+/* What the heap says of itself in words. */
+static void
+write_statistics(const child *self)
+{
+    FILE *out = fmemopen(self->member->statistics, sizeof self->member->statistics - 1, "w");
+    if (!out)
+        return;
+    if (!rh_heap_print_stats(self->heap, out))
+        self->member->statistics[0] = '\0';
+    fclose(out);
+}
+
 static void
 replay_memory(child *self)
 {
@@ -182,6 +194,7 @@ replay_memory(child *self)
     }
     rh_memory_end(&memory, header.time_ns);
     rh_heap_figures(self->heap, rh_figures_take, &self->member->figures);
+    write_statistics(self);
     self->member->calls = memory.totals->calls;
     self->member->failed_allocations = memory.totals->failed_allocations;
     self->member->skipped_events = memory.totals->skipped_events;

@@ -21,10 +21,19 @@ typedef struct replay_options {
     const char *traces[WORDS_MOST], *specs[WORDS_MOST];
     rh_experiment experiment;
     const char *output;
-    bool json;
+    bool json, statistics;
 } replay_options;
 
-enum { KEY_REPS = 256, KEY_SEED, KEY_TOUCH, KEY_DOMAIN, KEY_MEASURE, KEY_SAMPLES, KEY_PATIENCE };
+enum {
+    KEY_REPS = 256,
+    KEY_SEED,
+    KEY_TOUCH,
+    KEY_DOMAIN,
+    KEY_MEASURE,
+    KEY_SAMPLES,
+    KEY_STATISTICS,
+    KEY_PATIENCE
+};
 
 static const struct argp_option known[] = {
     {"allocator", 'a', "SPEC", 0, "an allocator; may be given again (default: pymalloc and malloc)",
@@ -40,6 +49,8 @@ static const struct argp_option known[] = {
     {"output", 'o', "RESULTS", 0, "keep the results in this file", 0},
     {"patience", KEY_PATIENCE, "SECONDS", 0,
      "a run that makes no progress for so long has failed (default: 120)", 0},
+    {"statistics", KEY_STATISTICS, NULL, 0,
+     "print what each heap says of itself at the end of its memory pass", 0},
     {"json", 'j', NULL, 0, "print one JSON object instead of a table", 0},
     {0},
 };
@@ -142,6 +153,9 @@ parse(int key, char *argument, struct argp_state *state)
     case 'j':
         options->json = true;
         return 0;
+    case KEY_STATISTICS:
+        options->statistics = true;
+        return 0;
     case ARGP_KEY_ARG:
         add_word(state, options->traces, &experiment->trace_count, argument);
         return 0;
@@ -205,8 +219,11 @@ show(const replay_options *options, rh_results *results, rh_error *error)
 {
     if (options->json)
         return rh_replay_show_json(results, error);
-    return rh_replay_show_table(results, options->experiment.specs, options->experiment.spec_count,
-                                error);
+    rh_status status = rh_replay_show_table(results, options->experiment.specs,
+                                            options->experiment.spec_count, error);
+    if (status == RH_OK && options->statistics)
+        status = rh_replay_show_statistics(results, error);
+    return status;
 }
 
 /* Shows what there is, also after failed runs or an interruption, and says where it is kept. */

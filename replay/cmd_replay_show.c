@@ -245,6 +245,28 @@ rh_replay_show_table(rh_results *results, const char *const *specs, size_t spec_
     return RH_OK;
 }
 
+/* The statistics of a run's heap, which follow its name; nothing where it has none. */
+static void
+print_statistics(const rh_run *run)
+{
+    json_t *provenance = run->provenance ? json_loads(run->provenance, 0, NULL) : NULL;
+    const char *text = json_string_value(json_object_get(provenance, "statistics"));
+    if (text)
+        printf("\n%s:\n%s", run->spec, text);
+    json_decref(provenance);
+}
+
+rh_status
+rh_replay_show_statistics(rh_results *results, rh_error *error)
+{
+    run_list runs;
+    rh_status status = load(results, &runs, error);
+    for (size_t i = 0; status == RH_OK && i < runs.count; i++)
+        if (strcmp(runs.run[i].pass, "memory") == 0 && runs.run[i].rep == 0)
+            print_statistics(&runs.run[i]);
+    return status;
+}
+
 /* ------------------------------------------------------------------ JSON */
 
 static void
@@ -285,6 +307,11 @@ add_pass(json_t *passes, const rh_run *run)
     json_t *pass = json_object();
     set_text(pass, "status", run->status);
     json_t *provenance = run->provenance ? json_loads(run->provenance, 0, NULL) : NULL;
+    json_t *statistics = json_object_get(provenance, "statistics");
+    if (statistics) { /* the heap's own words: beside what is known of the run */
+        json_object_set(pass, "statistics", statistics);
+        json_object_del(provenance, "statistics");
+    }
     json_object_set_new(pass, "provenance", provenance ? provenance : json_null());
     json_object_set_new(passes, run->pass, pass);
 }

@@ -9,6 +9,9 @@
 rh_status rh_replay_show_table(rh_results *results, const char *const *specs, size_t spec_count,
                                rh_error *error);
 
+/* What each heap said of itself at the end of its (first) memory pass, in its own words. */
+rh_status rh_replay_show_statistics(rh_results *results, rh_error *error);
+
 /* On stderr: why the first failed run of each allocator failed. */
 rh_status rh_replay_show_failures(rh_results *results, rh_error *error);
 
