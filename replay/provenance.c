@@ -57,7 +57,7 @@ rh_provenance(const rh_machine *machine, const rh_experiment *experiment, const 
     set_text(object, "touch", rh_touch_names[experiment->touch]);
     set_text(object, "domain", rh_domain_names[experiment->domain]);
     set_text(object, "trace_hash", trace_hash);
-    if (member->statistics[0])
+    if (member && member->statistics[0])
         set_text(object, "statistics", member->statistics);
     set_text(object, "opened", opened);
     set_text(object, "library", library);
