@@ -1,5 +1,6 @@
 #include "alloc/pymem_config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,12 +19,12 @@ static const rh_python_build as_it_comes;
 /* ---- configuring ---- */
 
 static rh_status
-choose_allocator(PyMemAllocatorDomain domain, rh_python_kind kind, const rh_python_build *build,
+choose_allocator(PyMemAllocatorDomain domain, rh_python_kind kind, const rh_heap *mimalloc,
                  PyMemAllocatorEx *chosen, rh_error *error)
 {
     *chosen = rh_c_library;
     if (kind == RH_PYTHON_MIMALLOC)
-        *chosen = rh_domains_mimalloc_of(domain, build->free_threaded);
+        *chosen = mimalloc->domain[domain];
     else if (kind == RH_PYTHON_PYMALLOC && !rh_domains_pymalloc(chosen))
         return rh_fail(error, RH_SYSTEM, "there is no memory for pymalloc");
     return RH_OK;
@@ -38,7 +39,7 @@ is_standard(PyMemAllocatorDomain domain, rh_python_kind kind)
 }
 
 static rh_status
-configure(bool named, const rh_python_memory *memory, const rh_python_build *build, rh_error *error)
+configure(bool named, const rh_python_memory *memory, const rh_heap *mimalloc, rh_error *error)
 {
     PyMemAllocatorEx chosen[RH_DOMAINS];
     bool wanted[RH_DOMAINS];
@@ -48,7 +49,7 @@ configure(bool named, const rh_python_memory *memory, const rh_python_build *bui
         rh_python_kind kind = domain == PYMEM_DOMAIN_RAW ? memory->raw : memory->objects;
         wanted[i] = rh_domains_is_untouched(domain) ? !is_standard(domain, kind) : named;
         if (wanted[i])
-            status = choose_allocator(domain, kind, build, &chosen[i], error);
+            status = choose_allocator(domain, kind, mimalloc, &chosen[i], error);
     }
     if (status != RH_OK)
         return status;
@@ -61,22 +62,32 @@ configure(bool named, const rh_python_memory *memory, const rh_python_build *bui
     return RH_OK;
 }
 
+static rh_status
+open_mimalloc(const char *version, bool free_threaded, rh_heap **mimalloc, rh_error *error)
+{
+    char arrangement[16];
+    snprintf(arrangement, sizeof arrangement, "%s%s", rh_pymalloc_preset_find(version)->version,
+             free_threaded ? "t" : "");
+    return rh_domains_mimalloc(arrangement, mimalloc, error);
+}
+
 rh_status
 rh_pymem_configure(const char *name, const char *version, const rh_python_build *build,
                    rh_error *error)
 {
     rh_python_memory memory;
+    rh_heap *mimalloc = NULL;
     const rh_python_build *built = build ? build : &as_it_comes;
     const char *wanted = version ? version : RH_PYMALLOC_STANDARD_PRESET;
     rh_status status = rh_pythonmalloc_resolve(name, wanted, built, &memory, error);
     if (status == RH_OK && memory.objects == RH_PYTHON_MIMALLOC)
-        status = rh_domains_open_mimalloc(error);
+        status = open_mimalloc(wanted, built->free_threaded, &mimalloc, error);
     if (status != RH_OK)
         return status;
     rh_domains_lock();
     status = rh_domains_set_version(wanted, error);
     if (status == RH_OK)
-        status = configure(name && *name, &memory, built, error);
+        status = configure(name && *name, &memory, mimalloc, error);
     rh_domains_unlock();
     return status;
 }
@@ -195,8 +206,9 @@ rh_pymem_current_name(void)
         return debug ? "malloc_debug" : "malloc";
     if (plain_raw && rh_domains_is_pymalloc(mem) && rh_domains_is_pymalloc(object))
         return debug ? "pymalloc_debug" : "pymalloc";
-    if ((plain_raw || rh_domains_is_mimalloc(raw)) && rh_domains_is_mimalloc(mem) &&
-        rh_domains_is_mimalloc(object))
+    const rh_heap *mimalloc = rh_domains_mimalloc_of(object);
+    if (mimalloc && rh_domains_mimalloc_of(mem) == mimalloc &&
+        (plain_raw || rh_domains_mimalloc_of(raw) == mimalloc))
         return debug ? "mimalloc_debug" : "mimalloc";
     return NULL;
 }

@@ -4,14 +4,12 @@
 #include <stdlib.h>
 
 #include "alloc/pymem_config.h"
-#include "alloc/pymem_trace.h"
 
 __attribute__((constructor)) static void
 start(void)
 {
     rh_error error;
-    if (rh_pymem_configure_by_environment(&error) == RH_OK &&
-        rh_pymem_trace_configure(getenv("PYTHONTRACEMALLOC"), &error) == RH_OK)
+    if (rh_pymem_configure_by_environment(&error) == RH_OK)
         return;
     fprintf(stderr, "%s\n", error.message);
     exit(1);

@@ -19,8 +19,9 @@ heap_of_objects(bool *hooked)
     *hooked = inner != NULL;
     if (inner)
         object = *inner;
-    if (rh_domains_is_mimalloc(&object))
-        return rh_domains_mimalloc();
+    rh_heap *mimalloc = rh_domains_mimalloc_of(&object);
+    if (mimalloc)
+        return mimalloc;
     return rh_domains_is_pymalloc(&object) ? rh_domains_heap() : NULL;
 }
 

@@ -202,6 +202,8 @@ python_stands_for_others(void **state)
         {"python@3.7,malloc=debug+count", "pymalloc", "3.7", "+debug+count"},
         {"python,malloc=malloc_debug+count", "malloc", NULL, "+debug+count"},
         {"python,build=debug", "pymalloc", "3.11", "+debug"},
+        {"python@3.13,malloc=mimalloc", "mimalloc", "3.13", ""},
+        {"python@3.15,gil=no,build=debug", "mimalloc", "3.15t", "+debug"},
         {"python,build=debug,malloc=malloc", "malloc", NULL, ""},
         {"python@3.13,malloc=mimalloc", "mimalloc", "3.13", ""},
         {"python@3.14,gil=no", "mimalloc", "3.14t", ""},
