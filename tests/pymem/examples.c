@@ -112,11 +112,7 @@ errors(void)
     free(second);
     puts("two released");
     fflush(stdout);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wpragmas"
-#pragma GCC diagnostic ignored "-Wmismatched-dealloc"
     free(first);
-#pragma GCC diagnostic pop
     puts("all released");
     return 0;
 }
