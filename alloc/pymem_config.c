@@ -56,7 +56,6 @@ configure(bool named, const rh_python_memory *memory, const rh_heap *mimalloc, r
     for (int i = 0; i < RH_DOMAINS; i++)
         if (wanted[i])
             PyMem_SetAllocator((PyMemAllocatorDomain)i, &chosen[i]);
-    rh_pymem_set_free_threaded_hooks(build->free_threaded);
     if (memory->debug)
         PyMem_SetupDebugHooks();
     return RH_OK;
@@ -86,8 +85,10 @@ rh_pymem_configure(const char *name, const char *version, const rh_python_build 
         return status;
     rh_domains_lock();
     status = rh_domains_set_version(wanted, error);
-    if (status == RH_OK)
+    if (status == RH_OK) {
+        rh_pymem_set_free_threaded_hooks(built->free_threaded);
         status = configure(name && *name, &memory, mimalloc, error);
+    }
     rh_domains_unlock();
     return status;
 }
