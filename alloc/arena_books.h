@@ -3,7 +3,8 @@
  * CPython asks its own RAW domain for the table of arenas' slots and for the nodes of its address
  * map. Hooks on RAW see those requests and may refuse them, and a refused one means that there is
  * no arena: behaviour that a program can observe. This heap has tables of its own, elsewhere; where
- * it stands in for CPython's it asks for the same memory at the same moments, and makes no use of it.
+ * it stands in for CPython's it asks for the same memory at the same moments, and makes no use of
+ * it.
  */
 #ifndef REHEAP_ALLOC_ARENA_BOOKS_H
 #define REHEAP_ALLOC_ARENA_BOOKS_H

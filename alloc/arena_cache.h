@@ -36,6 +36,13 @@ PyObjectArenaAllocator rh_arena_cache_source(rh_arena_cache *cache);
 /* Gives back what is kept. */
 void rh_arena_cache_trim(rh_arena_cache *cache);
 
+/* The ith arena kept, the last one given back being 0; i is less than cache->count. */
+static inline uintptr_t
+rh_arena_cache_at(const rh_arena_cache *cache, size_t i)
+{
+    return (uintptr_t)cache->kept[(cache->newest + cache->capacity - i) % cache->capacity];
+}
+
 /* Bytes of the arenas kept, and of the table. */
 static inline uint64_t
 rh_arena_cache_kept_bytes(const rh_arena_cache *cache)

@@ -162,7 +162,7 @@ rh_arena_order_bytes(const rh_arena_order *order)
 }
 
 static const char *
-check_list(const rh_arena_order *order)
+check_list(const rh_arena_order *order, uint64_t usable)
 {
     uint32_t previous = RH_NO_ARENA, steps = 0, numbers = 0;
     for (uint32_t arena = order->head; arena != RH_NO_ARENA;
@@ -184,6 +184,8 @@ check_list(const rh_arena_order *order)
             return "the last arena of a number of free pools is not the noted one";
         numbers += last;
     }
+    if (steps != usable)
+        return "not every arena with a free pool is in the list of usable ones";
     for (uint32_t i = 0; order->last_with && i <= order->pools; i++)
         numbers -= order->last_with[i] != RH_NO_ARENA;
     if (order->last_with && numbers)
@@ -192,8 +194,10 @@ check_list(const rh_arena_order *order)
 }
 
 static const char *
-check_heap(const rh_arena_order *order)
+check_heap(const rh_arena_order *order, uint64_t usable)
 {
+    if (order->count != usable)
+        return "not every arena with a free pool is in the heap of usable ones";
     for (uint32_t rank = 0; rank < order->count; rank++) {
         uint32_t arena = order->heap[rank];
         if (order->slots[arena].rank != rank)
@@ -207,7 +211,7 @@ check_heap(const rh_arena_order *order)
 }
 
 const char *
-rh_arena_order_check(const rh_arena_order *order)
+rh_arena_order_check(const rh_arena_order *order, uint64_t usable)
 {
-    return rh_arena_order_in_heap(order) ? check_heap(order) : check_list(order);
+    return rh_arena_order_in_heap(order) ? check_heap(order, usable) : check_list(order, usable);
 }

@@ -51,8 +51,9 @@ void rh_arena_order_add(rh_arena_order *order, uint32_t arena);
 void rh_arena_order_remove(rh_arena_order *order, uint32_t arena);
 uint64_t rh_arena_order_bytes(const rh_arena_order *order);
 
-/* NULL when all is well, else the invariant that is broken. */
-const char *rh_arena_order_check(const rh_arena_order *order);
+/* NULL when all is well, else the invariant that is broken. `usable`: how many arenas have a free
+ * pool, and must be in. */
+const char *rh_arena_order_check(const rh_arena_order *order, uint64_t usable);
 
 /* ---- every pool that changes hands passes here: inline ---- */
 

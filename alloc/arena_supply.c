@@ -125,6 +125,16 @@ rh_arena_supply_trim(rh_arena_supply *supply)
     rh_arena_cache_trim(&supply->cache);
 }
 
+uintptr_t
+rh_arena_supply_unused(const rh_arena_supply *supply, size_t i)
+{
+    const rh_arena_cache *cache = &supply->cache;
+    if (i < cache->count)
+        return rh_arena_cache_at(cache, i);
+    i -= cache->count;
+    return i < supply->ground.vacant_count ? supply->ground.vacant[i] : 0;
+}
+
 uint64_t
 rh_arena_supply_kept_bytes(const rh_arena_supply *supply)
 {

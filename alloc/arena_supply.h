@@ -56,6 +56,10 @@ uintptr_t rh_arena_supply_window(rh_arena_supply *supply, size_t *bytes);
 /* Gives back what the cache keeps. */
 void rh_arena_supply_trim(rh_arena_supply *supply);
 
+/* The ith arena that lies in the supply unused: given back, and kept in the cache or a place of the
+ * ground's. 0 when there are not so many. */
+uintptr_t rh_arena_supply_unused(const rh_arena_supply *supply, size_t i);
+
 /* Bytes of arenas that the cache keeps, and of the supply's own tables. */
 uint64_t rh_arena_supply_kept_bytes(const rh_arena_supply *supply);
 uint64_t rh_arena_supply_table_bytes(const rh_arena_supply *supply);

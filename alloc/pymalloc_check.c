@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc/arena_supply.h"
 #include "alloc/pymalloc_statistics.h"
 
 /* The blocks of a pool that are on its list or stack, by number. */
@@ -400,14 +401,48 @@ check_totals(rh_pymalloc *pymalloc, rh_error *error)
                : compare("mapped bytes", counters.mapped_bytes, pymalloc->mapped_bytes, error);
 }
 
+/* What does not change while the heap lives. */
+static rh_status
+check_tables(const rh_pymalloc *pymalloc, rh_error *error)
+{
+    const rh_pymalloc_geometry *geometry = &pymalloc->arenas.geometry;
+    const char *wrong = rh_pymalloc_geometry_check(geometry);
+    for (uint32_t i = 0; i < geometry->classes && !wrong; i++)
+        if (pymalloc->bins[i].block_bytes != rh_class_bytes(geometry, i) ||
+            pymalloc->bins[i].capacity != rh_class_capacity(geometry, i))
+            wrong = "a size class has other blocks than its table says";
+    return wrong ? rh_fail(error, RH_DIFFERENT, "%s", wrong) : RH_OK;
+}
+
+/* Slots are in use or on the list of unused ones; usable arenas are in the order; nothing that the
+ * supply holds for later is in use. */
+static rh_status
+check_slots(const rh_pymalloc *pymalloc, rh_error *error)
+{
+    const rh_arenas *arenas = &pymalloc->arenas;
+    uint64_t usable = 0, unused = 0;
+    for (uint32_t i = 0; i < arenas->count; i++)
+        usable += arenas->slots[i].base != 0 && arenas->slots[i].free_pools > 0;
+    const char *wrong = rh_arena_order_check(&arenas->order, usable);
+    for (uint32_t i = arenas->unused; !wrong && i != RH_NO_ARENA; i = arenas->slots[i].next)
+        if (i >= arenas->count || arenas->slots[i].base || ++unused > arenas->count)
+            wrong = "the list of unused slots for arenas is broken";
+    if (!wrong && unused + arenas->current != arenas->count)
+        wrong = "a slot for an arena is neither in use nor listed as unused";
+    uintptr_t spare;
+    for (size_t i = 0; !wrong && (spare = rh_arena_supply_unused(&pymalloc->supply, i)); i++)
+        if (rh_address_map_has(&arenas->map, spare, arenas->geometry.arena_shift))
+            wrong = "an arena that was given back is in use";
+    return wrong ? rh_fail(error, RH_DIFFERENT, "%s", wrong) : RH_OK;
+}
+
 static rh_status
 check_with(rh_pymalloc *pymalloc, free_blocks *blocks, sums *sum, rh_error *error)
 {
     const rh_arenas *arenas = &pymalloc->arenas;
-    const char *wrong = rh_arena_order_check(&arenas->order);
-    if (wrong)
-        return rh_fail(error, RH_DIFFERENT, "%s", wrong);
-    rh_status status = RH_OK;
+    rh_status status = check_tables(pymalloc, error);
+    if (status == RH_OK)
+        status = check_slots(pymalloc, error);
     for (uint32_t i = 0; status == RH_OK && i < arenas->count; i++)
         if (arenas->slots[i].base)
             status = check_arena(pymalloc, i, blocks, sum, error);

@@ -124,6 +124,29 @@ rh_pymalloc_geometry_init(rh_pymalloc_geometry *geometry, uint64_t arena_bytes, 
     return RH_OK;
 }
 
+/* Each class is a larger multiple of the alignment than the one before; each request has the first
+ * that holds it; the last one is the threshold's. */
+const char *
+rh_pymalloc_geometry_check(const rh_pymalloc_geometry *geometry)
+{
+    size_t before = 0, alignment = geometry->alignment;
+    for (uint32_t i = 0; i < geometry->classes; i++) {
+        size_t bytes = rh_class_bytes(geometry, i);
+        if (bytes <= before || bytes % alignment != 0)
+            return "the size classes do not ascend by multiples of the alignment";
+        if (rh_class_of(geometry, before + 1) != i || rh_class_of(geometry, bytes) != i)
+            return "a size is not looked up to the smallest class that holds it";
+        for (size_t size = before + alignment; geometry->class_of_unit && size < bytes;
+             size += alignment)
+            if (rh_class_of(geometry, size) != i)
+                return "a size is not looked up to the smallest class that holds it";
+        before = bytes;
+    }
+    if (before < geometry->small_bytes || before - geometry->small_bytes >= alignment)
+        return "the last size class is not the small threshold's";
+    return NULL;
+}
+
 void
 rh_pymalloc_geometry_release(rh_pymalloc_geometry *geometry)
 {

@@ -68,6 +68,8 @@ const rh_pymalloc_preset *rh_pymalloc_preset_find(const char *version);
 rh_status rh_pymalloc_geometry_init(rh_pymalloc_geometry *geometry, uint64_t arena_bytes,
                                     uint64_t pool_bytes, uint64_t alignment, uint64_t small_bytes,
                                     const char *classes, rh_error *error);
+/* NULL when the table of size classes is sound, else what is wrong with it. */
+const char *rh_pymalloc_geometry_check(const rh_pymalloc_geometry *geometry);
 void rh_pymalloc_geometry_release(rh_pymalloc_geometry *geometry);
 
 /* The class of a request of 1 to small_bytes bytes. */

@@ -58,6 +58,35 @@ headers_keep_the_alignment(void **state)
     }
 }
 
+/* The check of a table sees every entry that is wrong. */
+static void
+a_damaged_table_is_noticed(void **state)
+{
+    (void)state;
+    rh_pymalloc_geometry geometry;
+    assert_int_equal(
+        rh_pymalloc_geometry_init(&geometry, 1 << 20, 1 << 14, 16, 0, "16:48:64:112:256", NULL),
+        RH_OK);
+    assert_null(rh_pymalloc_geometry_check(&geometry));
+    for (uint32_t i = 0; i < geometry.classes; i++) {
+        geometry.class_bytes[i] += 16;
+        assert_non_null(rh_pymalloc_geometry_check(&geometry));
+        geometry.class_bytes[i] -= 8;
+        assert_non_null(rh_pymalloc_geometry_check(&geometry));
+        geometry.class_bytes[i] -= 8;
+    }
+    for (uint32_t unit = 0; unit < 256 / 16; unit++) {
+        geometry.class_of_unit[unit]++;
+        assert_non_null(rh_pymalloc_geometry_check(&geometry));
+        geometry.class_of_unit[unit]--;
+    }
+    geometry.classes--;
+    assert_non_null(rh_pymalloc_geometry_check(&geometry));
+    geometry.classes++;
+    assert_null(rh_pymalloc_geometry_check(&geometry));
+    rh_pymalloc_geometry_release(&geometry);
+}
+
 static void
 presets_follow_versions(void **state)
 {
@@ -84,6 +113,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(classes_are_cpythons),
         cmocka_unit_test(headers_keep_the_alignment),
+        cmocka_unit_test(a_damaged_table_is_noticed),
         cmocka_unit_test(presets_follow_versions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
