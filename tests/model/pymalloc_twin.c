@@ -21,11 +21,9 @@ class_for(const twin *t, const char *words, size_t bytes)
     if (sscanf(words, "geometric:%zu", &number) == 1) {
         for (size_t from = align;; from *= 2)
             for (size_t part = 0; part < number; part++) {
-                size_t exact = from * (number + part), size = align;
-                while (size * number < exact)
-                    size += align;
-                if (size >= bytes)
-                    return size;
+                size_t least = (from * (number + part) + number - 1) / number;
+                if (least + align > bytes && (least + align - 1) / align * align >= bytes)
+                    return (least + align - 1) / align * align;
             }
     }
     if (strncmp(words, "linear", 6) == 0) {
@@ -135,6 +133,14 @@ new_arena(twin *t)
     void *memory = t->source.alloc(t->source.ctx, t->config.arena_bytes);
     if (!memory)
         return false;
+    size_t pool_bytes = t->config.pool_bytes;
+    unsigned pools = (unsigned)(t->config.arena_bytes / pool_bytes);
+    if ((uintptr_t)memory % pool_bytes)
+        pools--;
+    if (pools == 0) { /* of no use */
+        t->source.free(t->source.ctx, memory, t->config.arena_bytes);
+        return false;
+    }
     size_t slot = t->slots;
     if (t->unused_count) {
         slot = t->unused[--t->unused_count];
@@ -145,10 +151,6 @@ new_arena(twin *t)
         t->unused = sure(realloc(t->unused, t->slots * sizeof *t->unused));
         t->order = sure(realloc(t->order, t->slots * sizeof *t->order));
     }
-    size_t pool_bytes = t->config.pool_bytes;
-    unsigned pools = (unsigned)(t->config.arena_bytes / pool_bytes);
-    if ((uintptr_t)memory % pool_bytes)
-        pools--;
     t->arena[slot] = (twin_arena){.alive = true,
                                   .base = (uintptr_t)memory,
                                   .pools = pools,
@@ -240,6 +242,28 @@ is_kept(const twin *t, const twin_arena *arena, bool last)
 }
 
 static void
+release_slot(twin *t, size_t slot)
+{
+    t->source.free(t->source.ctx, (void *)t->arena[slot].base, t->config.arena_bytes);
+    release(&t->arena[slot]);
+    t->unused[t->unused_count++] = slot;
+    t->released++;
+}
+
+void
+twin_trim(twin *t)
+{
+    for (size_t slot = 0; slot < t->slots; slot++) {
+        if (!t->arena[slot].alive || t->arena[slot].free != t->arena[slot].pools)
+            continue;
+        for (size_t at = 0; at < t->order_count; at++)
+            if (t->order[at] == slot)
+                order_remove(t, at);
+        release_slot(t, slot);
+    }
+}
+
+static void
 give_pool(twin *t, size_t slot, unsigned index)
 {
     twin_arena *arena = &t->arena[slot];
@@ -255,10 +279,7 @@ give_pool(twin *t, size_t slot, unsigned index)
     if (arena->free == arena->pools && !is_kept(t, arena, last)) {
         if (listed)
             order_remove(t, at);
-        t->source.free(t->source.ctx, (void *)arena->base, t->config.arena_bytes);
-        release(arena);
-        t->unused[t->unused_count++] = slot;
-        t->released++;
+        release_slot(t, slot);
         return;
     }
     if (!listed) {

@@ -73,6 +73,9 @@ void twin_free(twin *t, uintptr_t block);
 /* Of a block in a pool. *moved: whether it is another block now (perhaps 0: outside pools). */
 uintptr_t twin_realloc(twin *t, uintptr_t block, size_t size, bool *moved);
 
+/* Gives every arena back that has no block. */
+void twin_trim(twin *t);
+
 /* The counters of arenas and pools; the others are left alone. */
 void twin_count(const twin *t, rh_counters *counters);
 
