@@ -15,6 +15,8 @@
 static const rh_command *const commands[] = {
     &rh_cmd_demo,
     &rh_cmd_record,
+    &rh_cmd_import,
+    &rh_cmd_export,
     &rh_cmd_info,
     &rh_cmd_dump,
     &rh_cmd_check,

@@ -5,6 +5,8 @@
 #include "base/command.h"
 
 extern const rh_command rh_cmd_record;
+extern const rh_command rh_cmd_import;
+extern const rh_command rh_cmd_export;
 extern const rh_command rh_cmd_info;
 extern const rh_command rh_cmd_dump;
 extern const rh_command rh_cmd_check;

@@ -11,7 +11,7 @@ packages_to_run=(
 
 # Testing, checking, measuring.
 packages_to_develop=(
-    libcmocka-dev clang libclang-rt-14-dev clang-format valgrind hyperfine
+    libcmocka-dev clang libclang-rt-14-dev clang-format valgrind hyperfine zstd
     # one more allocator to test against
     libtbbmalloc2
     # programs that the tests record

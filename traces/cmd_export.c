@@ -1,0 +1,117 @@
+/* reheap export: a trace as text, or in the form of others. */
+#include <argp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/output.h"
+#include "base/size.h"
+#include "traces/commands.h"
+#include "traces/export.h"
+#include "traces/reader.h"
+
+typedef struct export_options {
+    const rh_exporter *exporter;
+    const char *input, *output; /* output NULL: standard output */
+} export_options;
+
+static const struct argp_option known[] = {
+    {"to", 't', "FORMAT", 0, "what to write: see below", 0},
+    {"output", 'o', "OUT", 0, "write to OUT; default: standard output", 0},
+    {0},
+};
+
+static error_t
+parse(int key, char *argument, struct argp_state *state)
+{
+    export_options *options = state->input;
+    switch (key) {
+    case 't':
+        for (const rh_exporter *const *at = rh_exporters; *at && !options->exporter; at++)
+            if (strcmp((*at)->name, argument) == 0)
+                options->exporter = *at;
+        if (!options->exporter)
+            argp_error(state,
+                       "--to=%s: there is no such format; it is one of text, android and dsa",
+                       argument);
+        return 0;
+    case 'o':
+        options->output = argument;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (options->input)
+            argp_error(state, "one trace at a time; '%s' is the second", argument);
+        options->input = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (!options->input || !options->exporter)
+            argp_error(state, "name the format (--to) and a trace");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp parser = {
+    known,
+    parse,
+    "FILE",
+    "Writes a trace in another form.\v"
+    "Formats:\n"
+    "  text     reheap's own text, which can be imported again\n"
+    "  android  Android's memory_replay: `TID: malloc P SIZE`; without addresses in the trace, "
+    "stand-ins\n"
+    "  dsa      a packing problem: id,lower,upper,size; time is counted in calls, blocks of 0 "
+    "bytes are "
+    "left out\n\n"
+    "Example:\n"
+    "  reheap export --to text program.rht | less",
+    NULL,
+    NULL,
+    NULL,
+};
+
+static rh_status
+export_to(const export_options *options, rh_reader *reader, rh_export_report *report,
+          rh_error *error)
+{
+    if (!options->output)
+        return options->exporter->run(reader, stdout, report, error);
+    rh_output_file file;
+    rh_status status = rh_output_open(&file, options->output, error);
+    if (status != RH_OK)
+        return status;
+    status = options->exporter->run(reader, file.stream, report, error);
+    if (status == RH_OK)
+        return rh_output_commit(&file, error);
+    rh_output_abandon(&file);
+    return status;
+}
+
+static int
+run(int argc, char **argv)
+{
+    export_options options = {0};
+    rh_export_report report = {0};
+    rh_error error = {.status = RH_OK};
+    rh_reader *reader;
+    argp_err_exit_status = RH_USAGE;
+    argp_parse(&parser, argc, argv, 0, NULL, &options);
+    rh_interrupt_watch();
+    rh_status status = rh_reader_open(options.input, NULL, &reader, &error);
+    if (status == RH_OK) {
+        status = export_to(&options, reader, &report, &error);
+        rh_reader_close(reader);
+    }
+    if (status != RH_OK) {
+        fprintf(stderr, "reheap export: %s\n", error.message);
+        return (int)status;
+    }
+    char count[RH_SIZE_TEXT];
+    if (report.left_out)
+        fprintf(stderr, "reheap export: %s events left out, for which the format has no words\n",
+                rh_count_grouped(report.left_out, count, sizeof count));
+    return RH_OK;
+}
+
+const rh_command rh_cmd_export = {"export", "write a trace as text or in another's form", run};
