@@ -27,6 +27,13 @@ rh_side_memory_grow(rh_side_memory *memory, size_t bytes)
 }
 
 void
+rh_side_memory_prefer_huge_pages(const rh_side_memory *memory)
+{
+    if (memory->base)
+        madvise(memory->base, memory->bytes, MADV_HUGEPAGE); /* a wish */
+}
+
+void
 rh_side_memory_release(rh_side_memory *memory)
 {
     if (memory->base)

@@ -38,10 +38,11 @@ grow(rh_trace_table *table)
     rh_trace_table bigger = {.memory = {.base = NULL}};
     if (!rh_side_memory_grow(&bigger.memory, count * sizeof *bigger.entries))
         return false;
+    rh_side_memory_prefer_huge_pages(&bigger.memory);
     bigger.entries = bigger.memory.base;
     bigger.mask = count - 1;
     bigger.shift = 64 - bits;
-    bigger.full = count / 4 * 3;
+    bigger.full = count / 8 * 5;
     bigger.used = table->used;
     bigger.kept = table->kept;
     for (size_t i = 0; table->entries && i <= table->mask; i++) {

@@ -1,6 +1,6 @@
 /* Which blocks are traced: a table from (domain, address) to size and traceback.
  *
- * Open addressing with linear probing, at most three quarters full. A removal shifts the entries
+ * Open addressing with linear probing, at most five eighths full. A removal shifts the entries
  * behind it back (Knuth, The Art of Computer Programming, vol. 3, section 6.4, algorithm R), so
  * that churn leaves no tombstones and the table's size follows from how many entries there were at
  * most, whatever their addresses.

@@ -1,6 +1,7 @@
 #include "alloc/tracer.h"
 
 #include <string.h>
+#include <sys/single_threaded.h>
 
 /* Frames up to this many are collected on the stack, more in a mapping for the one call. */
 enum { FRAMES_ON_STACK = 64 };
@@ -69,16 +70,22 @@ is_tracing(const rh_tracer *tracer)
     return atomic_load_explicit(&tracer->tracing, memory_order_acquire);
 }
 
-static void
+/* A process with one thread needs no lock, and cannot get a second thread while it has this one:
+ * nothing that could start one is called between. Returns what unlock must be told. */
+static inline bool
 lock(rh_tracer *tracer)
 {
+    if (__libc_single_threaded)
+        return false;
     pthread_mutex_lock(&tracer->lock);
+    return true;
 }
 
-static void
-unlock(rh_tracer *tracer)
+static inline void
+unlock(rh_tracer *tracer, bool locked)
 {
-    pthread_mutex_unlock(&tracer->lock);
+    if (locked)
+        pthread_mutex_unlock(&tracer->lock);
 }
 
 static void
@@ -123,23 +130,23 @@ rh_tracer_start(rh_tracer *tracer, long frames, rh_error *error)
 {
     if (frames < 1 || frames > RH_FRAMES_MOST)
         return rh_fail(error, RH_USAGE, RH_TRACER_FRAMES_TEXT);
-    lock(tracer);
+    bool locked = lock(tracer);
     if (!is_tracing(tracer)) {
         atomic_store(&tracer->frames_most, (size_t)frames);
         atomic_fetch_add(&tracer->starts, 1);
         atomic_store_explicit(&tracer->tracing, true, memory_order_release);
     }
-    unlock(tracer);
+    unlock(tracer, locked);
     return RH_OK;
 }
 
 void
 rh_tracer_stop(rh_tracer *tracer)
 {
-    lock(tracer);
+    bool locked = lock(tracer);
     atomic_store_explicit(&tracer->tracing, false, memory_order_release);
     forget_all(tracer);
-    unlock(tracer);
+    unlock(tracer, locked);
 }
 
 bool
@@ -151,17 +158,17 @@ rh_tracer_is_tracing(const rh_tracer *tracer)
 void
 rh_tracer_clear(rh_tracer *tracer)
 {
-    lock(tracer);
+    bool locked = lock(tracer);
     forget_all(tracer);
-    unlock(tracer);
+    unlock(tracer, locked);
 }
 
 void
 rh_tracer_reset_peak(rh_tracer *tracer)
 {
-    lock(tracer);
+    bool locked = lock(tracer);
     tracer->peak_bytes = tracer->traced_bytes;
-    unlock(tracer);
+    unlock(tracer, locked);
 }
 
 /* With the lock held. */
@@ -180,23 +187,23 @@ figures_of(const rh_tracer *tracer)
 void
 rh_tracer_get_figures(rh_tracer *tracer, rh_tracer_figures *figures)
 {
-    lock(tracer);
+    bool locked = lock(tracer);
     *figures = figures_of(tracer);
-    unlock(tracer);
+    unlock(tracer, locked);
 }
 
 bool
 rh_tracer_copy(rh_tracer *tracer, rh_side_memory *memory, size_t *count, rh_tracebacks *tracebacks,
                rh_tracer_figures *figures)
 {
-    lock(tracer);
+    bool locked = lock(tracer);
     *count = rh_trace_table_count(&tracer->table);
     bool done = (*count == 0 || rh_side_memory_grow(memory, *count * sizeof(rh_trace))) &&
                 rh_tracebacks_copy(tracebacks, &tracer->tracebacks);
     if (done && *count)
         rh_trace_table_copy(&tracer->table, memory->base);
     *figures = figures_of(tracer);
-    unlock(tracer);
+    unlock(tracer, locked);
     return done;
 }
 
@@ -281,13 +288,13 @@ add_with_place(rh_tracer *tracer, const rh_frame_provider *provider, rh_trace *t
     place here;
     outcome result = NOT_TRACING;
     bool found = find_place(tracer, provider, &here);
-    lock(tracer);
+    bool locked = lock(tracer);
     claim_room(tracer, resized);
     if (is_tracing(tracer) && here.start == atomic_load(&tracer->starts)) {
         trace->traceback = found ? number_of(tracer, &here) : 0;
         result = add_locked(tracer, trace);
     }
-    unlock(tracer);
+    unlock(tracer, locked);
     rh_side_memory_release(&here.mapping);
     return result;
 }
@@ -301,10 +308,10 @@ add(rh_tracer *tracer, unsigned domain, uintptr_t address, size_t size, const pa
         atomic_load_explicit(&tracer->provider, memory_order_acquire);
     if (provider)
         return add_with_place(tracer, provider, &trace, resized);
-    lock(tracer);
+    bool locked = lock(tracer);
     claim_room(tracer, resized);
     outcome result = add_locked(tracer, &trace);
-    unlock(tracer);
+    unlock(tracer, locked);
     return result;
 }
 
@@ -312,13 +319,13 @@ add(rh_tracer *tracer, unsigned domain, uintptr_t address, size_t size, const pa
 static void
 take_out(rh_tracer *tracer, unsigned domain, uintptr_t address, bool keep, passage *self)
 {
-    lock(tracer);
+    bool locked = lock(tracer);
     self->holds = rh_trace_table_take(&tracer->table, domain, address, keep, &self->trace);
     if (self->holds) {
         self->generation = tracer->generation;
         tracer->traced_bytes -= self->trace.size_bytes;
     }
-    unlock(tracer);
+    unlock(tracer, locked);
 }
 
 /* The resize failed: the old trace goes back into its room. */
@@ -327,11 +334,11 @@ put_back(rh_tracer *tracer, passage *self)
 {
     if (!self->holds)
         return;
-    lock(tracer);
+    bool locked = lock(tracer);
     claim_room(tracer, self);
     if (self->generation == tracer->generation)
         store(tracer, &self->trace);
-    unlock(tracer);
+    unlock(tracer, locked);
 }
 
 int
@@ -369,7 +376,7 @@ rh_tracer_renew(rh_tracer *tracer, unsigned domain, uintptr_t address)
     leave(&self);
     if (!found)
         return -1;
-    lock(tracer);
+    bool locked = lock(tracer);
     const rh_trace *known = rh_trace_table_find(&tracer->table, domain, address);
     rh_trace trace = {.traceback = 0};
     if (known && here.start == atomic_load(&tracer->starts)) {
@@ -377,7 +384,7 @@ rh_tracer_renew(rh_tracer *tracer, unsigned domain, uintptr_t address)
         trace.traceback = number_of(tracer, &here);
     }
     int result = trace.traceback && store(tracer, &trace) ? 0 : -1;
-    unlock(tracer);
+    unlock(tracer, locked);
     rh_side_memory_release(&here.mapping);
     return result;
 }
@@ -388,7 +395,7 @@ rh_tracer_get_traceback(rh_tracer *tracer, unsigned domain, uintptr_t address, r
 {
     size_t count = 0;
     *total = 0;
-    lock(tracer);
+    bool locked = lock(tracer);
     const rh_trace *known = rh_trace_table_find(&tracer->table, domain, address);
     if (!known) {
         const passage *in = held(tracer, domain, address);
@@ -401,7 +408,7 @@ rh_tracer_get_traceback(rh_tracer *tracer, unsigned domain, uintptr_t address, r
         if (most)
             memcpy(frames, where.frames, (count < most ? count : most) * sizeof *frames);
     }
-    unlock(tracer);
+    unlock(tracer, locked);
     return count;
 }
 
@@ -566,8 +573,8 @@ check_entries(const rh_tracer *tracer, rh_error *error)
 rh_status
 rh_tracer_check(rh_tracer *tracer, rh_error *error)
 {
-    lock(tracer);
+    bool locked = lock(tracer);
     rh_status status = check_entries(tracer, error);
-    unlock(tracer);
+    unlock(tracer, locked);
     return status;
 }
