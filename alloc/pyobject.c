@@ -25,6 +25,11 @@ rh_object_bytes(const PyTypeObject *type, Py_ssize_t items)
     return (size_t)bytes / WORD * WORD;
 }
 
+/* Of pymem_trace.h; NULL in a program that links no tracing. */
+extern void rh_pymem_trace_renew(const void *block) __attribute__((weak));
+
+/* As CPython at every first reference: memory that is traced already, because it comes from a free
+ * list, is allocated here from now on. */
 static void
 set_type(PyObject *object, PyTypeObject *type)
 {
@@ -32,6 +37,10 @@ set_type(PyObject *object, PyTypeObject *type)
     object->ob_refcnt = 1;
     if (type->tp_flags & Py_TPFLAGS_HEAPTYPE)
         Py_INCREF(type);
+    if (rh_pymem_trace_renew)
+        rh_pymem_trace_renew(type->tp_flags & Py_TPFLAGS_HAVE_GC
+                                 ? (const char *)object - RH_GC_HEADER_BYTES
+                                 : (const char *)object);
 }
 
 PyObject *

@@ -17,9 +17,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "alloc/object_lists.h"
 #include "alloc/pymem.h"
 #include "alloc/pymem_debug.h"
 #include "alloc/pymem_trace.h"
+#include "alloc/pyobject.h"
 
 #ifdef __SANITIZE_ADDRESS__
 /* Like CPython's, the map of arenas is never freed; that lies in a mapping, where nobody looks. */
@@ -332,6 +334,62 @@ a_reused_object_is_from_elsewhere(void **state)
     rh_pymem_trace_set_provider(NULL);
 }
 
+static uint64_t line_now;
+
+static size_t
+one_line(void *ctx, const void *caller, rh_frame *frames, size_t most)
+{
+    (void)ctx, (void)caller, (void)most;
+    frames[0] = (rh_frame){(uintptr_t) "objects.py", line_now};
+    return 1;
+}
+
+static const rh_frame_provider one_liner = {NULL, one_line, NULL};
+
+static uint64_t
+line_of(const void *block)
+{
+    rh_frame frame = {0, 0};
+    size_t total;
+    rh_pymem_trace_get_traceback(0, (uintptr_t)block, &frame, 1, &total);
+    return frame.line;
+}
+
+/* An object out of a free list is no event for the allocator, and yet it is a new one. */
+static void
+objects_from_free_lists_are_from_where_they_are_reused(void **state)
+{
+    (void)state;
+    static PyTypeObject plain = {.tp_name = "plain", .tp_basicsize = 48};
+    static PyTypeObject collected = {
+        .tp_name = "collected", .tp_basicsize = 40, .tp_flags = Py_TPFLAGS_HAVE_GC};
+    static rh_object_lists lists;
+    rh_object_lists_init(&lists, 11);
+    assert_true(rh_object_lists_enter(&lists, &plain, RH_FREE_FLOAT, 0));
+    assert_true(rh_object_lists_enter(&lists, &collected, RH_FREE_LIST, 0));
+    rh_pymem_trace_set_provider(&one_liner);
+    start(1);
+    PyTypeObject *const types[] = {&plain, &collected};
+    for (int i = 0; i < 2; i++) {
+        size_t header = i ? RH_GC_HEADER_BYTES : 0;
+        line_now = 10;
+        PyObject *object = rh_object_new(&lists, types[i]);
+        assert_int_equal(line_of((char *)object - header), 10);
+        size_t before = traced();
+        rh_object_delete(&lists, object);
+        assert_int_equal(traced(), before); /* kept */
+        line_now = 20;
+        assert_ptr_equal(rh_object_new(&lists, types[i]), object);
+        assert_int_equal(line_of((char *)object - header), 20);
+        assert_int_equal(traced(), before);
+        rh_object_delete(&lists, object);
+    }
+    rh_object_lists_finish(&lists);
+    assert_int_equal(traced(), 0);
+    rh_pymem_trace_stop();
+    rh_pymem_trace_set_provider(NULL);
+}
+
 /* ------------------------------------------------------------------ threads */
 
 enum { THREADS = 4, ROUNDS = 20000 };
@@ -425,6 +483,7 @@ main(void)
         cmocka_unit_test(reports_tell_where_a_block_came_from),
         cmocka_unit_test(native_frames_lead_to_the_caller),
         cmocka_unit_test(a_reused_object_is_from_elsewhere),
+        cmocka_unit_test(objects_from_free_lists_are_from_where_they_are_reused),
         cmocka_unit_test(threads_share_the_table),
         cmocka_unit_test(tracing_comes_and_goes_under_threads),
     };
