@@ -25,6 +25,10 @@
 
 #include "base/error.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define RH_FREE_OLDEST         7u /* 3.7 */
 #define RH_FREE_NEWEST         15u
 #define RH_FREE_TUPLE_LENGTHS  20u /* the most that a version has lists for */
@@ -116,5 +120,9 @@ rh_status rh_free_lists_check(const rh_free_lists *lists, rh_error *error);
 
 /* The lines about types in sys._debugmallocstats(), as 3.`minor` prints them. */
 void rh_free_lists_print(const rh_free_lists *lists, FILE *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,5 +1,7 @@
 #include "alloc/object_lists.h"
 
+#include "alloc/pymem_trace.h"
+
 void
 rh_object_lists_init(rh_object_lists *objects, unsigned minor)
 {
@@ -43,11 +45,21 @@ has_gc_header(const PyTypeObject *type)
     return (type->tp_flags & Py_TPFLAGS_HAVE_GC) != 0;
 }
 
+/* A kept object to be used again; NULL when there is none. Whoever traces blocks is told that its
+ * block is allocated here now. */
+static void *
+reuse(rh_free_list *list, const PyTypeObject *type)
+{
+    char *object = list ? rh_free_list_take(list) : NULL;
+    if (object)
+        rh_pymem_trace_renew(has_gc_header(type) ? object - RH_GC_HEADER_BYTES : object);
+    return object;
+}
+
 PyObject *
 rh_object_new(rh_object_lists *objects, PyTypeObject *type)
 {
-    rh_free_list *list = type->tp_itemsize == 0 ? list_of(objects, type, 0) : NULL;
-    void *kept = list ? rh_free_list_take(list) : NULL;
+    void *kept = reuse(type->tp_itemsize == 0 ? list_of(objects, type, 0) : NULL, type);
     if (kept)
         return PyObject_Init(kept, type);
     return has_gc_header(type) ? _PyObject_GC_New(type) : _PyObject_New(type);
@@ -56,9 +68,8 @@ rh_object_new(rh_object_lists *objects, PyTypeObject *type)
 PyVarObject *
 rh_object_new_var(rh_object_lists *objects, PyTypeObject *type, Py_ssize_t items)
 {
-    rh_free_list *list =
-        type->tp_itemsize != 0 && items >= 0 ? list_of(objects, type, items) : NULL;
-    void *kept = list ? rh_free_list_take(list) : NULL;
+    bool listed = type->tp_itemsize != 0 && items >= 0;
+    void *kept = reuse(listed ? list_of(objects, type, items) : NULL, type);
     if (kept)
         return PyObject_InitVar(kept, type, items);
     return has_gc_header(type) ? _PyObject_GC_NewVar(type, items) : _PyObject_NewVar(type, items);

@@ -3,13 +3,18 @@
  * A type is entered under the kind of list that it uses. An object of exactly that type is then
  * taken from its list when that has one, and kept there when it dies while there is room; all else
  * goes to the object functions of pyobject.h, with a gc header where the type's flags ask for one.
- * So a hit asks the OBJ domain for nothing: hooks on it see neither the birth nor the death.
+ * So a hit asks the OBJ domain for nothing: hooks on it see neither the birth nor the death; only
+ * tracemalloc is told that the block has a new origin.
  */
 #ifndef REHEAP_ALLOC_OBJECT_LISTS_H
 #define REHEAP_ALLOC_OBJECT_LISTS_H
 
 #include "alloc/free_lists.h"
 #include "alloc/pyobject.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 typedef struct rh_object_lists {
     rh_free_lists lists;
@@ -40,5 +45,9 @@ void rh_object_delete(rh_object_lists *objects, PyObject *object);
 
 /* Gives back what the lists keep; afterwards they keep nothing. */
 void rh_object_lists_finish(rh_object_lists *objects);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

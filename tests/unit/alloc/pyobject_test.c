@@ -12,6 +12,7 @@
 
 #include "alloc/object_lists.h"
 #include "alloc/pybytes.h"
+#include "alloc/pymem_trace.h"
 #include "alloc/pyobject.h"
 
 static size_t asked;  /* of the last call for memory */
@@ -62,6 +63,14 @@ PyObject_Free(void *ptr)
 {
     live -= ptr != NULL;
     free(ptr);
+}
+
+static const void *renewed; /* what tracemalloc was told of last */
+
+void
+rh_pymem_trace_renew(const void *ptr)
+{
+    renewed = ptr;
 }
 
 typedef struct {
@@ -239,6 +248,7 @@ dead_objects_come_back(void **state)
     assert_int_equal(live, 2);
     asked = 0;
     assert_ptr_equal(rh_object_new(&objects, &number_type), second);
+    assert_ptr_equal(renewed, second);
     assert_int_equal(Py_REFCNT(second), 1);
     assert_ptr_equal(Py_TYPE(second), &number_type);
     assert_ptr_equal(rh_object_new(&objects, &number_type), first);
@@ -271,8 +281,10 @@ tuples_have_a_list_for_each_length(void **state)
     for (Py_ssize_t length = 0; length <= 21; length++) {
         PyVarObject *tuple = rh_object_new_var(&objects, &tracked_type, length);
         assert_int_equal(Py_SIZE(tuple), length);
-        if (length == 20)
+        if (length == 20) {
             assert_ptr_equal(tuple, object[1999]);
+            assert_ptr_equal(renewed, (char *)tuple - RH_GC_HEADER_BYTES);
+        }
         rh_object_delete(&objects, &tuple->ob_base);
     }
     assert_int_equal(live, 2019); /* one each of 1 to 19 beside them */
