@@ -36,6 +36,19 @@ done
 expect 0 '' "$REHEAP" replay program.rht "${specs[@]}" --reps 1 --measure memory --json
 recount "layers over allocators"
 
+# Lists of other lengths and sizes; beneath and above other layers; two of a kind.
+specs=()
+for base in pymalloc malloc plugin,so=$runfiles/alloc/kingsley.so; do
+    for stack in freelist,max=1 freelist,max=2000,small=64+count freelist,grain=64,small=1000 count+freelist,grain=8+count \
+        freelist+debug debug+freelist+count freelist+trace+fault,odds=100 fault,odds=100+freelist+trace freelist,max=3+freelist,max=5 \
+        trace+freelist+count+trace debug+fault,every=500+debug; do
+        [ "$base $stack" = 'pymalloc debug+fault,every=500+debug' ] || # where pymalloc asks RAW again is not in the recording
+            specs+=(-a "$base+$stack")
+    done
+done
+expect 0 '' "$REHEAP" replay program.rht "${specs[@]}" --reps 1 --measure memory --json
+recount "free lists"
+
 # The recount can fail: it does for a recording that lacks one event.
 cp events.json whole.json
 sed -i '0,/"operation":"malloc"/{/"operation":"malloc"/d}' events.json

@@ -120,7 +120,58 @@ class Debug(Transparent):
         return Call(call.domain, function, call.size + self.OVERHEAD, call.slot)
 
 
-LAYERS = {"count": Count, "debug": Debug, "fault": Fault, "trace": Trace}
+class Freelist:
+    """+freelist: dead objects kept by rounded size; only how many are kept matters here."""
+
+    def __init__(self, keys):
+        self.most = size_of(keys.get("max", "80"))
+        self.grain, self.small = size_of(keys.get("grain", "16")), size_of(keys.get("small", "512"))
+        self.kept = {}  # by list: the blocks in it, as they are known beneath
+        self.of = {}  # by slot of a live object: its list, None for none, and its block
+        self.blocks = self.hits = self.misses = self.rejected = 0
+
+    def list_for(self, call):
+        grains = -(-call.size // self.grain)
+        has = 0 < grains <= -(-self.small // self.grain) and call.function != "aligned_alloc"
+        return grains if has else None
+
+    def before(self, call):
+        if call.domain != "obj" or call.function == "free" and call.null:
+            return call
+        if call.function == "free":
+            return self.die(*self.of.pop(call.slot))
+        which = self.list_for(call)
+        function, size = call.function, call.size if which is None else which * self.grain
+        if function == "realloc" and not call.null:
+            self.next = which, self.of[call.slot][1]
+        elif which is not None and self.kept.get(which):
+            self.hits += 1
+            self.next = which, self.kept[which].pop()
+            return NOTHING
+        else:
+            self.misses += which is not None
+            self.blocks += 1
+            self.next = which, self.blocks
+            function = "malloc" if call.null else function
+        return Call("obj", function, size, self.next[1])
+
+    def die(self, which, block):
+        if which is not None and len(self.kept.setdefault(which, [])) < self.most:
+            self.kept[which].append(block)
+            return NOTHING
+        self.rejected += which is not None
+        return Call("obj", "free", 0, block)
+
+    def after(self, call, worked):
+        if call.domain == "obj" and call.function != "free" and worked:
+            self.of[call.slot] = self.next
+
+    def figures(self):
+        return {"free_list_hits": self.hits, "free_list_misses": self.misses, "free_list_rejected": self.rejected,
+                "free_list_blocks": sum(map(len, self.kept.values()))}
+
+
+LAYERS = {"count": Count, "freelist": Freelist, "debug": Debug, "fault": Fault, "trace": Trace}
 
 
 def size_of(text):
@@ -233,6 +284,10 @@ class Replay:
         for layer in reversed(self.layers):  # as they are told: the innermost first
             hidden = hidden and not isinstance(layer, Debug)
             for name, value in layer.figures().items():
+                if isinstance(layer, (Freelist, Trace)):  # counters: lists add up, of traces the outermost tells
+                    was = 0 if isinstance(layer, Trace) else n.get(name, 0)
+                    n[name] = None if hidden or was is None else was + value
+                    continue
                 twin, number = name, 2
                 while twin in n:
                     twin, number = f"{name}_{number}", number + 1
