@@ -40,7 +40,7 @@ free_bytes(PyObject *object)
     PyObject_Free(object);
 }
 
-PyTypeObject PyBytes_Type = {
+static PyTypeObject bytes_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "bytes",
     .tp_basicsize = (Py_ssize_t)BYTES_OVERHEAD,
     .tp_itemsize = 1,
@@ -48,6 +48,12 @@ PyTypeObject PyBytes_Type = {
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_free = PyObject_Free,
 };
+
+PyTypeObject *
+rh_pymem_bytes_type(void)
+{
+    return &bytes_type;
+}
 
 PyObject *
 PyBytes_FromStringAndSize(const char *text, Py_ssize_t size)
@@ -59,7 +65,7 @@ PyBytes_FromStringAndSize(const char *text, Py_ssize_t size)
     PyBytesObject *bytes = PyObject_Malloc(BYTES_OVERHEAD + (size_t)size);
     if (!bytes)
         return PyErr_NoMemory();
-    PyObject_InitVar(&bytes->ob_base, &PyBytes_Type, size);
+    PyObject_InitVar(&bytes->ob_base, &bytes_type, size);
     bytes->ob_shash = -1;
     if (text)
         memcpy(bytes->ob_sval, text, (size_t)size);

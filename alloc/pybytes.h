@@ -20,7 +20,11 @@ typedef struct {
     char ob_sval[1];    /* the contents and a zero byte */
 } PyBytesObject;
 
-extern PyTypeObject PyBytes_Type;
+/* Through a function, for a variable would be two: a program that is not position-independent gets
+ * a copy of a library's variable, and this library, which must not use a libpython's beside it,
+ * keeps to its own. */
+PyTypeObject *rh_pymem_bytes_type(void);
+#define PyBytes_Type          (*rh_pymem_bytes_type())
 #define PyBytes_Check(object) (Py_TYPE(object) == &PyBytes_Type)
 
 /* A new object with this content; NULL with the error noted when there is no memory, NULL for a

@@ -84,6 +84,19 @@ rh_domains_unlock(void)
     pthread_mutex_unlock(&exchange);
 }
 
+/* A child has the thread that forked alone, and it may not be the one that the lock knows. */
+static void
+renew_lock(void)
+{
+    exchange = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+}
+
+__attribute__((constructor)) static void
+survive_forks(void)
+{
+    pthread_atfork(rh_domains_lock, rh_domains_unlock, renew_lock);
+}
+
 /* ---- the process's pymalloc ---- */
 
 /* What pymalloc passes on goes to whatever RAW is at the time, as a hook on RAW expects. */

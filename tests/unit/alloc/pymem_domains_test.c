@@ -1,9 +1,16 @@
 /* The twelve functions, and the exchange of the allocators behind them. */
+#define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -29,6 +36,8 @@ static const family families[] = {
 #define EACH_FAMILY(f)                                                                             \
     for (const family *f = families; f < families + sizeof families / sizeof families[0]; f++)
 
+#define WITHOUT_MEMORY "PYMEM_DOMAINS_TEST_WITHOUT_MEMORY"
+
 /* ---- before main, by whoever comes first ---- */
 
 static void *early[3];
@@ -36,6 +45,8 @@ static void *early[3];
 __attribute__((constructor(101))) static void
 allocate_early(void)
 {
+    if (getenv(WITHOUT_MEMORY)) /* a test that wants nothing opened */
+        return;
     early[0] = PyMem_RawMalloc(100);
     early[1] = PyMem_Malloc(100);
     early[2] = PyObject_Malloc(100);
@@ -387,9 +398,79 @@ arrays_of_a_type(void **state)
     PyObject_FREE(PyObject_REALLOC(PyObject_MALLOC(3), 9));
 }
 
+/* A sanitizer needs more address space than this test leaves. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+static int
+open_without_memory(void)
+{
+    struct rlimit limit, little;
+    if (getrlimit(RLIMIT_AS, &limit) != 0)
+        return 1;
+    little = limit;
+    little.rlim_cur = (rlim_t)1 << 20;
+    if (setrlimit(RLIMIT_AS, &little) != 0)
+        return 2;
+    /* No heap: RAW gives what it has. */
+    PyMemAllocatorEx copy, pymalloc;
+    PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &copy);
+    if (rh_domains_pymalloc(&pymalloc))
+        return 3;
+    void *block = PyObject_Malloc(100), *cleared = PyMem_Calloc(3, 10);
+    block = PyObject_Realloc(block, 50);
+    PyObject_Free(NULL);
+    PyObjectArenaAllocator arenas;
+    PyObject_GetArenaAllocator(&arenas);
+    if (arenas.alloc)
+        return 4;
+    if (setrlimit(RLIMIT_AS, &limit) != 0)
+        return 5;
+    /* The next call opens it; the functions from before are as good, and so are the blocks. */
+    void *later = copy.malloc(copy.ctx, 100);
+    if (!later || !rh_domains_pymalloc(&pymalloc) || !rh_domains_is_pymalloc(&copy))
+        return 6;
+    void *next = PyObject_Malloc(100);
+    if ((uintptr_t)next - (uintptr_t)later > 16384)
+        return 7;
+    PyObject_Free(later);
+    copy.free(copy.ctx, next);
+    PyObject_Free(block);
+    PyMem_Free(cleared);
+    return 0;
+}
+
+/* A fresh process: in this one the heap is open. */
+static void
+want_of_memory_at_the_opening_is_no_crash(void **state)
+{
+    (void)state;
+    fflush(NULL);
+    pid_t child = fork();
+    assert_int_not_equal(child, -1);
+    if (child == 0) {
+        setenv(WITHOUT_MEMORY, "1", 1);
+        execl("/proc/self/exe", "pymem_domains_test", (char *)NULL);
+        _exit(127);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+#define TESTS_OF_THE_LIMIT cmocka_unit_test(want_of_memory_at_the_opening_is_no_crash),
+#else
+static int
+open_without_memory(void)
+{
+    return 0;
+}
+#define TESTS_OF_THE_LIMIT
+#endif
+
 int
 main(void)
 {
+    if (getenv(WITHOUT_MEMORY))
+        return open_without_memory();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(they_work_before_main),
         cmocka_unit_test(a_size_that_no_allocator_may_see_is_refused),
@@ -402,6 +483,6 @@ main(void)
         cmocka_unit_test(a_domain_that_there_is_not),
         cmocka_unit_test(any_number_of_allocators),
         cmocka_unit_test(arrays_of_a_type),
-    };
+        TESTS_OF_THE_LIMIT};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,15 @@
 /* What threads may do at once: allocate in RAW while somebody exchanges its allocator, ask for
  * allocators for the first time, set up the debug hooks. Worth running under tsan. */
+#define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <pthread.h>
 
@@ -168,6 +172,48 @@ hooks_are_set_up_once(void **state)
         PyMem_SetAllocator((PyMemAllocatorDomain)i, &before[i]);
 }
 
+static atomic_bool forking;
+
+static void *
+exchange_until_forked(void *argument)
+{
+    (void)argument;
+    PyMemAllocatorEx raw;
+    while (atomic_load(&forking)) {
+        PyMem_GetAllocator(PYMEM_DOMAIN_RAW, &raw);
+        PyMem_SetAllocator(PYMEM_DOMAIN_RAW, &raw);
+    }
+    return NULL;
+}
+
+/* A child forked in the middle of another thread's exchange is not stuck in it. */
+static void
+a_child_can_exchange(void **state)
+{
+    (void)state;
+    pthread_t threads[THREADS];
+    atomic_store(&forking, true);
+    start(threads, exchange_until_forked);
+    for (int i = 0; i < 200; i++) {
+        pid_t child = fork();
+        assert_int_not_equal(child, -1);
+        if (child == 0) {
+            alarm(20);
+            PyMemAllocatorEx raw;
+            PyMem_GetAllocator(PYMEM_DOMAIN_RAW, &raw);
+            PyMem_SetAllocator(PYMEM_DOMAIN_RAW, &raw);
+            PyMem_SetupDebugHooks();
+            PyMem_RawFree(PyMem_RawMalloc(10));
+            _exit(0);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    atomic_store(&forking, false);
+    join(threads);
+}
+
 int
 main(void)
 {
@@ -175,6 +221,7 @@ main(void)
         cmocka_unit_test(all_see_the_same_heap), /* first: nothing is open yet */
         cmocka_unit_test(raw_serves_threads_while_it_is_exchanged),
         cmocka_unit_test(hooks_are_set_up_once),
+        cmocka_unit_test(a_child_can_exchange),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
