@@ -130,10 +130,13 @@ const char *
 rh_pymalloc_geometry_check(const rh_pymalloc_geometry *geometry)
 {
     size_t before = 0, alignment = geometry->alignment;
+    size_t largest = (geometry->small_bytes + alignment - 1) / alignment * alignment;
     for (uint32_t i = 0; i < geometry->classes; i++) {
         size_t bytes = rh_class_bytes(geometry, i);
         if (bytes <= before || bytes % alignment != 0)
             return "the size classes do not ascend by multiples of the alignment";
+        if (bytes > largest)
+            return "a size class is above the small threshold";
         if (rh_class_of(geometry, before + 1) != i || rh_class_of(geometry, bytes) != i)
             return "a size is not looked up to the smallest class that holds it";
         for (size_t size = before + alignment; geometry->class_of_unit && size < bytes;
@@ -142,7 +145,7 @@ rh_pymalloc_geometry_check(const rh_pymalloc_geometry *geometry)
                 return "a size is not looked up to the smallest class that holds it";
         before = bytes;
     }
-    if (before < geometry->small_bytes || before - geometry->small_bytes >= alignment)
+    if (before != largest)
         return "the last size class is not the small threshold's";
     return NULL;
 }

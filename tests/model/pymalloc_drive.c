@@ -356,7 +356,7 @@ static void
 close_drive(drive *d)
 {
     for (size_t i = 0; i < d->live_count; i++)
-        if (!d->live[i].twin && d->live[i].ours)
+        if (d->live[i].ours && (uintptr_t)d->live[i].ours - d->hand.region >= REGION_BYTES)
             d->ours.free(d->ours.ctx, d->live[i].ours);
     /* What is still held goes back to the hand, which no longer compares. */
     d->hand.disagreed = true;
