@@ -15,6 +15,7 @@
 #define BUILD_VARIABLE   "REHEAP_PYTHON_BUILD"
 
 static const rh_python_build as_it_comes;
+static bool huge_pages_wanted;
 
 /* ---- configuring ---- */
 
@@ -85,12 +86,20 @@ rh_pymem_configure(const char *name, const char *version, const rh_python_build 
         return status;
     rh_domains_lock();
     status = rh_domains_set_version(wanted, error);
+    if (status == RH_OK)
+        status = rh_domains_set_huge_pages(built->huge_pages, huge_pages_wanted, error);
     if (status == RH_OK) {
         rh_pymem_set_free_threaded_hooks(built->free_threaded);
         status = configure(name && *name, &memory, mimalloc, error);
     }
     rh_domains_unlock();
     return status;
+}
+
+void
+rh_pymem_use_huge_pages(bool wanted)
+{
+    huge_pages_wanted = wanted;
 }
 
 /* ---- the environment ---- */
@@ -116,6 +125,7 @@ read_build(rh_python_build *build, rh_error *error)
         {"free-threaded", &build->free_threaded},
         {"without-pymalloc", &build->without_pymalloc},
         {"without-mimalloc", &build->without_mimalloc},
+        {"hugepages", &build->huge_pages},
     };
     enum { WORDS = sizeof words / sizeof words[0] };
     while (word && *word) {
@@ -126,7 +136,7 @@ read_build(rh_python_build *build, rh_error *error)
         if (i == WORDS)
             return rh_fail(error, RH_USAGE,
                            BUILD_VARIABLE ": '%.*s' is not known; debug, free-threaded, "
-                                          "without-pymalloc and without-mimalloc are",
+                                          "without-pymalloc, without-mimalloc and hugepages are",
                            (int)(length < 80 ? length : 80), word);
         *words[i].flag = true;
         word += length + (word[length] == ',');
@@ -164,6 +174,7 @@ rh_pymem_configure_by_environment(rh_error *error)
         return refuse_name(version, error);
     if (!name && value_of("PYTHONDEVMODE"))
         name = "debug";
+    rh_pymem_use_huge_pages(rh_pythonmalloc_wants_huge_pages(getenv("PYTHON_PYMALLOC_HUGEPAGES")));
     status = rh_pymem_configure(name, version, &build, error);
     if (status == RH_OK)
         status = rh_pymem_trace_configure(getenv("PYTHONTRACEMALLOC"), error);

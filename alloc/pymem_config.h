@@ -5,7 +5,7 @@
  * PYTHONDEVMODE, PYTHONMALLOCSTATS, PYTHONTRACEMALLOC, and two of our own, REHEAP_PYTHON_VERSION
  * ("3.13"; the version whose names, defaults and pymalloc it has, 3.11 when unset) and
  * REHEAP_PYTHON_BUILD (words of `debug`, `free-threaded`, `without-pymalloc`, `without-mimalloc`,
- * separated by commas). A program that links //alloc:pymem_api itself calls
+ * `hugepages`, separated by commas). A program that links //alloc:pymem_api itself calls
  * rh_pymem_configure_by_environment, or chooses with rh_pymem_configure, or leaves it: until then
  * the defaults of a 3.11 serve.
  *
@@ -37,6 +37,10 @@ rh_status rh_pymem_configure(const char *name, const char *version, const rh_pyt
 /* The same by the environment, statistics included. The message of a failure is what CPython prints
  * at its start, where CPython has one. */
 rh_status rh_pymem_configure_by_environment(rh_error *error);
+
+/* PYTHON_PYMALLOC_HUGEPAGES: whether the arenas of a build with huge pages, configured afterwards,
+ * shall lie on such. */
+void rh_pymem_use_huge_pages(bool wanted);
 
 /* The name of what the domains have now: "malloc", "pymalloc", "mimalloc", the same with "_debug"
  * when all three are under the debug hooks, NULL for anything else. */

@@ -150,6 +150,7 @@ static const PyMemAllocatorEx books = {NULL, pass_malloc, pass_calloc, book_real
 
 static _Atomic(rh_heap *) process_heap;
 static const char *process_version = RH_PYMALLOC_STANDARD_PRESET;
+static bool built_for_huge_pages, on_huge_pages;
 
 /* With the lock held. */
 static rh_heap *
@@ -161,6 +162,10 @@ open_heap(void)
         return NULL;
     config.large = RH_LARGE_LIBC;
     config.metadata = RH_METADATA_SIDE; /* the faster: docs/pymalloc.md */
+    if (built_for_huge_pages)
+        config.arena_bytes = RH_HUGE_PAGE_BYTES;
+    if (on_huge_pages)
+        config.source = RH_SOURCE_HUGE;
     if (rh_pymalloc_open(&config, &heap, NULL) != RH_OK)
         return NULL;
     rh_heap_set_raw(heap, &pass_to_raw);
@@ -210,6 +215,22 @@ rh_domains_set_version(const char *version, rh_error *error)
                          "memory was already allocated as CPython %s does it; choose %s before the "
                          "first allocation",
                          process_version, preset->version);
+    rh_domains_unlock();
+    return status;
+}
+
+rh_status
+rh_domains_set_huge_pages(bool built, bool wanted, rh_error *error)
+{
+    rh_status status = RH_OK;
+    rh_domains_lock();
+    if (!atomic_load(&process_heap)) {
+        built_for_huge_pages = built;
+        on_huge_pages = built && wanted;
+    } else if (built != built_for_huge_pages || (built && wanted) != on_huge_pages) {
+        status = rh_fail(error, RH_USAGE,
+                         "memory was already allocated; huge pages are chosen before that");
+    }
     rh_domains_unlock();
     return status;
 }

@@ -48,6 +48,9 @@ rh_heap *rh_domains_heap(void);
 /* Which version's pymalloc ("3.9", NULL: the standard preset) the process gets. RH_USAGE when there
  * is no such version, or when the heap is open already as another one's. */
 rh_status rh_domains_set_version(const char *version, rh_error *error);
+/* Whether that pymalloc is one built for huge pages, which has arenas of 2 MiB, and whether they
+ * shall lie on such pages. RH_USAGE when the heap is open already as another one. */
+rh_status rh_domains_set_huge_pages(bool built, bool wanted, rh_error *error);
 /* "3.11". */
 const char *rh_domains_version(void);
 

@@ -7,6 +7,7 @@
 
 #define FIRST_WITH_MIMALLOC     13 /* 3.13: also the first that can be built free-threaded */
 #define FIRST_WITH_MIMALLOC_RAW 15 /* until then RAW stays with the C library */
+#define FIRST_WITH_HUGE_PAGES   15
 
 /* An rh_python_kind, or what the build's default is. */
 typedef enum choice {
@@ -60,9 +61,24 @@ check_build(unsigned minor, const char *version, const rh_python_build *build, r
                        "CPython %s cannot be built free-threaded; 3.13 is the "
                        "first that can",
                        version);
+    if (build->huge_pages && minor < FIRST_WITH_HUGE_PAGES)
+        return rh_fail(error, RH_USAGE,
+                       "CPython %s cannot be built with huge pages for pymalloc; 3.15 is the first "
+                       "that can",
+                       version);
     if (build->free_threaded && build->without_mimalloc)
         return rh_fail(error, RH_USAGE, "a free-threaded CPython cannot be built without mimalloc");
     return RH_OK;
+}
+
+bool
+rh_pythonmalloc_wants_huge_pages(const char *value)
+{
+    if (!value || !*value)
+        return false;
+    char *end;
+    long number = strtol(value, &end, 10);
+    return *end || number != 0;
 }
 
 /* Why this CPython does not know the name; NULL when it does. */

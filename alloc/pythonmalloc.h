@@ -16,6 +16,7 @@ typedef struct rh_python_build {
     bool free_threaded;    /* --disable-gil, since 3.13: pymalloc is not in it */
     bool without_pymalloc; /* --without-pymalloc */
     bool without_mimalloc; /* --without-mimalloc; a free-threaded build cannot do without */
+    bool huge_pages;       /* --with-pymalloc-hugepages, since 3.15: arenas of 2 MiB */
 } rh_python_build;
 
 typedef enum rh_python_kind {
@@ -36,6 +37,10 @@ typedef struct rh_python_memory {
 rh_status rh_pythonmalloc_resolve(const char *name, const char *version,
                                   const rh_python_build *build, rh_python_memory *memory,
                                   rh_error *error);
+
+/* What a value of PYTHON_PYMALLOC_HUGEPAGES asks a build with huge pages for: a number above 0
+ * does, and so does what is below or no number. NULL: it is unset. */
+bool rh_pythonmalloc_wants_huge_pages(const char *value);
 
 /* The name whose number is `number` ("pymalloc_debug"); NULL for not-set and for what is no number
  * of a name. */

@@ -1,7 +1,7 @@
 # What the scripts of this folder share. A core file is nobody's wish here.
 ulimit -c 0
 failed=0
-unset PYTHONMALLOC PYTHONDEVMODE PYTHONMALLOCSTATS PYTHONTRACEMALLOC REHEAP_PYTHON_VERSION REHEAP_PYTHON_BUILD
+unset PYTHONMALLOC PYTHONDEVMODE PYTHONMALLOCSTATS PYTHONTRACEMALLOC REHEAP_PYTHON_VERSION REHEAP_PYTHON_BUILD PYTHON_PYMALLOC_HUGEPAGES
 out=$TEST_TMPDIR/out err=$TEST_TMPDIR/err
 
 # run STATUS COMMAND...: runs it, output into $out and $err; complains when the exit status is none of STATUS ("134|139").

@@ -92,4 +92,15 @@ run 0 env PYTHONMALLOCSTATS=1 PYTHONMALLOC=malloc "$program" live
 run 0 env PYTHONMALLOCSTATS=1 REHEAP_PYTHON_VERSION=3.9 "$program" live
 holds "$err" "5 arenas * 262144 bytes/arena"
 lacks "$err" "arena map counts"
+
+# ---- huge pages ----
+
+huge="REHEAP_PYTHON_VERSION=3.15 REHEAP_PYTHON_BUILD=hugepages PYTHONMALLOCSTATS=1"
+for value in "" 0 1 7 -1 yes; do
+    run 0 env $huge PYTHON_PYMALLOC_HUGEPAGES="$value" "$program" live
+    holds "$err" "1 arenas * 2097152 bytes/arena"
+done
+run 0 env PYTHONMALLOCSTATS=1 REHEAP_PYTHON_VERSION=3.15 PYTHON_PYMALLOC_HUGEPAGES=1 "$program" live
+holds "$err" "2 arenas * 1048576 bytes/arena"
+refused REHEAP_PYTHON_VERSION=3.14 REHEAP_PYTHON_BUILD=hugepages
 exit $failed

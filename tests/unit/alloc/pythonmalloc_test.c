@@ -166,10 +166,28 @@ numbers_have_names(void **state)
     assert_null(rh_pythonmalloc_name((PyMemAllocatorName)-1));
 }
 
+static void
+huge_pages_are_a_number_or_not(void **state)
+{
+    (void)state;
+    static const char *const yes[] = {"1", "2", "-1", "yes", "0x", "1 "};
+    static const char *const no[] = {NULL, "", "0", "00", "-0"};
+    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
+        assert_true(rh_pythonmalloc_wants_huge_pages(yes[i]));
+    for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
+        assert_false(rh_pythonmalloc_wants_huge_pages(no[i]));
+    rh_python_build build = {.huge_pages = true};
+    rh_python_memory memory;
+    for (int i = 0; i < VERSIONS; i++)
+        assert_int_equal(rh_pythonmalloc_resolve(NULL, versions[i], &build, &memory, NULL),
+                         strcmp(versions[i], "3.15") == 0 ? RH_OK : RH_USAGE);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(huge_pages_are_a_number_or_not),
         cmocka_unit_test(every_name_version_and_build),
         cmocka_unit_test(no_build_is_free_threaded_without_mimalloc),
         cmocka_unit_test(names_are_exact),
