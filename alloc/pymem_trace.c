@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,9 +120,24 @@ install(wrapping *chosen, const PyMemAllocatorEx *inner)
     return true;
 }
 
+static void
+before_fork(void)
+{
+    rh_tracer_hold(&tracer);
+}
+
+static void
+after_fork(void)
+{
+    rh_tracer_let_go(&tracer);
+}
+
 static rh_status
 start(long frames, rh_error *error)
 {
+    static bool survives_forks;
+    if (!survives_forks)
+        survives_forks = pthread_atfork(before_fork, after_fork, after_fork) == 0;
     PyMemAllocatorEx inner[RH_DOMAINS];
     for (unsigned i = 0; i < RH_DOMAINS; i++)
         inner[i] = beneath((PyMemAllocatorDomain)i);

@@ -171,6 +171,18 @@ rh_tracer_reset_peak(rh_tracer *tracer)
     unlock(tracer, locked);
 }
 
+void
+rh_tracer_hold(rh_tracer *tracer)
+{
+    pthread_mutex_lock(&tracer->lock);
+}
+
+void
+rh_tracer_let_go(rh_tracer *tracer)
+{
+    pthread_mutex_unlock(&tracer->lock);
+}
+
 /* With the lock held. */
 static rh_tracer_figures
 figures_of(const rh_tracer *tracer)

@@ -98,6 +98,11 @@ size_t rh_tracer_get_traceback(rh_tracer *tracer, unsigned domain, uintptr_t add
 bool rh_tracer_copy(rh_tracer *tracer, rh_side_memory *memory, size_t *count,
                     rh_tracebacks *tracebacks, rh_tracer_figures *figures);
 
+/* Around a fork, in the thread that forks: the child's tracer is then at no moment of another
+ * thread's change. Let go in the parent and in the child. */
+void rh_tracer_hold(rh_tracer *tracer);
+void rh_tracer_let_go(rh_tracer *tracer);
+
 /* ---- wrapping an allocator ---- */
 
 /* The context of a wrapped allocator; the caller's storage, as long as it is called. */

@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -472,6 +473,44 @@ tracing_comes_and_goes_under_threads(void **state)
     rh_pymem_trace_set_provider(NULL);
 }
 
+static atomic_bool enough;
+
+static void *
+use_raw_until_told(void *argument)
+{
+    while (!atomic_load(&enough))
+        use_raw(argument);
+    return NULL;
+}
+
+/* A child has one thread, whatever the others were in the middle of. */
+static void
+a_child_can_allocate(void **state)
+{
+    (void)state;
+    pthread_t threads[THREADS];
+    start(1);
+    atomic_store(&enough, false);
+    for (uintptr_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, use_raw_until_told, (void *)(i + 1)), 0);
+    for (int i = 0; i < 50; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(20); /* instead of waiting for ever */
+            void *block = PyMem_RawMalloc(10);
+            _exit(PyTraceMalloc_Track(0, (uintptr_t)block, 10));
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+    }
+    atomic_store(&enough, true);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    rh_pymem_trace_stop();
+}
+
 int
 main(void)
 {
@@ -486,6 +525,7 @@ main(void)
         cmocka_unit_test(objects_from_free_lists_are_from_where_they_are_reused),
         cmocka_unit_test(threads_share_the_table),
         cmocka_unit_test(tracing_comes_and_goes_under_threads),
+        cmocka_unit_test(a_child_can_allocate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
