@@ -10,5 +10,8 @@ extern const rh_command rh_cmd_export;
 extern const rh_command rh_cmd_info;
 extern const rh_command rh_cmd_dump;
 extern const rh_command rh_cmd_check;
+extern const rh_command rh_cmd_cut;
+extern const rh_command rh_cmd_filter;
+extern const rh_command rh_cmd_merge;
 
 #endif

@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Pieces of traces: cut, filter, merge.
+. "${BASH_SOURCE[0]%/*}/lib.sh"
+
+number() { # FILE NAME: of info --json
+    "$REHEAP" info --json "$1" | /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$2"
+}
+lines() { # FILE: its events as text, without header and end
+    "$REHEAP" export --to text "$1" | sed '/^reheap-text/d; /^header/d; /^end/d'
+}
+is() { # FILE: its events are those on standard input
+    expect 0 sound "$REHEAP" check "$1"
+    diff - <(lines "$1") || problem "$1: other events than expected"
+}
+
+cat >whole.txt <<'END'
+reheap-text 1
+header {"command":"a program","capture":"python","allocator":"pymalloc","timestamps":"coarse","addresses":true,"domains":true}
+@1000 arena-alloc 1048576 0x7f0000100000
+@1000 obj malloc 100 #0 0x7f0000100030 pooled
+@2000 t1 raw malloc 2000 #1 0x5000
+@3000 obj malloc 300 #2 0x7f0000100130 pooled
+@4000 mark "loading"
+@5000 raw realloc 2500 #1 0x6000
+@6000 obj free #0
+@7000 mem malloc 50 #0 0x7f0000100230 pooled
+@8000 mark "done"
+@9000 obj free #2
+@9000 obj free null
+@10000 t1 raw free #1
+END
+expect 0 '' "$REHEAP" import --from text whole.txt -o whole.rht
+
+expect 0 '7 events' "$REHEAP" cut whole.rht --from 5 --to 8 -o middle.rht
+is middle.rht <<'END'
+@5000 obj malloc 100 #1 0x7f0000100030
+@5000 t1 raw malloc 2000 #2 0x5000
+@5000 obj malloc 300 #3 0x7f0000100130
+@5000 mark "cut"
+@5000 raw realloc 2500 #2 0x6000
+@6000 obj free #1
+@7000 mem malloc 50 #1 0x7f0000100230
+END
+same "cut: what it says of itself" "python, cut" "$(number middle.rht capture)"
+expect 0 '' "$REHEAP" cut whole.rht --after loading --until done -o phase.rht
+diff <(lines middle.rht | tail -n 3) <(lines phase.rht | tail -n 3) || problem "cut by phase and by event differ"
+expect 0 '' "$REHEAP" cut whole.rht --from 9us --to 1ms -o late.rht
+is late.rht <<'END'
+@9000 raw malloc 2500 #1 0x6000
+@9000 obj malloc 300 #2 0x7f0000100130
+@9000 mem malloc 50 #3 0x7f0000100230
+@9000 mark "cut"
+@9000 obj free #2
+@9000 obj free null
+@10000 t1 raw free #1
+END
+expect 0 '' "$REHEAP" cut whole.rht --to 3 -o first.rht
+is first.rht <<'END'
+@1000 mark "cut"
+@1000 obj malloc 100 #1 0x7f0000100030
+@2000 t1 raw malloc 2000 #2 0x5000
+END
+refuses 2 'no such mark' "$REHEAP" cut whole.rht --after nothing -o none.rht
+refuses '[23]' '' "$REHEAP" cut whole.rht --from 500 -o none.rht
+refuses 2 'ends before it begins' "$REHEAP" cut whole.rht --from 5 --to 4 -o none.rht
+refuses 2 'say where' "$REHEAP" cut whole.rht -o none.rht
+refuses 2 'neither' "$REHEAP" cut whole.rht --from soon -o none.rht
+refuses 3 '' "$REHEAP" cut missing.rht --from 1 -o none.rht
+absent none.rht
+
+expect 0 '' "$REHEAP" filter whole.rht --size ..300 -o small.rht
+is small.rht <<'END'
+@1000 obj malloc 100 #1 0x7f0000100030
+@3000 obj malloc 300 #2 0x7f0000100130
+@4000 mark "loading"
+@6000 obj free #1
+@7000 mem malloc 50 #1 0x7f0000100230
+@8000 mark "done"
+@9000 obj free #2
+@9000 obj free null
+END
+expect 0 '' "$REHEAP" filter whole.rht --domain raw --domain mem --size 51.. -o raw.rht
+is raw.rht <<'END'
+@2000 raw malloc 2000 #1 0x5000
+@4000 t1 mark "loading"
+@5000 t1 raw realloc 2500 #1 0x6000
+@8000 t1 mark "done"
+@10000 raw free #1
+END
+expect 0 '' "$REHEAP" filter whole.rht --thread 1 -o thread.rht
+same "filter: by thread" 1 "$(number thread.rht allocations)"
+refuses 2 'one of raw, mem and obj' "$REHEAP" filter whole.rht --domain x -o none.rht
+refuses 2 'a range of sizes' "$REHEAP" filter whole.rht --size 9..3 -o none.rht
+absent none.rht
+
+# A recording: what is cut off here is there; the parts fit together.
+expect 0 '' "$REHEAP" record -o python.rht -- /usr/bin/python3 -c 'import json; print(len(json.dumps(list(range(30000)))))'
+events=$("$REHEAP" check python.rht | sed 's/.*sound, \([0-9,]*\) events.*/\1/; s/,//g')
+expect 0 '' "$REHEAP" cut python.rht --to $((events / 3)) -o a.rht
+expect 0 '' "$REHEAP" cut python.rht --from $((events / 3)) -o b.rht
+same "cut: what lives at the cut" "$(number a.rht end_live_blocks)" \
+    "$(lines b.rht | sed '/mark "cut"/q' | grep malloc | grep -vc nested)"
+same "cut: frees" "$(number python.rht frees)" $(($(number a.rht frees) + $(number b.rht frees)))
+same "cut: what lives at the end" "$(number python.rht end_requested_bytes)" "$(number b.rht end_requested_bytes)"
+refuses 2 'not a whole recording' "$REHEAP" verify b.rht
+expect 0 '' "$REHEAP" filter python.rht --size ..512 -o small.rht
+expect 0 '' "$REHEAP" filter python.rht --size 513.. -o large.rht
+same "filter: frees" "$(number python.rht frees)" $(($(number small.rht frees) + $(number large.rht frees)))
+same "filter: allocations" "$(number python.rht allocations)" $(($(number small.rht allocations) + $(number large.rht allocations)))
+
+expect 0 '' "$REHEAP" merge small.rht large.rht -o both.rht
+same "merge: allocations" "$(number python.rht allocations)" "$(number both.rht allocations)"
+same "merge: what lives at the end" "$(number python.rht end_requested_bytes)" "$(number both.rht end_requested_bytes)"
+expect 0 sound "$REHEAP" check both.rht
+expect 0 '' "$REHEAP" merge late.rht whole.rht -o times.rht
+same "merge: threads" 4 "$(number times.rht threads)"
+lines times.rht | sed 's/^@\([0-9]*\) .*/\1/' | sort -n -c || problem "merge: times go back"
+refuses 2 'not alike' sh -c 'echo "Alloc(5)," | "$0" import --from wee - -o wee.rht >/dev/null 2>&1; exec "$0" merge whole.rht wee.rht -o none.rht' "$REHEAP"
+refuses 2 'at least two' "$REHEAP" merge whole.rht -o none.rht
+absent none.rht
+finish

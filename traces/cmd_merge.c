@@ -1,0 +1,203 @@
+/* reheap merge: several traces in one, as if their programs had shared a heap. */
+#include <argp.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/output.h"
+#include "base/size.h"
+#include "traces/commands.h"
+#include "traces/copier.h"
+#include "traces/reader.h"
+
+enum { SOURCES_MAX = 256 };
+
+typedef struct merge_options {
+    const char *inputs[SOURCES_MAX];
+    unsigned count;
+    const char *output;
+} merge_options;
+
+static const struct argp_option known[] = {
+    {"output", 'o', "FILE", 0, "write the trace to FILE", 0},
+    {0},
+};
+
+static error_t
+parse(int key, char *argument, struct argp_state *state)
+{
+    merge_options *options = state->input;
+    switch (key) {
+    case 'o':
+        options->output = argument;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (options->count == SOURCES_MAX)
+            argp_error(state, "at most %d traces at a time", SOURCES_MAX);
+        options->inputs[options->count++] = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (options->count < 2 || !options->output)
+            argp_error(state, "name at least two traces, and the one to write (-o)");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp parser = {
+    known,
+    parse,
+    "FILE FILE...",
+    "Puts the events of several traces, of the processes of a program say, into one trace, each "
+    "thread apart. By the times of their events if all have times, each from its own beginning; "
+    "else "
+    "evenly, so that all end together.\v"
+    "Example:\n"
+    "  reheap merge server.rht server.rht.1234 server.rht.1235 -o all.rht",
+    NULL,
+    NULL,
+    NULL,
+};
+
+typedef struct merge_source {
+    rh_reader *reader;
+    rh_copy_source copy;
+    rh_batch batch;
+    size_t at;
+    uint64_t done, total;
+} merge_source;
+
+typedef struct merging {
+    const merge_options *options;
+    merge_source sources[SOURCES_MAX];
+    bool timed;
+    rh_copier copier;
+} merging;
+
+static rh_status
+open_sources(merging *merge, rh_trace_info *info, rh_error *error)
+{
+    merge->timed = true;
+    for (unsigned i = 0; i < merge->options->count; i++) {
+        rh_status status =
+            rh_reader_open(merge->options->inputs[i], NULL, &merge->sources[i].reader, error);
+        if (status != RH_OK)
+            return status;
+        const rh_trace_info *one = rh_reader_info(merge->sources[i].reader);
+        merge->sources[i].total = one->events == RH_TOTAL_UNKNOWN ? UINT32_MAX : one->events + 1;
+        merge->timed &= one->timestamps != RH_TIMES_NONE;
+        if (i > 0 && one->domains != info->domains)
+            return rh_fail(error, RH_USAGE, "%s: it has %s domains, unlike %s; they are not alike",
+                           merge->options->inputs[i], one->domains ? "" : "no",
+                           merge->options->inputs[0]);
+        if (i == 0 && !rh_trace_info_copy(info, one))
+            return rh_fail(error, RH_SYSTEM, "out of memory");
+    }
+    if (!merge->timed)
+        info->timestamps = RH_TIMES_NONE;
+    info->addresses = false; /* those of several processes mean nothing together */
+    return RH_OK;
+}
+
+/* Sees to it that the source's next event is in its batch, unless it has none. */
+static rh_status
+refill(merge_source *source, rh_error *error)
+{
+    if (source->at < source->batch.count || (source->done > 0 && source->batch.count == 0))
+        return RH_OK;
+    source->at = 0;
+    return rh_reader_next(source->reader, &source->batch, error);
+}
+
+static bool
+comes_before(const merging *merge, const merge_source *a, const merge_source *b)
+{
+    if (merge->timed)
+        return a->batch.events[a->at].time_ns < b->batch.events[b->at].time_ns;
+    return (double)a->done / (double)a->total < (double)b->done / (double)b->total;
+}
+
+static merge_source *
+next_source(merging *merge)
+{
+    merge_source *next = NULL;
+    for (unsigned i = 0; i < merge->options->count; i++) {
+        merge_source *source = &merge->sources[i];
+        if (source->at < source->batch.count && (!next || comes_before(merge, source, next)))
+            next = source;
+    }
+    return next;
+}
+
+static rh_status
+copy_events(merging *merge, rh_error *error)
+{
+    rh_status status = RH_OK;
+    for (unsigned i = 0; i < merge->options->count && status == RH_OK; i++)
+        status = refill(&merge->sources[i], error);
+    for (merge_source *source; status == RH_OK && (source = next_source(merge));) {
+        status =
+            rh_copier_put(&merge->copier, &source->copy, &source->batch.events[source->at], error);
+        source->at++;
+        source->done++;
+        if (status == RH_OK)
+            status = refill(source, error);
+        if (status == RH_OK && rh_interrupted())
+            status = rh_fail(error, RH_INTERRUPTED, "interrupted; there is no %s",
+                             merge->options->output);
+    }
+    return status;
+}
+
+static rh_status
+merge_all(const merge_options *options, uint64_t *events, rh_error *error)
+{
+    merging *merge = calloc(1, sizeof *merge);
+    rh_trace_info info;
+    if (!merge)
+        return rh_fail(error, RH_SYSTEM, "out of memory");
+    merge->options = options;
+    rh_trace_info_init(&info);
+    rh_status status = open_sources(merge, &info, error);
+    if (status == RH_OK)
+        status = rh_copier_open(&merge->copier, options->output, &info, "merged", error);
+    if (status == RH_OK) {
+        status = copy_events(merge, error);
+        *events = merge->copier.events;
+        if (status == RH_OK)
+            status = rh_copier_finish(&merge->copier, error);
+        else
+            rh_copier_discard(&merge->copier);
+    }
+    for (unsigned i = 0; i < options->count; i++) {
+        rh_copy_source_release(&merge->sources[i].copy);
+        if (merge->sources[i].reader)
+            rh_reader_close(merge->sources[i].reader);
+    }
+    rh_trace_info_release(&info);
+    free(merge);
+    return status;
+}
+
+static int
+run(int argc, char **argv)
+{
+    merge_options options = {.count = 0};
+    rh_error error = {.status = RH_OK};
+    uint64_t events = 0;
+    char count[RH_SIZE_TEXT];
+    argp_err_exit_status = RH_USAGE;
+    argp_parse(&parser, argc, argv, 0, NULL, &options);
+    rh_interrupt_watch();
+    rh_status status = merge_all(&options, &events, &error);
+    if (status != RH_OK)
+        fprintf(stderr, "reheap merge: %s\n", error.message);
+    else
+        fprintf(stderr, "reheap merge: %s: %s events of %u traces\n", options.output,
+                rh_count_grouped(events, count, sizeof count), options.count);
+    return (int)status;
+}
+
+const rh_command rh_cmd_merge = {"merge", "put several traces into one", run};

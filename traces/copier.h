@@ -1,0 +1,54 @@
+/* Copying events of traces into another trace: what `cut`, `filter` and `merge` have in common.
+ *
+ * The copier keeps which block of the copy lies in each slot of a source, and numbers threads anew.
+ * A death whose block was not copied is left out; a resize of such a block becomes a birth. Arenas,
+ * checkpoints and what tells that a block lay in an arena are left out as well: they are the
+ * recorded allocator's, and hold for the whole of what it was asked.
+ */
+#ifndef REHEAP_TRACES_COPIER_H
+#define REHEAP_TRACES_COPIER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "traces/event.h"
+#include "traces/trace_info.h"
+#include "traces/writer.h"
+
+/* A copied block's handle, by slot of the source. */
+typedef struct rh_copied_slot {
+    uint32_t handle;
+    bool copied;
+} rh_copied_slot;
+
+/* One source's blocks and threads; zeroed at first. */
+typedef struct rh_copy_source {
+    rh_copied_slot *slots;
+    uint32_t slot_room;
+    uint32_t *threads; /* by the source's number: ours + 1 */
+    uint32_t thread_room;
+} rh_copy_source;
+
+typedef struct rh_copier {
+    rh_writer *writer;
+    uint32_t threads;
+    uint64_t events, last_time_ns;
+} rh_copier;
+
+/* The header is `info`'s, with `how` appended to its capture ("filtered"). */
+rh_status rh_copier_open(rh_copier *copier, const char *path, const rh_trace_info *info,
+                         const char *how, rh_error *error);
+
+/* Writes the event if it belongs into a copy; its slot is looked up among the source's. */
+rh_status rh_copier_put(rh_copier *copier, rh_copy_source *source, const rh_event *event,
+                        rh_error *error);
+
+/* Ends the copy, which then stands under its name; or gives it up. Both free what they are given.
+ */
+rh_status rh_copier_finish(rh_copier *copier, rh_error *error);
+void rh_copier_discard(rh_copier *copier);
+
+void rh_copy_source_release(rh_copy_source *source);
+
+#endif
