@@ -1,7 +1,5 @@
 #include "alloc/object_lists.h"
 
-#include "alloc/pymem_trace.h"
-
 void
 rh_object_lists_init(rh_object_lists *objects, unsigned minor)
 {
@@ -45,21 +43,12 @@ has_gc_header(const PyTypeObject *type)
     return (type->tp_flags & Py_TPFLAGS_HAVE_GC) != 0;
 }
 
-/* A kept object to be used again; NULL when there is none. Whoever traces blocks is told that its
- * block is allocated here now. */
-static void *
-reuse(rh_free_list *list, const PyTypeObject *type)
-{
-    char *object = list ? rh_free_list_take(list) : NULL;
-    if (object)
-        rh_pymem_trace_renew(has_gc_header(type) ? object - RH_GC_HEADER_BYTES : object);
-    return object;
-}
-
+/* PyObject_Init tells tracemalloc that the block of a kept object is allocated here now. */
 PyObject *
 rh_object_new(rh_object_lists *objects, PyTypeObject *type)
 {
-    void *kept = reuse(type->tp_itemsize == 0 ? list_of(objects, type, 0) : NULL, type);
+    rh_free_list *list = type->tp_itemsize == 0 ? list_of(objects, type, 0) : NULL;
+    void *kept = list ? rh_free_list_take(list) : NULL;
     if (kept)
         return PyObject_Init(kept, type);
     return has_gc_header(type) ? _PyObject_GC_New(type) : _PyObject_New(type);
@@ -69,7 +58,8 @@ PyVarObject *
 rh_object_new_var(rh_object_lists *objects, PyTypeObject *type, Py_ssize_t items)
 {
     bool listed = type->tp_itemsize != 0 && items >= 0;
-    void *kept = reuse(listed ? list_of(objects, type, items) : NULL, type);
+    rh_free_list *list = listed ? list_of(objects, type, items) : NULL;
+    void *kept = list ? rh_free_list_take(list) : NULL;
     if (kept)
         return PyObject_InitVar(kept, type, items);
     return has_gc_header(type) ? _PyObject_GC_NewVar(type, items) : _PyObject_NewVar(type, items);
