@@ -126,8 +126,9 @@ main(void)
 
     refusing = 1;
     PyErr_Clear();
-    printf("kept rows need no memory: %s\n", new_row() ? "yes" : "no");
-    printf("the next one does: %s\n", new_row() ? "no" : "yes");
+    PyObject *kept = new_row(), *next = new_row();
+    printf("kept rows need no memory: %s\n", kept ? "yes" : "no");
+    printf("the next one does: %s\n", next ? "no" : "yes");
     printf("noted: %s\n", PyErr_Occurred() == PyExc_MemoryError ? "MemoryError" : "nothing");
     PyErr_Clear();
     printf("PyObject_New: %s\n", PyObject_New(number, &number_type) ? "made" : "refused");
@@ -138,5 +139,7 @@ main(void)
     PyObject_Del(plain);
     rh_object_lists_finish(&lists);
     printf("left: %ld\n", births - deaths); /* the row of above and its three numbers */
+    Py_DECREF(kept);
+    printf("left at last: %ld\n", births - deaths);
     return 0;
 }

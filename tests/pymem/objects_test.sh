@@ -16,5 +16,6 @@ for name in "" malloc pymalloc debug malloc_debug pymalloc_debug; do
     holds "$out" "PyObject_New: refused"
     [ "$(grep -c 'noted: MemoryError' "$out")" = 2 ] || complain "MemoryError is not noted: $(cat "$out")"
     holds "$out" "left: 4"
+    holds "$out" "left at last: 0"
 done
 exit $failed

@@ -14,6 +14,15 @@
 #include "alloc/heap.h"
 #include "base/random.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+const char *__asan_default_options(void);
+const char *
+__asan_default_options(void)
+{
+    return "allocator_may_return_null=1"; /* products that overflow are asked for */
+}
+#endif
+
 static rh_heap *
 open_heap(const char *spec)
 {
