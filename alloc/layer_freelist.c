@@ -11,8 +11,7 @@
 /* A kept block. */
 typedef struct node {
     uintptr_t block;
-    uint32_t next;  /* in its list or among the spare ones; 0: none */
-    uint32_t bytes; /* what the heap below counts it for; 0: not at all */
+    uint32_t next; /* in its list or among the spare ones; 0: none */
 } node;
 
 typedef struct list {
@@ -29,7 +28,7 @@ typedef struct freelist_heap {
     rh_block_table odd;   /* blocks whose usable size names another list: the right one */
     rh_side_memory list_memory, node_memory;
     uint64_t hits, misses, rejected;
-    uint64_t kept_blocks, counted_blocks, counted_bytes;
+    uint64_t kept_blocks;
     uint64_t mapped_bytes;
 } freelist_heap;
 
@@ -126,6 +125,7 @@ new_node(freelist_heap *freelist)
     if (freelist->made == NO_LIST - 1 || !rh_side_memory_grow(&freelist->node_memory, wanted))
         return 0;
     freelist->nodes = freelist->node_memory.base;
+    settle(freelist);
     return ++freelist->made;
 }
 
@@ -137,8 +137,6 @@ take(freelist_heap *freelist, list *from)
     node *first = &freelist->nodes[number];
     void *block = (void *)first->block;
     freelist->kept_blocks--;
-    freelist->counted_blocks -= first->bytes != 0;
-    freelist->counted_bytes -= first->bytes;
     from->first = first->next;
     from->count--;
     first->next = freelist->spare;
@@ -156,13 +154,10 @@ give(freelist_heap *freelist, uint32_t which, const void *block)
         freelist->rejected++;
         return false;
     }
-    size_t bytes = rh_heap_block_bytes(freelist->layer.inner, PYMEM_DOMAIN_OBJ, block);
-    freelist->nodes[number] = (node){(uintptr_t)block, to->first, (uint32_t)bytes};
+    freelist->nodes[number] = (node){(uintptr_t)block, to->first};
     to->first = number;
     to->count++;
     freelist->kept_blocks++;
-    freelist->counted_blocks += bytes != 0;
-    freelist->counted_bytes += bytes;
     return true;
 }
 
@@ -272,10 +267,10 @@ object_free(void *ctx, void *block)
     uint32_t which = list_within(freelist, usable(freelist, block));
     if (freelist->odd.count && rh_block_table_get(&freelist->odd, block, &noted))
         which = (uint32_t)noted;
-    if (which == NO_LIST || !give(freelist, which, block)) {
-        forget(freelist, block);
-        domain->inner.free(domain->inner.ctx, block);
-    }
+    if (which != NO_LIST && give(freelist, which, block))
+        return;
+    forget(freelist, block);
+    domain->inner.free(domain->inner.ctx, block);
     settle(freelist);
 }
 
@@ -350,23 +345,44 @@ subtract(uint64_t *known_or_not, uint64_t bytes)
         *known_or_not -= bytes;
 }
 
+/* What the heap below counts the kept blocks for. */
+typedef struct kept_count {
+    uint64_t blocks, bytes;
+} kept_count;
+
+static kept_count
+count_kept(const freelist_heap *freelist)
+{
+    kept_count count = {0, 0};
+    for (uint32_t which = 0; which < freelist->lists_count; which++) {
+        for (uint32_t at = freelist->lists[which].first; at; at = freelist->nodes[at].next) {
+            const void *block = (const void *)freelist->nodes[at].block;
+            size_t bytes = rh_heap_block_bytes(freelist->layer.inner, PYMEM_DOMAIN_OBJ, block);
+            count.blocks += bytes != 0;
+            count.bytes += bytes;
+        }
+    }
+    return count;
+}
+
 /* Of a foreign heap no more is known of free blocks than what is kept here. */
 static void
 snapshot_freelist(rh_heap *heap, rh_counters *counters)
 {
     const freelist_heap *freelist = (freelist_heap *)heap;
+    kept_count kept = count_kept(freelist);
     rh_heap_snapshot(freelist->layer.inner, counters);
     if (counters->mapped_bytes != RH_UNKNOWN)
         counters->mapped_bytes += own_bytes(freelist);
-    subtract(&counters->live_blocks, freelist->counted_blocks);
-    subtract(&counters->block_bytes, freelist->counted_bytes);
-    counters->free_block_bytes = plus(counters->free_block_bytes, freelist->counted_bytes);
+    subtract(&counters->live_blocks, kept.blocks);
+    subtract(&counters->block_bytes, kept.bytes);
+    counters->free_block_bytes = plus(counters->free_block_bytes, kept.bytes);
     counters->metadata_bytes = plus(counters->metadata_bytes, own_bytes(freelist));
     counters->free_list_hits = plus(counters->free_list_hits, freelist->hits);
     counters->free_list_misses = plus(counters->free_list_misses, freelist->misses);
     counters->free_list_rejected = plus(counters->free_list_rejected, freelist->rejected);
     counters->free_list_blocks = plus(counters->free_list_blocks, freelist->kept_blocks);
-    counters->free_list_bytes = plus(counters->free_list_bytes, freelist->counted_bytes);
+    counters->free_list_bytes = plus(counters->free_list_bytes, kept.bytes);
 }
 
 static int
@@ -463,8 +479,7 @@ check_block(const freelist_heap *freelist, uint32_t which, const node *kept, rh_
 }
 
 static rh_status
-check_list(const freelist_heap *freelist, uint32_t which, uint64_t *blocks, uint64_t *bytes,
-           rh_error *error)
+check_list(const freelist_heap *freelist, uint32_t which, uint64_t *blocks, rh_error *error)
 {
     const list *checked = &freelist->lists[which];
     uint32_t count = 0;
@@ -478,7 +493,6 @@ check_list(const freelist_heap *freelist, uint32_t which, uint64_t *blocks, uint
         if (status)
             return status;
         *blocks += 1;
-        *bytes += freelist->nodes[at].bytes;
     }
     if (count != checked->count || count > freelist->max)
         return rh_fail(error, RH_DIFFERENT,
@@ -508,13 +522,13 @@ static rh_status
 check_freelist(rh_heap *heap, rh_error *error)
 {
     const freelist_heap *freelist = (freelist_heap *)heap;
-    uint64_t blocks = 0, bytes = 0;
+    uint64_t blocks = 0;
     for (uint32_t which = 0; which < freelist->lists_count; which++) {
-        rh_status status = check_list(freelist, which, &blocks, &bytes, error);
+        rh_status status = check_list(freelist, which, &blocks, error);
         if (status)
             return status;
     }
-    if (blocks != freelist->kept_blocks || bytes != freelist->counted_bytes)
+    if (blocks != freelist->kept_blocks)
         return rh_fail(error, RH_DIFFERENT, "freelist: the lists' blocks are not those counted");
     if (!rh_block_table_check(&freelist->odd))
         return rh_fail(error, RH_DIFFERENT, "freelist: the table of odd blocks is damaged");
