@@ -1,11 +1,20 @@
-/* How fast is pymalloc beside the real one? Prints, for each load, the time of CPython's object
- * domain (out of libpython3.11, which works without an interpreter), of ours, and their ratio.
+/* How fast is libpymem.so beside the real libpython3.11? Prints, for each load, the time of an
+ * operation in both and their ratio, when the blocks are not touched, when the first byte of each
+ * is written as the block is got, and when it is also read before the block is freed.
  *
- * Both are called through their PyMemAllocatorEx by the same loop with the same operations, drawn
- * before each round: a script played twice would be learnt by the processor. The two take turns in
- * one process, the first of each round alternating; the ratio of a load is the median of its
- * rounds' ratios, for the machine's speed changes from one second to the next, and much less from
- * one round's half to the other.
+ * Both libraries are opened, and called through the PyMemAllocatorEx that their
+ * PyMem_GetAllocator(PYMEM_DOMAIN_OBJ) tells, with the same operations, drawn before each round: a
+ * script played twice would be learnt by the processor. They take turns in one process, the first
+ * of each round alternating; the ratio of a load is the median of its rounds' ratios, for the
+ * machine's speed changes from one second to the next, and much less from one round's half to the
+ * other. Each has its own copy of the loop: a call that leads to two libraries in turn costs a
+ * nanosecond more than one that always leads to the same, and a program has only one. The same
+ * loops with functions that do nothing tell what the calls alone take.
+ *
+ * The arenas of both are laid out by the same rule (libpython's through
+ * PyObject_SetArenaAllocator), so that every block has to lie at the same offset in both: after
+ * each round all live blocks are compared. --own-arenas leaves libpython its own arenas, and
+ * compares nothing.
  *
  *   fixed    blocks of one size: 100 asked for, the 100 given back in the same order; the last
  *            of them empties its pool
@@ -15,27 +24,32 @@
  *            random size takes its place
  */
 #define _GNU_SOURCE
+#include <argp.h>
 #include <dlfcn.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc/arena_ground.h"
 #include "alloc/heap.h"
-#include "alloc/pymalloc.h"
 #include "base/host.h"
 #include "base/random.h"
 
-#define LIBRARY        "libpython3.11.so.1.0"
-#define BATCH          100
-#define ROUND_NS       20e6   /* how long one allocator runs at a stretch */
-#define WARM_UP        100000 /* operations */
-#define ROUNDS_DEFAULT 31
-#define ROUNDS_MAX     1001
-#define SCRIPT         (1u << 20) /* most operations of a round of a random load */
+#define LIBPYTHON   "libpython3.11.so.1.0"
+#define LIBPYMEM    "alloc/libpymem.so"
+#define ARENA_BYTES ((size_t)1 << 20)
+#define BATCH       100
+#define ROUND_NS    5e6    /* how long one allocator runs at a stretch */
+#define WARM_UP     100000 /* operations */
+#define ROUNDS_MAX  1001
+#define LIVE_MAX    1000000
+#define SCRIPT      (1u << 20) /* most operations of a round of a random load */
 
-enum { CPYTHON, OURS, SIDES };
+enum { CPYTHON, OURS, SIDES, NOTHING = SIDES, ALL };
+enum { UNTOUCHED, WRITTEN, READ, TOUCHES };
 
 typedef struct step {
     uint32_t slot;
@@ -53,45 +67,135 @@ typedef struct load {
 typedef struct side {
     PyMemAllocatorEx allocator;
     void **blocks;
+    uintptr_t base; /* what the addresses of its blocks are compared from */
 } side;
+
+typedef struct bench {
+    unsigned rounds;
+    const char *only, *library, *heap;
+    bool own_arenas;
+    side sides[ALL];
+    step *script;
+    rh_random random;
+    uint64_t compared, different;
+} bench;
 
 /* ---- the loops: one operation is a malloc and a free ---- */
 
-static __attribute__((noinline)) void
-run_fixed(side *on, const load *what, uint64_t operations)
+#define IN_EACH static inline __attribute__((always_inline))
+
+IN_EACH void *
+take(const PyMemAllocatorEx *allocator, size_t size, int touch)
+{
+    char *block = allocator->malloc(allocator->ctx, size);
+    if (touch)
+        *(volatile char *)block = 1;
+    return block;
+}
+
+IN_EACH void
+give(const PyMemAllocatorEx *allocator, void *block, int touch)
+{
+    if (touch == READ)
+        (void)*(volatile char *)block;
+    allocator->free(allocator->ctx, block);
+}
+
+/* Written out ten times: a jump for each operation would cost as much as one of the calls. */
+#define TEN(it)                                                                                    \
+    it;                                                                                            \
+    it;                                                                                            \
+    it;                                                                                            \
+    it;                                                                                            \
+    it;                                                                                            \
+    it;                                                                                            \
+    it;                                                                                            \
+    it;                                                                                            \
+    it;                                                                                            \
+    it
+
+IN_EACH void
+fixed(const side *on, const load *what, uint64_t operations, int touch)
 {
     PyMemAllocatorEx allocator = on->allocator;
     size_t size = what->size;
-    void *blocks[BATCH], *stays = what->beside ? allocator.malloc(allocator.ctx, size) : NULL;
-    for (uint64_t done = 0; done < operations; done += what->batch) {
-        for (unsigned i = 0; i < what->batch; i++)
-            blocks[i] = allocator.malloc(allocator.ctx, size);
-        for (unsigned i = 0; i < what->batch; i++)
-            allocator.free(allocator.ctx, blocks[i]);
+    void *blocks[BATCH] = {NULL};
+    for (uint64_t done = 0; done < operations; done += BATCH) {
+        void **next = blocks;
+        while (next < blocks + BATCH) {
+            TEN(*next++ = take(&allocator, size, touch));
+        }
+        next = blocks;
+        while (next < blocks + BATCH) {
+            TEN(give(&allocator, *next++, touch));
+        }
     }
-    allocator.free(allocator.ctx, stays);
+    memcpy(on->blocks, blocks, sizeof blocks);
 }
 
-static __attribute__((noinline)) void
-run_random(side *on, const step *script, uint64_t operations)
+IN_EACH void
+pairs(const side *on, const load *what, uint64_t operations, int touch)
+{
+    PyMemAllocatorEx allocator = on->allocator;
+    size_t size = what->size;
+    void *block = NULL, *stays = what->beside ? take(&allocator, size, touch) : NULL;
+    for (uint64_t done = 0; done < operations; done += 10) {
+        TEN(block = take(&allocator, size, touch); give(&allocator, block, touch));
+    }
+    on->blocks[0] = block;
+    if (stays)
+        give(&allocator, stays, touch);
+}
+
+IN_EACH void
+working_set(const side *on, const step *script, uint64_t operations, int touch)
 {
     PyMemAllocatorEx allocator = on->allocator;
     void **blocks = on->blocks;
     for (uint64_t done = 0; done < operations; done++) {
         step next = script[done];
-        allocator.free(allocator.ctx, blocks[next.slot]);
-        blocks[next.slot] = allocator.malloc(allocator.ctx, next.size);
+        give(&allocator, blocks[next.slot], touch);
+        blocks[next.slot] = take(&allocator, next.size, touch);
     }
 }
 
+typedef void loop(const side *on, const load *what, const step *script, uint64_t operations);
+
+/* The comment in the code keeps the compiler from making one function of two that are the same. */
+#define LOOP(name, touch)                                                                          \
+    static __attribute__((noinline)) void name(const side *on, const load *what,                   \
+                                               const step *script, uint64_t operations)            \
+    {                                                                                              \
+        __asm__ volatile("# " #name);                                                              \
+        if (what->live)                                                                            \
+            working_set(on, script, operations, touch);                                            \
+        else if (what->batch == 1)                                                                 \
+            pairs(on, what, operations, touch);                                                    \
+        else                                                                                       \
+            fixed(on, what, operations, touch);                                                    \
+    }
+
+LOOP(cpython_untouched, UNTOUCHED)
+LOOP(cpython_written, WRITTEN)
+LOOP(cpython_read, READ)
+LOOP(ours_untouched, UNTOUCHED)
+LOOP(ours_written, WRITTEN)
+LOOP(ours_read, READ)
+LOOP(nothing_untouched, UNTOUCHED)
+LOOP(nothing_written, WRITTEN)
+LOOP(nothing_read, READ)
+
+static loop *const loops[ALL][TOUCHES] = {
+    {cpython_untouched, cpython_written, cpython_read},
+    {ours_untouched, ours_written, ours_read},
+    {nothing_untouched, nothing_written, nothing_read},
+};
+
 static double
-time_run(const load *what, side *on, const step *script, uint64_t operations)
+time_run(bench *b, int who, int touch, const load *what, uint64_t operations)
 {
     uint64_t start = rh_host_now_ns();
-    if (what->live)
-        run_random(on, script, operations);
-    else
-        run_fixed(on, what, operations);
+    loops[who][touch](&b->sides[who], what, b->script, operations);
     return (double)(rh_host_now_ns() - start) / (double)operations;
 }
 
@@ -104,34 +208,48 @@ random_size(rh_random *random)
 }
 
 static void
-draw(const load *what, step *script, rh_random *random)
+draw(bench *b, const load *what, uint64_t operations)
 {
-    for (uint32_t i = 0; what->live && i < SCRIPT; i++)
-        script[i] = (step){(uint32_t)rh_random_below(random, what->live), random_size(random)};
+    for (uint64_t i = 0; what->live && i < operations; i++)
+        b->script[i] =
+            (step){(uint32_t)rh_random_below(&b->random, what->live), random_size(&b->random)};
 }
 
-/* Fills the working set; freed in part and filled again, so that it is not fresh. */
+/* Fills the working set; freed in part and filled again, so that it is not fresh. Blocks that will
+ * be touched are touched here first: the system's time to make a page is nobody's merit. */
 static void
-fill(const load *what, side *on)
+fill(const side *on, const load *what, int touch)
 {
-    PyMemAllocatorEx allocator = on->allocator;
     rh_random random = {5};
     for (int pass = 0; pass < 3; pass++)
         for (uint32_t i = 0; i < what->live; i++) {
             if (pass) {
                 if (rh_random_below(&random, 2))
                     continue;
-                allocator.free(allocator.ctx, on->blocks[i]);
+                give(&on->allocator, on->blocks[i], touch);
             }
-            on->blocks[i] = allocator.malloc(allocator.ctx, random_size(&random));
+            on->blocks[i] = take(&on->allocator, random_size(&random), touch);
         }
 }
 
 static void
-empty(const load *what, side *on)
+empty(const side *on, const load *what)
 {
     for (uint32_t i = 0; i < what->live; i++)
         on->allocator.free(on->allocator.ctx, on->blocks[i]);
+}
+
+/* All live blocks; of loads that keep none, those of the last batch. */
+static void
+compare(bench *b, const load *what)
+{
+    const side *cpython = &b->sides[CPYTHON], *ours = &b->sides[OURS];
+    uint32_t count = what->live ? what->live : what->batch;
+    for (uint32_t i = 0; !b->own_arenas && i < count; i++) {
+        uintptr_t wanted = (uintptr_t)cpython->blocks[i] - cpython->base;
+        b->different += (uintptr_t)ours->blocks[i] - ours->base != wanted;
+        b->compared++;
+    }
 }
 
 static int
@@ -141,133 +259,252 @@ ascending(const void *first, const void *second)
     return (a > b) - (a < b);
 }
 
-static double
-quantile(double *values, unsigned count, double of)
+/* The median, and bounds of its interval of 95 %: order statistics, which suppose nothing of the
+ * distribution. */
+typedef struct middle {
+    double low, median, high;
+} middle;
+
+static middle
+middle_of(double *values, unsigned count)
 {
     qsort(values, count, sizeof *values, ascending);
-    return values[(unsigned)((count - 1) * of + .5)];
+    double reach = .98 * sqrt(count);
+    int low = (int)floor(count / 2. - reach);
+    low = low < 0 ? 0 : low;
+    return (middle){values[low], values[count / 2], values[count - 1 - (unsigned)low]};
 }
 
 static void
-measure(const load *what, side sides[SIDES], step *script, unsigned rounds)
+measure_touch(bench *b, const load *what, int touch)
 {
     static double times[SIDES][ROUNDS_MAX], ratios[ROUNDS_MAX];
-    rh_random random = {9};
-    for (int i = 0; what->live && i < SIDES; i++)
-        fill(what, &sides[i]);
-    draw(what, script, &random);
+    for (int who = 0; what->live && who < SIDES; who++)
+        fill(&b->sides[who], what, touch);
+    draw(b, what, WARM_UP);
     double slowest = 0;
-    for (int i = 0; i < SIDES; i++) { /* warm up, and find out how many make a round */
-        double ns = time_run(what, &sides[i], script, WARM_UP);
+    for (int who = 0; who < SIDES; who++) { /* warm up, and find out how many make a round */
+        double ns = time_run(b, who, touch, what, WARM_UP);
         slowest = ns > slowest ? ns : slowest;
     }
     uint64_t operations = (uint64_t)(ROUND_NS / slowest) + 1;
     if (what->live && operations > SCRIPT)
         operations = SCRIPT;
-    for (unsigned round = 0; round < rounds; round++) {
-        draw(what, script, &random);
+    for (unsigned round = 0; round < b->rounds; round++) {
+        draw(b, what, operations);
         for (unsigned i = 0; i < SIDES; i++) {
             unsigned who = (i + round) % SIDES;
-            times[who][round] = time_run(what, &sides[who], script, operations);
+            times[who][round] = time_run(b, (int)who, touch, what, operations);
         }
         ratios[round] = times[OURS][round] / times[CPYTHON][round];
+        compare(b, what);
     }
-    double low = quantile(ratios, rounds, .25), high = quantile(ratios, rounds, .75);
-    double fastest = quantile(times[OURS], rounds, 0) / quantile(times[CPYTHON], rounds, 0);
-    printf("%-18s %9.2f %9.2f %9.3f   %.3f to %.3f %9.3f\n", what->name,
-           quantile(times[CPYTHON], rounds, .5), quantile(times[OURS], rounds, .5),
-           quantile(ratios, rounds, .5), low, high, fastest);
+    for (int who = 0; what->live && who < SIDES; who++)
+        empty(&b->sides[who], what);
+    middle ratio = middle_of(ratios, b->rounds);
+    printf(" | %6.2f %6.2f %5.2f (%.2f-%.2f)", middle_of(times[CPYTHON], b->rounds).median,
+           middle_of(times[OURS], b->rounds).median, ratio.median, ratio.low, ratio.high);
     fflush(stdout);
-    for (int i = 0; what->live && i < SIDES; i++)
-        empty(what, &sides[i]);
+}
+
+/* Measures a load under the name that `format` makes of `number`, if that is asked for. */
+static __attribute__((format(printf, 3, 0))) void
+measure(bench *b, load what, const char *format, uint32_t number)
+{
+    snprintf(what.name, sizeof what.name, format, number);
+    if (b->only && strcmp(what.name, b->only) != 0)
+        return;
+    printf("%-14s", what.name);
+    for (int touch = 0; touch < TOUCHES; touch++)
+        measure_touch(b, &what, touch);
+    putchar('\n');
+}
+
+/* What the loops and the calls take by themselves. */
+static void
+measure_nothing(bench *b, load what, const char *name)
+{
+    static double times[ROUNDS_MAX];
+    printf("%-14s", name);
+    for (int touch = 0; touch < TOUCHES; touch++) {
+        uint64_t operations = WARM_UP * 4;
+        fill(&b->sides[NOTHING], &what, touch);
+        draw(b, &what, operations);
+        for (unsigned round = 0; round < b->rounds; round++)
+            times[round] = time_run(b, NOTHING, touch, &what, operations);
+        printf(" | %13s %5.2f %12s", "calls alone", middle_of(times, b->rounds).median, "");
+    }
+    putchar('\n');
+}
+
+static void
+measure_all(bench *b)
+{
+    static const uint32_t sizes[] = {8, 16, 24, 48, 64, 96, 128, 192, 256, 384, 512};
+    static const uint32_t few[] = {16, 64, 256};
+    static const uint32_t lives[] = {1000, 10000, 100000, LIVE_MAX};
+    printf("%-14s | %-28s | %-28s | %-28s\n%-14s", "", "not touched", "first byte written",
+           "written, read before free", "load");
+    for (int touch = 0; touch < TOUCHES; touch++)
+        printf(" | %6s %6s %5s %-10s", "python", "ours", "ratio", " (95 %)");
+    putchar('\n');
+    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        measure(b, (load){.size = sizes[i], .batch = BATCH}, "fixed %" PRIu32 " B", sizes[i]);
+    measure_nothing(b, (load){.size = 16, .batch = BATCH}, "fixed");
+    for (unsigned i = 0; i < sizeof few / sizeof few[0]; i++) {
+        load what = {.size = few[i], .batch = 1};
+        measure(b, what, "single %" PRIu32 " B", few[i]);
+        what.beside = true;
+        measure(b, what, "beside %" PRIu32 " B", few[i]);
+    }
+    measure_nothing(b, (load){.size = 16, .batch = 1}, "single, beside");
+    for (unsigned i = 0; i < sizeof lives / sizeof lives[0]; i++)
+        measure(b, (load){.live = lives[i]}, "random %" PRIu32, lives[i]);
+    measure_nothing(b, (load){.live = 1000}, "random 1000");
+}
+
+/* ---- the two sides ---- */
+
+typedef struct memory_api {
+    void (*get)(PyMemAllocatorDomain, PyMemAllocatorEx *);
+    void (*set_arenas)(PyObjectArenaAllocator *);
+} memory_api;
+
+static bool
+open_api(const char *path, memory_api *api)
+{
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (library) {
+        *(void **)&api->get = dlsym(library, "PyMem_GetAllocator");
+        *(void **)&api->set_arenas = dlsym(library, "PyObject_SetArenaAllocator");
+        if (api->get && api->set_arenas)
+            return true;
+    }
+    fprintf(stderr, "%s cannot be used: %s\n", path, dlerror());
+    return false;
+}
+
+static bool
+open_cpython(bench *b, rh_arena_ground *ground)
+{
+    memory_api api;
+    if (!open_api(LIBPYTHON, &api))
+        return false;
+    rh_arena_ground_init(ground, ARENA_BYTES, false);
+    PyObjectArenaAllocator arenas = rh_arena_ground_source(ground);
+    if (!b->own_arenas)
+        api.set_arenas(&arenas);
+    api.get(PYMEM_DOMAIN_OBJ, &b->sides[CPYTHON].allocator);
+    return true;
+}
+
+static bool
+open_ours(bench *b, rh_heap **heap)
+{
+    memory_api api;
+    rh_error error = {0};
+    *heap = NULL;
+    if (!b->heap) {
+        if (!open_api(b->library, &api))
+            return false;
+        api.get(PYMEM_DOMAIN_OBJ, &b->sides[OURS].allocator);
+        return true;
+    }
+    if (rh_heap_open(b->heap, heap, &error) != RH_OK) {
+        fprintf(stderr, "%s\n", error.message);
+        return false;
+    }
+    b->sides[OURS].allocator = (*heap)->domain[PYMEM_DOMAIN_OBJ];
+    return true;
+}
+
+static void *
+nothing_malloc(void *ctx, size_t size)
+{
+    (void)size;
+    return ctx;
+}
+
+static void
+nothing_free(void *ctx, void *block)
+{
+    (void)ctx;
+    (void)block;
+}
+
+/* The first block tells where a side's arenas begin: it is at the same place of both. */
+static void
+find_base(side *on)
+{
+    void *block = on->allocator.malloc(on->allocator.ctx, 1);
+    on->base = (uintptr_t)block & ~(uintptr_t)(ARENA_BYTES - 1);
+    on->allocator.free(on->allocator.ctx, block);
 }
 
 /* ---- */
 
-static bool
-load_cpython(PyMemAllocatorEx *allocator)
-{
-    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    void (*get)(PyMemAllocatorDomain, PyMemAllocatorEx *) = NULL;
-    if (library)
-        *(void **)&get = dlsym(library, "PyMem_GetAllocator");
-    if (!get)
-        return false;
-    get(PYMEM_DOMAIN_OBJ, allocator);
-    return true;
-}
+static const struct argp_option options[] = {
+    {"rounds", 'r', "N", 0, "Rounds of each load, 31 if not told", 0},
+    {"load", 'l', "NAME", 0, "Only the load of this name: \"random 1000\"", 0},
+    {"library", 'L', "FILE", 0, "Our library: " LIBPYMEM " if not told", 0},
+    {"heap", 'H', "SPEC", 0, "In its place the heap of a spec: pymalloc,large=libc", 0},
+    {"own-arenas", 'o', NULL, 0, "libpython maps its arenas itself; addresses are not compared", 0},
+    {0},
+};
 
-/* Measures a load under the name that `format` makes of `number`, if that is asked for. */
-static __attribute__((format(printf, 6, 0))) void
-measure_named(load *what, side sides[SIDES], step *script, unsigned rounds, const char *only,
-              const char *format, uint32_t number)
+static error_t
+parse(int key, char *argument, struct argp_state *state)
 {
-    snprintf(what->name, sizeof what->name, format, number);
-    if (!only || strcmp(what->name, only) == 0)
-        measure(what, sides, script, rounds);
-}
-
-static void
-measure_all(side sides[SIDES], unsigned rounds, const char *only)
-{
-    static const uint32_t sizes[] = {16, 48, 64, 128, 256, 512};
-    static const uint32_t lives[] = {1000, 10000, 100000, 1000000};
-    step *script = malloc(SCRIPT * sizeof *script);
-    for (int i = 0; i < SIDES; i++)
-        sides[i].blocks = calloc(lives[3], sizeof(void *));
-    printf("%-18s %9s %9s %9s   %-14s %9s\n", "load", "CPython", "ours", "ratio", "quartiles",
-           "fastest");
-    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        load what = {.size = sizes[i], .batch = BATCH};
-        measure_named(&what, sides, script, rounds, only, "fixed %" PRIu32 " B", sizes[i]);
-    }
-    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i += 2) {
-        load what = {.size = sizes[i], .batch = 1};
-        measure_named(&what, sides, script, rounds, only, "single %" PRIu32 " B", sizes[i]);
-        what.beside = true;
-        measure_named(&what, sides, script, rounds, only, "beside %" PRIu32 " B", sizes[i]);
-    }
-    for (unsigned i = 0; i < sizeof lives / sizeof lives[0]; i++) {
-        load what = {.live = lives[i]};
-        measure_named(&what, sides, script, rounds, only, "random %" PRIu32, lives[i]);
-    }
-    for (int i = 0; i < SIDES; i++)
-        free(sides[i].blocks);
-    free(script);
+    bench *b = state->input;
+    if (key == 'r')
+        b->rounds = (unsigned)strtoul(argument, NULL, 10);
+    else if (key == 'l')
+        b->only = argument;
+    else if (key == 'L')
+        b->library = argument;
+    else if (key == 'H')
+        b->heap = argument;
+    else if (key == 'o')
+        b->own_arenas = true;
+    else
+        return ARGP_ERR_UNKNOWN;
+    if (b->rounds < 1 || b->rounds > ROUNDS_MAX)
+        argp_error(state, "--rounds=%s: 1 to %d are possible", argument, ROUNDS_MAX);
+    return 0;
 }
 
 int
 main(int argc, char **argv)
 {
-    unsigned rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : ROUNDS_DEFAULT;
-    if (rounds == 0 || rounds > ROUNDS_MAX || argc > 3) {
-        fprintf(stderr,
-                "usage: pymalloc_bench [ROUNDS [LOAD]]\n"
-                "ROUNDS: 1 to %d; LOAD: only the one of this name\n",
-                ROUNDS_MAX);
-        return 2;
-    }
-    side sides[SIDES] = {0};
+    static const struct argp argp = {
+        options, parse, NULL, "Times libpymem.so beside libpython3.11.", NULL, NULL, NULL};
+    bench b = {.rounds = 31, .library = LIBPYMEM, .random = {9}};
+    rh_arena_ground ground;
     rh_heap *heap;
-    rh_pymalloc_config config;
-    rh_error error = {0};
-    if (!load_cpython(&sides[CPYTHON].allocator)) {
-        fprintf(stderr, "%s cannot be opened: install the package libpython3.11\n", LIBRARY);
+    argp_parse(&argp, argc, argv, 0, NULL, &b);
+    if (!open_cpython(&b, &ground) || !open_ours(&b, &heap))
         return 4;
-    }
-    if (rh_pymalloc_config_init(&config, "3.11", &error) != RH_OK ||
-        rh_pymalloc_open(&config, &heap, &error) != RH_OK) {
-        fprintf(stderr, "%s\n", error.message);
-        return (int)error.status;
-    }
-    sides[OURS].allocator = heap->domain[PYMEM_DOMAIN_OBJ];
-    printf("ns for a malloc and a free through PyMemAllocatorEx; object domain of %s and of\n"
-           "pymalloc@3.11; medians of %u rounds of %.0f ms each, taking turns in one process;\n"
-           "the ratio is the median of the rounds' ratios, fastest the ratio of the fastest "
-           "rounds\n\n",
-           LIBRARY, rounds, ROUND_NS / 1e6);
     rh_host_pin(0);
-    measure_all(sides, rounds, argc > 2 ? argv[2] : NULL);
+    b.script = malloc(SCRIPT * sizeof *b.script);
+    static char byte;
+    b.sides[NOTHING].allocator =
+        (PyMemAllocatorEx){.ctx = &byte, .malloc = nothing_malloc, .free = nothing_free};
+    for (int who = 0; who < ALL; who++) {
+        b.sides[who].blocks = calloc(LIVE_MAX, sizeof(void *));
+        find_base(&b.sides[who]);
+    }
+    printf("ns for a malloc and a free through PyMemAllocatorEx: object domain of %s and of\n"
+           "%s; medians of %u rounds of %.0f ms each, taking turns in one process; the ratio\n"
+           "is the median of the rounds' ratios, with the interval that has it in 95 of 100 "
+           "cases\n\n",
+           LIBPYTHON, b.heap ? b.heap : b.library, b.rounds, ROUND_NS / 1e6);
+    measure_all(&b);
+    if (!b.own_arenas)
+        printf("\n%" PRIu64 " blocks compared, %" PRIu64 " of them elsewhere\n", b.compared,
+               b.different);
+    for (int who = 0; who < ALL; who++)
+        free(b.sides[who].blocks);
+    free(b.script);
     rh_heap_close(heap);
-    return 0;
+    return b.different != 0;
 }
