@@ -12,11 +12,9 @@
 /* A pool's header. In the pool when in-band: then its address is the pool's own. */
 typedef struct rh_pool {
     uint32_t available; /* free blocks; 0: the pool is full */
-    uint32_t fresh; /* of these, the ones that are in no list yet: the last blocks of the pool */
-    union {
-        uintptr_t free;  /* in-band: the first block of the list of free ones; 0 when it is empty */
-        uint16_t *stack; /* beside: the free blocks (see rh_side_pool) */
-    };
+    uint32_t fresh; /* of these, the ones not on the list or stack yet: the pool's last blocks */
+    uintptr_t
+        free; /* the block to be given next. In-band, its first word tells the one behind it */
     struct rh_pool *next, *previous; /* in its class's ring; meaningless when in none, previous of a
                                         ring's first one too. A pool given back uses next for its
                                         arena's list */
@@ -35,12 +33,12 @@ rh_pool_used(const rh_pool *pool)
 }
 
 /* A header beside. The pool's free blocks are stack[0] to stack[available - 1], the next to be
- * given last, each told by its distance from the pool's start in alignments. The lowest `fresh`
- * entries are not written yet. */
+ * given last; the lowest `fresh` of them are not written yet. An entry is the low 16 bits of a
+ * block's address in alignments; the others are the same for all blocks of a pool. */
 typedef struct rh_side_pool {
     rh_pool pool;
-    uintptr_t address;
-    uint64_t reserved;
+    uint16_t *stack;
+    uintptr_t origin; /* the pool's address, those bits cleared */
 } rh_side_pool;
 
 _Static_assert(sizeof(rh_side_pool) == 64, "a header beside is a cache line");

@@ -61,9 +61,9 @@ drop_headers(rh_arenas *arenas, rh_arena *arena)
     if (!arenas->side)
         return;
     for (uint32_t i = 0; i < arena->cut; i++) {
-        const rh_pool *pool = &arena->side[i].pool;
-        if (pool->stack)
-            rh_pool_stacks_give(&arenas->stacks, pool->stack, pool->capacity);
+        const rh_side_pool *beside = &arena->side[i];
+        if (beside->stack)
+            rh_pool_stacks_give(&arenas->stacks, beside->stack, beside->pool.capacity);
     }
     if (!rh_pool_headers_has(&arenas->headers, arena->base)) {
         munmap(arena->side, own_header_bytes(arenas));
@@ -216,9 +216,12 @@ cut_pool(rh_arenas *arenas, uint32_t slot)
     uint32_t index = arena->cut++;
     rh_pool *pool = rh_arena_pool(arenas, arena, index);
     *pool = (rh_pool){.arena = slot};
-    if (arenas->side)
-        arena->side[index].address =
-            arena->first_pool + ((uintptr_t)index << arenas->geometry.pool_shift);
+    if (arenas->side) {
+        uintptr_t address = arena->first_pool + ((uintptr_t)index << arenas->geometry.pool_shift);
+        arena->side[index].stack = NULL;
+        arena->side[index].origin =
+            address & ~(((uintptr_t)1 << (16 + arenas->geometry.class_shift)) - 1);
+    }
     return pool;
 }
 

@@ -145,7 +145,11 @@ rh_arenas_give_pool(rh_arenas *arenas, rh_pool *pool)
 static inline uintptr_t
 rh_arenas_pool_address(const rh_arenas *arenas, const rh_pool *pool)
 {
-    return arenas->side ? ((const rh_side_pool *)pool)->address : (uintptr_t)pool;
+    if (!arenas->side)
+        return (uintptr_t)pool;
+    const rh_arena *arena = &arenas->slots[pool->arena];
+    uintptr_t index = (uintptr_t)((const rh_side_pool *)pool - arena->side);
+    return arena->first_pool + (index << arenas->geometry.pool_shift);
 }
 
 #endif

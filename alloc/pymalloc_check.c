@@ -78,19 +78,21 @@ static const char *
 collect_free(const pool_view *view, free_blocks *blocks)
 {
     const rh_pool *pool = view->pool;
+    bool side = view->arenas->side;
+    unsigned shift = view->arenas->geometry.class_shift;
     const char *wrong = NULL;
     memset(blocks->bits, 0, view->capacity / 8 + 8);
     blocks->count = 0;
-    if (view->arenas->side) {
-        unsigned shift = view->arenas->geometry.class_shift;
-        for (uint32_t i = pool->fresh; i < pool->available && !wrong; i++)
-            wrong = add_free(view, blocks, view->address + ((uintptr_t)pool->stack[i] << shift));
-    } else {
-        for (uintptr_t block = pool->free; block; block = *(const uintptr_t *)block) {
-            wrong = add_free(view, blocks, block);
-            if (wrong)
-                break;
-        }
+    uintptr_t block = pool->free;
+    for (uint32_t i = pool->available; i > pool->fresh && !wrong; i--) {
+        const rh_side_pool *beside = (const rh_side_pool *)pool;
+        if (side)
+            block = rh_side_pool_top(beside, i, shift);
+        if (i == pool->available && block != pool->free)
+            return "the block to be given next is not the one on its stack";
+        wrong = add_free(view, blocks, block);
+        if (!side && !wrong)
+            block = *(const uintptr_t *)block;
     }
     return wrong;
 }
@@ -105,7 +107,7 @@ check_header(const pool_view *view, uint32_t slot)
     if (view->size_class == SIZE_MAX)
         return "its size class does not exist";
     if (pool->capacity != view->capacity || pool->available > pool->capacity ||
-        pool->fresh > pool->available)
+        (pool->available && pool->fresh >= pool->available))
         return "its numbers of blocks are impossible";
     return NULL;
 }

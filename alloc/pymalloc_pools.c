@@ -8,7 +8,7 @@ rh_pools_init(rh_pymalloc *pymalloc)
     const rh_pymalloc_geometry *geometry = &pymalloc->arenas.geometry;
     for (uint32_t i = 0; i < geometry->classes; i++) {
         rh_bin *bin = &pymalloc->bins[i];
-        *bin = (rh_bin){.ring = {.next = &bin->ring, .previous = &bin->ring},
+        *bin = (rh_bin){.ring = {.available = 1, .next = &bin->ring, .previous = &bin->ring},
                         .block_bytes = (uint32_t)rh_class_bytes(geometry, i),
                         .capacity = rh_class_capacity(geometry, i)};
     }
@@ -56,6 +56,33 @@ unlink_pool(rh_pool *pool)
 
 /* ---- pools for a class ---- */
 
+/* Puts fresh blocks onto an empty stack, as many as complete its cache line. */
+static void
+stack_fresh(const rh_arenas *arenas, rh_side_pool *beside, uintptr_t block, size_t block_bytes)
+{
+    const uint32_t line = 64 / sizeof *beside->stack;
+    unsigned shift = arenas->geometry.class_shift;
+    uint32_t fresh = beside->pool.fresh, lowest = (fresh - 1) / line * line;
+    for (; fresh > lowest; block += block_bytes)
+        beside->stack[--fresh] = (uint16_t)(block >> shift);
+    beside->pool.fresh = fresh;
+    beside->pool.free = rh_side_pool_top(beside, beside->pool.available, shift);
+}
+
+/* Puts fresh blocks on the empty list or stack of a pool that has some. */
+static void
+list_fresh(const rh_arenas *arenas, const rh_bin *bin, rh_pool *pool)
+{
+    uintptr_t block = rh_arenas_pool_address(arenas, pool) + arenas->geometry.header_bytes +
+                      (bin->capacity - pool->fresh) * bin->block_bytes;
+    if (arenas->side) {
+        stack_fresh(arenas, (rh_side_pool *)pool, block, bin->block_bytes);
+    } else {
+        pool->free = block;
+        pool->fresh--;
+    }
+}
+
 /* Gives a free pool another class; false, changing nothing, when there is no memory. */
 static bool
 set_class(rh_pymalloc *pymalloc, rh_pool *pool, rh_bin *bin)
@@ -66,17 +93,17 @@ set_class(rh_pymalloc *pymalloc, rh_pool *pool, rh_bin *bin)
         uint16_t *stack = rh_pool_stacks_take(&arenas->stacks, bin->capacity);
         if (!stack)
             return false;
-        if (pool->stack)
-            rh_pool_stacks_give(&arenas->stacks, pool->stack, pool->capacity);
-        pool->stack = stack;
+        rh_side_pool *beside = (rh_side_pool *)pool;
+        if (beside->stack)
+            rh_pool_stacks_give(&arenas->stacks, beside->stack, pool->capacity);
+        beside->stack = stack;
         if (arenas->stacks.bytes != held)
             rh_pymalloc_settle(pymalloc);
-    } else {
-        pool->free = 0;
     }
     pymalloc->pools_reclassed += pool->ring != NULL;
     pool->ring = &bin->ring;
     pool->capacity = pool->available = pool->fresh = bin->capacity;
+    list_fresh(arenas, bin, pool);
     return true;
 }
 
@@ -101,25 +128,10 @@ new_pool(rh_pymalloc *pymalloc, rh_bin *bin)
     return pool;
 }
 
-/* Puts fresh blocks onto a stack that has no other, as many as complete its cache line. */
-static void
-stack_fresh(const rh_pymalloc_geometry *geometry, const rh_bin *bin, rh_pool *pool)
-{
-    const uint32_t line = 64 / sizeof *pool->stack;
-    uint32_t lowest = (pool->fresh - 1) / line * line, fresh = pool->fresh;
-    size_t first = geometry->header_bytes >> geometry->class_shift;
-    size_t block = bin->block_bytes >> geometry->class_shift;
-    size_t unit = first + (bin->capacity - fresh) * block;
-    for (uint16_t *stack = pool->stack; fresh > lowest; unit += block)
-        stack[--fresh] = (uint16_t)unit;
-    pool->fresh = fresh;
-}
-
 void *
 rh_pools_refill(rh_pymalloc *pymalloc, size_t size_class)
 {
     const rh_arenas *arenas = &pymalloc->arenas;
-    const rh_pymalloc_geometry *geometry = &arenas->geometry;
     rh_bin *bin = &pymalloc->bins[size_class];
     rh_pool *pool = bin->ring.next;
     if (pool == &bin->ring) {
@@ -127,23 +139,13 @@ rh_pools_refill(rh_pymalloc *pymalloc, size_t size_class)
         if (!pool)
             return NULL;
     }
-    uintptr_t block;
-    if (arenas->side) {
-        if (pool->available == pool->fresh)
-            stack_fresh(geometry, bin, pool);
-        block = rh_arenas_pool_address(arenas, pool) +
-                ((uintptr_t)pool->stack[pool->available - 1] << geometry->class_shift);
-    } else if (pool->free) {
-        block = pool->free;
-        pool->free = *(const uintptr_t *)block;
-    } else {
-        assert(pool->fresh > 0);
-        block = (uintptr_t)pool + geometry->header_bytes +
-                (bin->capacity - pool->fresh) * bin->block_bytes;
-        pool->fresh--;
-    }
+    uintptr_t block = pool->free;
     pool->available--;
-    if (pool->available == 0)
+    if (pool->available != pool->fresh)
+        rh_pool_take(pool, pool->available, arenas->geometry.class_shift, arenas->side);
+    else if (pool->fresh)
+        list_fresh(arenas, bin, pool);
+    else
         unlink_pool(pool);
     return (void *)block;
 }

@@ -6,6 +6,7 @@ _USERS = {
     "pymalloc_arenas.h": ["pymalloc_arenas.c", "pymalloc_pools.c"],
     "pymalloc_geometry.h": ["pymalloc_domains.c"],
     "pymalloc_paths.h": ["pymalloc_domains.c"],
+    "pymalloc_pools.h": ["pymalloc_domains.c", "pymalloc_pools.c"],
 }
 
 def sabotages(rules):

@@ -30,10 +30,10 @@ a_header_belongs_to_an_address(void **state)
     assert_in_range(headers.made_bytes, 5064 * sizeof *first, 5064 * sizeof *first + 65535);
     for (int i = 0; i < 64; i++) {
         assert_null(later[i].pool.ring);
-        later[i].address = first[i].address = 1;
+        later[i].origin = first[i].origin = 1;
     }
     uintptr_t last = WINDOW + BYTES - ((uintptr_t)1 << POOL);
-    rh_pool_headers_of(&headers, last, 1)->address = 1;
+    rh_pool_headers_of(&headers, last, 1)->origin = 1;
     assert_int_equal(headers.made_bytes, (BYTES >> POOL) * sizeof *first);
     assert_null(rh_pool_headers_of(&headers, last, 2));
     rh_pool_headers_release(&headers);
