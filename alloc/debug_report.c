@@ -9,7 +9,10 @@
 #include "alloc/readable.h"
 #include "base/size.h"
 
-enum { SHOWN = 8 }; /* data bytes printed at either end */
+enum {
+    SHOWN = 8, /* data bytes printed at either end */
+    LONGEST_MESSAGE = 100
+};
 
 static FILE *
 report_of(const rh_debug_settings *settings)
@@ -234,7 +237,13 @@ rh_debug_report(const rh_debug_settings *settings, const void *p, const char *fu
     print_verdict(settings, function, out);
     va_list arguments;
     va_start(arguments, format);
-    vfprintf(out, format, arguments);
+    if (settings->words == RH_DEBUG_WORDS_3_9) {
+        vfprintf(out, format, arguments);
+    } else { /* a string of at most so many bytes, which a letter of 0 ends */
+        char message[LONGEST_MESSAGE];
+        vsnprintf(message, sizeof message, format, arguments);
+        fputs(message, out);
+    }
     va_end(arguments);
     fputc('\n', out);
     print_state(settings, out);
