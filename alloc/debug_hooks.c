@@ -469,6 +469,8 @@ raw_free(void *ctx, void *block)
     rh_debug_hook *hook = ctx;
     if (block)
         checked_free(hook, &hook->inner, block, RH_DEBUG_LEAD);
+    else
+        atomic_fetch_add_explicit(&hook->idle_frees, 1, memory_order_relaxed);
 }
 
 static void

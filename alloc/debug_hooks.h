@@ -103,6 +103,7 @@ typedef struct rh_debug_hook {
     PyMemAllocatorEx inner;
     rh_debug_settings *settings;
     atomic_uint_fast64_t births, deaths; /* of decorated blocks; realloc is neither */
+    atomic_uint_fast64_t idle_frees;     /* of NULL */
     /* Blocks freed lately and not given out again since, each at a place of its address. */
     _Atomic(uintptr_t) recent[RH_DEBUG_RECENT];
 } rh_debug_hook;

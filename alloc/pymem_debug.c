@@ -5,15 +5,17 @@
  * point at its own hook, which leads back to the record: the next allocation never ends.
  *
  * Here a record in use is never changed. When the topmost allocator is unknown and there are debug
- * hooks of earlier calls, one byte is allocated through it and freed: if an earlier hook notices,
- * it lies below, and the domain stays as it is, since its blocks carry the decoration already. If
- * none does, the domain gets a new record. So calling it again is harmless, whatever lies above.
+ * hooks of earlier calls, nothing is freed through it, and one byte allocated and freed: if an
+ * earlier hook notices, it lies below, and the domain stays as it is, since its blocks carry the
+ * decoration already. If none does, the domain gets a new record. So calling it again is harmless,
+ * whatever lies above.
  */
 #include "alloc/pymem_debug.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc/c_library.h"
 #include "alloc/heap.h"
 #include "alloc/pymem_domains.h"
 
@@ -38,23 +40,30 @@ same(const PyMemAllocatorEx *a, const PyMemAllocatorEx *b)
            a->realloc == b->realloc && a->free == b->free;
 }
 
-/* How many blocks the domain's hooks have made. */
+/* How often the domain's hooks have made a block or freed nothing. */
 static uint64_t
-births(PyMemAllocatorDomain domain)
+signs_of_life(PyMemAllocatorDomain domain)
 {
     uint64_t sum = 0;
     for (const record *one = newest[domain]; one; one = one->older)
-        sum += atomic_load_explicit(&one->hook.births, memory_order_relaxed);
+        sum += atomic_load_explicit(&one->hook.births, memory_order_relaxed) +
+               atomic_load_explicit(&one->hook.idle_frees, memory_order_relaxed);
     return sum;
 }
 
-/* Whether a block that `top` makes is made by one of the domain's hooks. */
+/* Whether what `top` is asked for reaches one of the domain's hooks: a free of nothing, which few
+ * keep to themselves, or a block, which some refuse. */
 static bool
 reaches_hooks(PyMemAllocatorDomain domain, const PyMemAllocatorEx *top)
 {
-    uint64_t before = births(domain);
-    top->free(top->ctx, top->malloc(top->ctx, 1));
-    return births(domain) != before;
+    uint64_t before = signs_of_life(domain);
+    top->free(top->ctx, NULL);
+    if (signs_of_life(domain) != before)
+        return true;
+    void *block = top->malloc(top->ctx, 1);
+    if (block)
+        top->free(top->ctx, block);
+    return signs_of_life(domain) != before;
 }
 
 static record *
@@ -63,17 +72,27 @@ new_record(PyMemAllocatorDomain domain)
     return newest[domain] ? calloc(1, sizeof(record)) : &first_records[domain];
 }
 
-/* The record that lies over `top`: an earlier one, if the program has put its allocator back. */
+/* Whether this is an allocator of the process's own, below which there is no hook. */
+static bool
+is_plain(const PyMemAllocatorEx *top)
+{
+    PyMemAllocatorEx pymalloc;
+    return same(top, &rh_c_library) || (rh_domains_pymalloc(&pymalloc) && same(top, &pymalloc));
+}
+
+/* The record to lie over `top`: an earlier one where the program has put its allocator back. NULL
+ * when there is a hook below already: an allocator that lies over a record may have been below it
+ * earlier. */
 static record *
 record_over(PyMemAllocatorDomain domain, const PyMemAllocatorEx *top)
 {
+    if (newest[domain] && !is_plain(top) && reaches_hooks(domain, top))
+        return NULL;
     record *found = newest[domain];
     while (found && !same(&found->hook.inner, top))
         found = found->older;
     if (found)
         return found;
-    if (newest[domain] && reaches_hooks(domain, top))
-        return NULL;
     found = new_record(domain);
     if (!found)
         return NULL;

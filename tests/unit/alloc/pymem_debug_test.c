@@ -18,7 +18,8 @@
 typedef struct own_hook {
     PyMemAllocatorEx below;
     unsigned mallocs, frees, depth, deepest;
-    bool deaf; /* small requests are served by itself */
+    bool deaf;    /* small requests are served by itself */
+    bool refuses; /* every request */
 } own_hook;
 
 static void
@@ -34,7 +35,9 @@ own_malloc(void *ctx, size_t size)
     own_hook *self = ctx;
     enter(self);
     self->mallocs++;
-    void *block = self->deaf ? malloc(size + 1) : self->below.malloc(self->below.ctx, size);
+    void *block = self->refuses ? NULL
+                  : self->deaf  ? malloc(size + 1)
+                                : self->below.malloc(self->below.ctx, size);
     self->depth--;
     return block;
 }
@@ -119,6 +122,7 @@ use_all(void)
         PyMem_RawFree(raw);
         PyMem_Free(mem);
         PyObject_Free(object);
+        PyObject_Free(PyObject_Malloc(size));
     }
 }
 
@@ -192,6 +196,40 @@ another_allocator_is_wrapped(void)
     REQUIRE(own.deepest == 1);
 }
 
+/* A hook that refuses everything just now tells by its free that there are hooks below it. */
+static void
+under_one_that_refuses_they_stay(void)
+{
+    static own_hook own;
+    PyMem_SetupDebugHooks();
+    void *kept = PyMem_Malloc(10);
+    lay_over(&own, PYMEM_DOMAIN_MEM);
+    own.refuses = true;
+    PyMem_SetupDebugHooks();
+    own.refuses = false;
+    PyMem_Free(kept);
+    REQUIRE(own.frees == 2);
+    use_all();
+}
+
+/* A hook that once lay below the debug hooks lies above them later. */
+static void
+a_hook_that_changes_sides_is_asked_again(void)
+{
+    static own_hook own;
+    PyMemAllocatorEx plain = current(PYMEM_DOMAIN_MEM);
+    lay_over(&own, PYMEM_DOMAIN_MEM);
+    PyMem_SetupDebugHooks();
+    PyMem_SetAllocator(PYMEM_DOMAIN_MEM, &plain);
+    PyMem_SetupDebugHooks();
+    void *kept = PyMem_Malloc(10);
+    lay_over(&own, PYMEM_DOMAIN_MEM);
+    PyMem_SetupDebugHooks();
+    REQUIRE(current(PYMEM_DOMAIN_MEM).ctx == &own);
+    PyMem_Free(kept);
+    use_all();
+}
+
 static void
 put_back_they_are_taken_up_again(void)
 {
@@ -263,6 +301,8 @@ CHILD(blocks_are_decorated)
 CHILD(again_is_nothing)
 CHILD(under_another_hook_they_stay)
 CHILD(another_allocator_is_wrapped)
+CHILD(under_one_that_refuses_they_stay)
+CHILD(a_hook_that_changes_sides_is_asked_again)
 CHILD(put_back_they_are_taken_up_again)
 
 static void
@@ -287,6 +327,8 @@ main(void)
         cmocka_unit_test(test_again_is_nothing),
         cmocka_unit_test(test_under_another_hook_they_stay),
         cmocka_unit_test(test_another_allocator_is_wrapped),
+        cmocka_unit_test(test_under_one_that_refuses_they_stay),
+        cmocka_unit_test(test_a_hook_that_changes_sides_is_asked_again),
         cmocka_unit_test(test_put_back_they_are_taken_up_again),
         cmocka_unit_test(the_lock_rule_ends_the_process),
     };
