@@ -175,6 +175,13 @@ at_least_one(size_t size)
     return size ? size : 1;
 }
 
+/* A factor of an array's size; nothing, however it is divided, is an array of one byte. */
+static inline size_t
+factor(size_t one, size_t other)
+{
+    return one && other ? one : 1;
+}
+
 static void *
 default_malloc(void *ctx, size_t size)
 {
@@ -184,7 +191,7 @@ default_malloc(void *ctx, size_t size)
 static void *
 default_calloc(void *ctx, size_t count, size_t size)
 {
-    return ((mimalloc_heap *)ctx)->mi.mi_calloc(at_least_one(count), at_least_one(size));
+    return ((mimalloc_heap *)ctx)->mi.mi_calloc(factor(count, size), factor(size, count));
 }
 
 static void *
@@ -210,7 +217,7 @@ free_block(void *ctx, void *block)
     {                                                                                              \
         mimalloc_heap *mimalloc = ctx;                                                             \
         mi_heap *heap = heap_of(mimalloc, which);                                                  \
-        return heap ? mimalloc->mi.mi_heap_calloc(heap, at_least_one(count), at_least_one(size))   \
+        return heap ? mimalloc->mi.mi_heap_calloc(heap, factor(count, size), factor(size, count))  \
                     : NULL;                                                                        \
     }                                                                                              \
     static void *prefix##_realloc(void *ctx, void *block, size_t size)                             \
@@ -255,7 +262,7 @@ static void *
 libc_calloc(void *ctx, size_t count, size_t size)
 {
     (void)ctx;
-    return calloc(at_least_one(count), at_least_one(size));
+    return calloc(factor(count, size), factor(size, count));
 }
 
 static void *
