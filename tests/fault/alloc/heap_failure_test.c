@@ -11,8 +11,8 @@
 
 #include "alloc/heap.h"
 #include "base/error.h"
-#include "base/random.h"
 #include "tests/fault/alloc/gate.h"
+#include "tests/fault/alloc/workload.h"
 
 /* Not malloc: it refuses a process whose malloc is not the C library's own. */
 static const char *const specs[] = {
@@ -102,149 +102,33 @@ heaps_open_or_fail_cleanly(void **state)
 
 /* ---- a workload ---- */
 
-enum { BLOCKS = 600, OPERATIONS = 1500 };
-
-struct live_block {
-    unsigned char *address;
-    size_t size;
-    int domain;
-    unsigned char mark;
-};
-
-struct workload {
-    rh_heap *heap;
-    bool contents;
-    rh_random random;
-    size_t count;
-    uint64_t failures;
-    struct live_block block[BLOCKS];
-};
-
-static size_t
-draw_size(rh_random *random)
-{
-    uint64_t dice = rh_random_below(random, 40);
-    if (dice == 0)
-        return 0;
-    if (dice == 1)
-        return rh_random_below(random, 200000);
-    return 1 + rh_random_below(random, dice < 10 ? 3000 : 512);
-}
-
-static void
-mark(struct workload *workload, struct live_block *block)
-{
-    block->mark = (unsigned char)rh_random_next(&workload->random);
-    if (workload->contents)
-        memset(block->address, block->mark, block->size);
-}
-
-static void
-require_mark(const struct workload *workload, const struct live_block *block, size_t size)
-{
-    for (size_t i = 0; workload->contents && i < size; i++)
-        assert_int_equal(block->address[i], block->mark);
-}
-
-static void
-give(struct workload *workload)
-{
-    int domain = (int)rh_random_below(&workload->random, RH_DOMAINS);
-    size_t size = draw_size(&workload->random);
-    const PyMemAllocatorEx *allocator = &workload->heap->domain[domain];
-    bool clear = rh_random_below(&workload->random, 3) == 0;
-    void *given = clear ? allocator->calloc(allocator->ctx, 1, size)
-                        : allocator->malloc(allocator->ctx, size);
-    workload->failures += given == NULL;
-    if (!given)
-        return;
-    struct live_block *block = &workload->block[workload->count++];
-    *block = (struct live_block){given, size, domain, 0};
-    if (clear)
-        require_mark(workload, block, size);
-    mark(workload, block);
-}
-
-static void
-resize(struct workload *workload)
-{
-    struct live_block *block =
-        &workload->block[rh_random_below(&workload->random, workload->count)];
-    const PyMemAllocatorEx *allocator = &workload->heap->domain[block->domain];
-    size_t size = draw_size(&workload->random);
-    void *moved = allocator->realloc(allocator->ctx, block->address, size);
-    workload->failures += moved == NULL;
-    if (!moved) {
-        require_mark(workload, block, block->size);
-        return;
-    }
-    block->address = moved;
-    require_mark(workload, block, size < block->size ? size : block->size);
-    block->size = size;
-    mark(workload, block);
-}
-
-static void
-take(struct workload *workload, size_t at)
-{
-    struct live_block block = workload->block[at];
-    require_mark(workload, &block, block.size);
-    workload->block[at] = workload->block[--workload->count];
-    const PyMemAllocatorEx *allocator = &workload->heap->domain[block.domain];
-    allocator->free(allocator->ctx, block.address);
-}
-
-static void
-work(struct workload *workload, unsigned operations)
-{
-    for (unsigned i = 0; i < operations; i++) {
-        uint64_t dice = rh_random_below(&workload->random, 10);
-        if (workload->count == 0 || (dice < 5 && workload->count < BLOCKS))
-            give(workload);
-        else if (dice < 8)
-            take(workload, rh_random_below(&workload->random, workload->count));
-        else
-            resize(workload);
-    }
-}
-
-static void
-verify(const struct workload *workload)
-{
-    for (size_t i = 0; i < workload->count; i++)
-        require_mark(workload, &workload->block[i], workload->block[i].size);
-}
-
-static void
-take_all(struct workload *workload)
-{
-    while (workload->count)
-        take(workload, workload->count - 1);
-}
+enum { OPERATIONS = 1500 };
 
 /* One run of it with the Nth request failing; whether one failed. */
 static bool
 work_with_failure(const char *spec, enum gate_requests kinds, uint64_t nth, bool lasting)
 {
     static struct workload workload;
+    rh_heap *heap;
     rh_error error = {0};
     workload = (struct workload){.contents = has_contents(spec), .random = {nth % 3}};
     struct gate_account before = gate_account();
-    if (rh_heap_open(spec, &workload.heap, &error) != RH_OK)
+    if (rh_heap_open(spec, &heap, &error) != RH_OK)
         fail_msg("%s", error.message);
+    workload.domain = heap->domain;
     gate_arm(kinds, nth, lasting);
-    work(&workload, OPERATIONS);
+    workload_run(&workload, OPERATIONS);
     bool failed = gate_disarm();
-    require_sound(workload.heap, spec, "after the failure", nth);
-    verify(&workload);
+    require_sound(heap, spec, "after the failure", nth);
+    workload_verify(&workload);
     uint64_t failures = workload.failures;
     assert_true(failed || failures == 0 || strstr(spec, "bump")); /* a window has an end */
-    work(&workload, OPERATIONS / 10);
+    workload_run(&workload, OPERATIONS / 10);
     if (!strstr(spec, "bump"))
         assert_int_equal(workload.failures, failures); /* there is memory again */
-    take_all(&workload);
-    require_sound(workload.heap, spec, "emptied", nth);
-    rh_heap_close(workload.heap);
+    workload_free_all(&workload);
+    require_sound(heap, spec, "emptied", nth);
+    rh_heap_close(heap);
     require_nothing_left(spec, before, nth);
     return failed;
 }
@@ -323,24 +207,26 @@ static bool
 work_without_arena(const char *spec, uint64_t nth, bool lasting)
 {
     static struct workload workload;
+    rh_heap *heap;
     struct arena_source source = {.nth = nth, .lasting = lasting};
     rh_error error = {0};
     workload = (struct workload){.contents = has_contents(spec), .random = {nth}};
-    if (rh_heap_open(spec, &workload.heap, &error) != RH_OK)
+    if (rh_heap_open(spec, &heap, &error) != RH_OK)
         fail_msg("%s", error.message);
-    if (!rh_heap_get_arenas(workload.heap, &source.below)) {
-        rh_heap_close(workload.heap);
+    if (!rh_heap_get_arenas(heap, &source.below)) {
+        rh_heap_close(heap);
         return false;
     }
+    workload.domain = heap->domain;
     PyObjectArenaAllocator arenas = {&source, source_alloc, source_free};
-    assert_int_equal(rh_heap_set_arenas(workload.heap, &arenas, &error), RH_OK);
-    work(&workload, OPERATIONS * 4);
+    assert_int_equal(rh_heap_set_arenas(heap, &arenas, &error), RH_OK);
+    workload_run(&workload, OPERATIONS * 4);
     assert_int_equal(workload.failures, 0);
-    require_sound(workload.heap, spec, "without an arena", nth);
-    verify(&workload);
-    take_all(&workload);
-    require_sound(workload.heap, spec, "emptied", nth);
-    rh_heap_close(workload.heap);
+    require_sound(heap, spec, "without an arena", nth);
+    workload_verify(&workload);
+    workload_free_all(&workload);
+    require_sound(heap, spec, "emptied", nth);
+    rh_heap_close(heap);
     assert_int_equal(source.held, 0);
     return source.requests >= nth;
 }
