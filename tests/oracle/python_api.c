@@ -35,14 +35,14 @@ python_api_open(struct python_api *api, const char *library)
         fprintf(stderr, "%s\n", dlerror());
         return false;
     }
-    find(api, "PyMem_", "SetupDebugHooks", &api->setup_debug_hooks);
-    find(api, "PyTraceMalloc_", "Track", &api->track);
-    find(api, "PyTraceMalloc_", "Untrack", &api->untrack);
+    *(void **)&api->track = dlsym(api->handle, "PyTraceMalloc_Track");
+    *(void **)&api->untrack = dlsym(api->handle, "PyTraceMalloc_Untrack");
     return find_domain(api, PYMEM_DOMAIN_RAW, "raw", "PyMem_Raw") &&
            find_domain(api, PYMEM_DOMAIN_MEM, "mem", "PyMem_") &&
            find_domain(api, PYMEM_DOMAIN_OBJ, "obj", "PyObject_") &&
            find(api, "PyMem_", "GetAllocator", &api->get_allocator) &&
            find(api, "PyMem_", "SetAllocator", &api->set_allocator) &&
+           find(api, "PyMem_", "SetupDebugHooks", &api->setup_debug_hooks) &&
            find(api, "PyObject_", "GetArenaAllocator", &api->get_arenas) &&
            find(api, "PyObject_", "SetArenaAllocator", &api->set_arenas) &&
            find(api, "_PyObject_", "DebugMallocStats", &api->print_stats);

@@ -30,7 +30,8 @@ struct python_api {
     int (*print_stats)(FILE *out);
 };
 
-/* Opens `library` and finds all of them. False, with a line on stderr that names what is missing.
+/* Opens `library` and finds all of them (track and untrack may be NULL). False, with a line on
+ * stderr that names what is missing.
  */
 bool python_api_open(struct python_api *api, const char *library);
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { HEAD = 16, TAIL = 8, LETTER_AND_PAD = 8 };
+enum { HEAD = 16, TAIL = 8, SERIAL = 8, LETTER_AND_PAD = 8 };
 
 /* ---- lines ---- */
 
@@ -56,7 +56,7 @@ show_block(struct session *session, const unsigned char *block, size_t size, siz
         known = size;
         print_hex(out, block - HEAD, HEAD);
         fputs(" | ", out);
-        print_hex(out, block + size, TAIL);
+        print_hex(out, block + size, session->serial_numbers ? TAIL + SERIAL : TAIL);
         fputs(" | ", out);
     }
     fprintf(out, "%zu bytes %016" PRIx64 "\n", known, (uint64_t)XXH3_64bits(block, known));
@@ -66,9 +66,9 @@ show_block(struct session *session, const unsigned char *block, size_t size, siz
 static void
 show_remains(struct session *session, const unsigned char *block, size_t size)
 {
-    if (!session->decorated || !session->arenas_stay || !hand_owns(block))
+    if (!session->decorated || !hand_owns(block))
         return;
-    size_t bytes = LETTER_AND_PAD + size + TAIL;
+    size_t bytes = LETTER_AND_PAD + size + TAIL + (session->serial_numbers ? SERIAL : 0);
     fprintf(session->out, "  left %016" PRIx64 "\n",
             (uint64_t)XXH3_64bits(block - LETTER_AND_PAD, bytes));
 }
@@ -302,7 +302,8 @@ session_open(struct session *session, const char *library, uint64_t seed)
     if (!python_api_open(&session->api, library))
         return false;
     session->random.state = seed;
-    session->arenas_stay = true;
+    const char *version = getenv("REHEAP_PYTHON_VERSION");
+    session->serial_numbers = version && strcmp(version, "3.7") == 0;
     for (unsigned i = 0; i < 2; i++)
         session->hand[i] = (struct arena_hand){.name = i ? "the second hand" : "the first hand",
                                                .out = session->out,

@@ -43,13 +43,14 @@ struct session {
     struct arena_hand hand[2];
     struct hook hook[3][SESSION_HOOKS];
     unsigned hooks[3];
-    bool decorated;   /* the blocks have the debug hooks' bytes around them */
-    bool arenas_stay; /* what was freed may be read: look at what free left behind */
+    bool decorated;      /* the blocks have the debug hooks' bytes around them */
+    bool serial_numbers; /* and, with a 3.7, the number of the call that made them */
     size_t live_count;
     struct live_block live[SESSION_BLOCKS];
 };
 
-/* Opens the library and puts the first hand under its arenas. */
+/* Opens the library and puts the first hand under its arenas. REHEAP_PYTHON_VERSION says which
+ * version it is, or is to be. */
 bool session_open(struct session *session, const char *library, uint64_t seed);
 
 /* A line, numbered. */

@@ -32,8 +32,7 @@ start(struct output *output, char *const arguments[], const char *version)
     output->child = fork();
     if (output->child == 0) {
         dup2(ends[1], STDOUT_FILENO);
-        if (version)
-            setenv("REHEAP_PYTHON_VERSION", version, 1);
+        setenv("REHEAP_PYTHON_VERSION", version, 1);
         execv(arguments[0], arguments);
         perror(arguments[0]);
         _exit(127);
@@ -109,7 +108,8 @@ run_script(const char *driver, const char *our_library, const struct real_librar
                                    (char *)seed, NULL};
     struct output real, ours;
     bool same = false;
-    if (!start(&real, real_arguments, NULL) || !start(&ours, our_arguments, library->version)) {
+    if (!start(&real, real_arguments, library->version) ||
+        !start(&ours, our_arguments, library->version)) {
         perror("cannot start the driver");
         exit(2);
     }
