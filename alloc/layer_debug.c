@@ -203,17 +203,28 @@ live(const debug_heap *debug, PyMemAllocatorDomain domain)
     return rh_debug_live(&debug->domain[domain].hook);
 }
 
-/* Bytes of the decorations that lie in the memory which the heap below counts. */
 static uint64_t
-decoration_bytes(const debug_heap *debug, const rh_counters *counters)
+decorations(const debug_heap *debug)
 {
-    uint64_t overhead = rh_debug_overhead(&debug->settings);
-    if (debug->layer.inner->raw_uncounted && counters->live_blocks != RH_UNKNOWN)
-        return counters->live_blocks * overhead; /* in pools: one each */
     uint64_t blocks = 0;
     for (int i = 0; i < RH_DOMAINS; i++)
         blocks += live(debug, (PyMemAllocatorDomain)i);
-    return blocks * overhead + debug->aligned_extra;
+    return blocks;
+}
+
+static uint64_t
+all_decoration_bytes(const debug_heap *debug)
+{
+    return decorations(debug) * rh_debug_overhead(&debug->settings) + debug->aligned_extra;
+}
+
+/* Of those that lie in the memory which the heap below counts. */
+static uint64_t
+decoration_bytes(const debug_heap *debug, const rh_counters *counters)
+{
+    if (debug->layer.inner->raw_uncounted && counters->live_blocks != RH_UNKNOWN)
+        return counters->live_blocks * rh_debug_overhead(&debug->settings); /* in pools: one each */
+    return all_decoration_bytes(debug);
 }
 
 static void
@@ -229,6 +240,15 @@ debug_snapshot(rh_heap *heap, rh_counters *counters)
     }
     counters->header_bytes =
         bytes + (counters->header_bytes == RH_UNKNOWN ? 0 : counters->header_bytes);
+}
+
+static void
+debug_figures(rh_heap *heap, rh_figure_taker *take, void *ctx)
+{
+    const debug_heap *debug = of(heap);
+    rh_heap_figures(debug->layer.inner, take, ctx);
+    take(ctx, "debug_decorations", decorations(debug));
+    take(ctx, "debug_decoration_bytes", all_decoration_bytes(debug));
 }
 
 static bool
@@ -284,8 +304,9 @@ inspect(pad_check *check, const unsigned char *p, size_t room)
     return wrong;
 }
 
-/* What a sound decoration encloses may begin with another that fits into it: that of an object which
- * was passed on to RAW, or of hooks over these. A layer between may have rounded its size up. */
+/* What a sound decoration encloses may begin with another that fits into it: that of an object
+ * which was passed on to RAW, or of hooks over these. A layer between may have rounded its size up.
+ */
 static void
 inspect_within(pad_check *check, const unsigned char *p)
 {
@@ -494,6 +515,7 @@ set_operations(debug_heap *debug)
     if (operations->print_stats)
         operations->print_stats = debug_print_stats;
     operations->check = debug_check;
+    operations->figures = debug_figures;
     operations->close = debug_close;
 }
 

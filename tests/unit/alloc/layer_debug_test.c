@@ -136,6 +136,40 @@ counters_tell_what_the_decoration_costs(void **state)
     rh_heap_close(heap);
 }
 
+typedef struct figures {
+    uint64_t decorations, bytes;
+} figures;
+
+static void
+take_figure(void *ctx, const char *name, uint64_t value)
+{
+    figures *found = ctx;
+    if (strcmp(name, "debug_decorations") == 0)
+        found->decorations = value;
+    if (strcmp(name, "debug_decoration_bytes") == 0)
+        found->bytes = value;
+}
+
+static void
+figures_count_every_decoration(void **state)
+{
+    (void)state;
+    rh_heap *heap = open_heap("pymalloc,large=libc+debug");
+    void *small = take(heap, PYMEM_DOMAIN_OBJ, 40), *large = take(heap, PYMEM_DOMAIN_OBJ, 4000);
+    void *aligned = rh_heap_aligned_alloc(heap, PYMEM_DOMAIN_MEM, 64, 10);
+    figures found = {0, 0};
+    rh_heap_figures(heap, take_figure, &found);
+    assert_int_equal(found.decorations, 4);
+    assert_int_equal(found.bytes, 3 * 24 + 64 + 8);
+    give(heap, PYMEM_DOMAIN_OBJ, small);
+    give(heap, PYMEM_DOMAIN_OBJ, large);
+    give(heap, PYMEM_DOMAIN_MEM, aligned);
+    rh_heap_figures(heap, take_figure, &found);
+    assert_int_equal(found.decorations, 0);
+    assert_int_equal(found.bytes, 0);
+    rh_heap_close(heap);
+}
+
 /* The same calls, with and without memory behind the addresses. */
 static void
 virtual_heaps_count_alike(void **state)
@@ -405,6 +439,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(large_objects_are_decorated_twice),
         cmocka_unit_test(counters_tell_what_the_decoration_costs),
+        cmocka_unit_test(figures_count_every_decoration),
         cmocka_unit_test(virtual_heaps_count_alike),
         cmocka_unit_test(aligned_blocks_are_guarded_too),
         cmocka_unit_test(damage_is_found_without_a_free),
