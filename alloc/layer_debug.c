@@ -59,18 +59,34 @@ find_lead(debug_heap *debug, const void *p)
     return lead;
 }
 
+/* With the lock held, into a table that has room. */
+static void
+put_lead(debug_heap *debug, const void *p, size_t lead)
+{
+    rh_lead_table_add(&debug->aligned, (uintptr_t)p, lead);
+    debug->aligned_extra += lead - RH_DEBUG_LEAD;
+    atomic_fetch_add(&debug->aligned_count, 1);
+}
+
 static bool
 add_lead(debug_heap *debug, const void *p, size_t lead)
 {
     pthread_mutex_lock(&debug->lock);
-    bool added = rh_lead_table_reserve(&debug->aligned);
-    if (added) {
-        rh_lead_table_add(&debug->aligned, (uintptr_t)p, lead);
-        debug->aligned_extra += lead - RH_DEBUG_LEAD;
-        atomic_fetch_add(&debug->aligned_count, 1);
-    }
+    bool has_room = rh_lead_table_reserve(&debug->aligned);
+    if (has_room)
+        put_lead(debug, p, lead);
     pthread_mutex_unlock(&debug->lock);
-    return added;
+    return has_room;
+}
+
+/* The same after a remove_lead, whose place is still there: half of the table is always empty, and
+ * there are fewer threads than that. */
+static void
+add_lead_again(debug_heap *debug, const void *p, size_t lead)
+{
+    pthread_mutex_lock(&debug->lock);
+    put_lead(debug, p, lead);
+    pthread_mutex_unlock(&debug->lock);
 }
 
 static void
@@ -109,16 +125,15 @@ debug_aligned_alloc(rh_heap *heap, PyMemAllocatorDomain domain, size_t alignment
     return rh_debug_dress(&debug->domain[domain].hook, block, alignment, size);
 }
 
+/* The old address is forgotten before it can be given to somebody else. */
 static void *
 realloc_aligned(debug_domain *domain, void *p, size_t lead, size_t size)
 {
     debug_heap *debug = domain->owner;
     rh_debug_led led = led_of(domain, lead);
+    remove_lead(debug, p, lead);
     void *moved = rh_debug_realloc_led(&domain->hook, &led, p, size);
-    if (moved && moved != p) {
-        remove_lead(debug, p, lead);
-        add_lead(debug, moved, lead); /* into the place that has just been left */
-    }
+    add_lead_again(debug, moved ? moved : p, lead);
     return moved;
 }
 

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "alloc/layer_debug.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -127,12 +128,14 @@ counters_tell_what_the_decoration_costs(void **state)
     rh_heap_close(plain);
     rh_heap_close(heap);
     heap = open_heap("pymalloc,large=libc+debug,serial=on"); /* the C library's are in no counter */
-    take(heap, PYMEM_DOMAIN_OBJ, 40);
-    take(heap, PYMEM_DOMAIN_RAW, 1000);
-    take(heap, PYMEM_DOMAIN_MEM, 3000);
+    unsigned char *object = take(heap, PYMEM_DOMAIN_OBJ, 40);
+    unsigned char *raw = take(heap, PYMEM_DOMAIN_RAW, 1000);
+    unsigned char *mem = take(heap, PYMEM_DOMAIN_MEM, 3000);
     assert_int_equal(counters_of(heap).header_bytes, 32);
-    for (int domain = 0; domain < RH_DOMAINS; domain++)
-        give(heap, domain, take(heap, domain, 9));
+    give(heap, PYMEM_DOMAIN_OBJ, object);
+    give(heap, PYMEM_DOMAIN_RAW, raw);
+    give(heap, PYMEM_DOMAIN_MEM, mem);
+    assert_int_equal(counters_of(heap).header_bytes, 0);
     rh_heap_close(heap);
 }
 
@@ -288,8 +291,9 @@ damage_is_found_without_a_free(void **state)
         rh_heap *heap = open_heap(specs[i]);
         for (int round = 0; round < 300; round++) /* neighbours, some of them freed */
             give(heap, PYMEM_DOMAIN_OBJ, take(heap, PYMEM_DOMAIN_OBJ, (size_t)round));
+        unsigned char *kept[300];
         for (int round = 0; round < 300; round++)
-            take(heap, round % 3, (size_t)round * 3 % 480);
+            kept[round] = take(heap, round % 3, (size_t)round * 3 % 480);
         bool libc = strstr(specs[i], "libc") != NULL;
         for (int domain = libc ? 1 : 0; domain < RH_DOMAINS; domain++) {
             size_t size = 33;
@@ -301,6 +305,7 @@ damage_is_found_without_a_free(void **state)
             change(heap, p, -7, "bad leading pad byte");
             change(heap, p, -8, "debug: block at 0x");
             change(heap, p, -16, "larger than the block");
+            give(heap, domain, p);
         }
         if (!libc && strncmp(specs[i], "pymalloc", 8) == 0) {
             unsigned char *large = take(heap, PYMEM_DOMAIN_OBJ, 5000);
@@ -311,6 +316,8 @@ damage_is_found_without_a_free(void **state)
         unsigned char *aligned = rh_heap_aligned_alloc(heap, PYMEM_DOMAIN_MEM, 512, 100);
         change(heap, aligned, 100, "bad trailing pad byte");
         give(heap, PYMEM_DOMAIN_MEM, aligned);
+        for (int round = 0; round < 300; round++)
+            give(heap, round % 3, kept[round]);
         assert_sound(heap);
         rh_heap_close(heap);
     }
@@ -400,6 +407,66 @@ statistics_have_the_number_of_calls(void **state)
     rh_heap_close(heap);
 }
 
+/* ---- threads ---- */
+
+typedef struct worker {
+    pthread_t thread;
+    rh_heap *heap;
+    unsigned number, wrong;
+} worker;
+
+static void *
+work(void *argument)
+{
+    enum { BLOCKS = 50, ROUNDS = 4000 };
+    worker *self = argument;
+    unsigned char *block[BLOCKS] = {NULL};
+    size_t size[BLOCKS] = {0};
+    rh_random random = {self->number};
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t at = rh_random_below(&random, BLOCKS), wanted = rh_random_below(&random, 300);
+        PyMemAllocatorDomain domain = (PyMemAllocatorDomain)(at % RH_DOMAINS);
+        if (!block[at] && round % 5 == 0) {
+            block[at] = rh_heap_aligned_alloc(self->heap, domain, 128, wanted);
+        } else if (rh_random_below(&random, 3)) {
+            block[at] = resize(self->heap, (int)domain, block[at], wanted);
+        } else {
+            give(self->heap, (int)domain, block[at]);
+            block[at] = NULL;
+            continue;
+        }
+        self->wrong += !block[at] || block[at][wanted] != 0xFD;
+        size[at] = wanted;
+    }
+    for (size_t at = 0; at < BLOCKS; at++) {
+        self->wrong += block[at] && rh_debug_requested(block[at]) != size[at];
+        give(self->heap, (int)(at % RH_DOMAINS), block[at]);
+    }
+    return NULL;
+}
+
+static void
+threads_share_the_hooks(void **state)
+{
+    (void)state;
+    enum { WORKERS = 4 };
+    rh_heap *heap = open_heap("malloc+debug");
+    worker workers[WORKERS];
+    for (unsigned i = 0; i < WORKERS; i++) {
+        workers[i] = (worker){.heap = heap, .number = i};
+        assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+    }
+    for (unsigned i = 0; i < WORKERS; i++) {
+        assert_int_equal(pthread_join(workers[i].thread, NULL), 0);
+        assert_int_equal(workers[i].wrong, 0);
+    }
+    figures found = {1, 1};
+    rh_heap_figures(heap, take_figure, &found);
+    assert_int_equal(found.decorations, 0);
+    assert_int_equal(found.bytes, 0);
+    rh_heap_close(heap);
+}
+
 /* ---- the end ---- */
 
 static void
@@ -446,6 +513,7 @@ main(void)
         cmocka_unit_test(failures_below_change_nothing),
         cmocka_unit_test(counting_sees_the_calls_of_its_side),
         cmocka_unit_test(statistics_have_the_number_of_calls),
+        cmocka_unit_test(threads_share_the_hooks),
         cmocka_unit_test(damage_ends_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
