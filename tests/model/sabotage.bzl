@@ -58,3 +58,38 @@ def sabotages(rules):
         args = ["$(location :sabotaged_%s)" % name for name in rules],
         data = [":sabotaged_" + name for name in rules],
     )
+
+def debug_sabotages(rules):
+    """The same for the debug hooks: each rule a text of debug_hooks.c and its replacement.
+
+    Args:
+      rules: from a name to (text, replacement).
+    """
+    for name, rule in rules.items():
+        native.genrule(
+            name = "hooks_%s_broken" % name,
+            testonly = True,
+            srcs = ["//alloc:debug_hooks.c"],
+            outs = ["hooks_%s/debug_hooks.c" % name],
+            cmd = "$(location break_rule.sh) $< $@ '%s' '%s'" % rule,
+            tools = ["break_rule.sh"],
+        )
+        native.cc_binary(
+            name = "hooks/sabotaged_" + name,
+            testonly = True,
+            srcs = [":hooks_%s_broken" % name],
+            copts = ["-w"],
+            deps = [
+                ":debug_sabotage",
+                "//alloc:debug_hooks",
+                "//alloc:pymem",
+                "//alloc:readable",
+            ],
+        )
+    native.sh_test(
+        name = "debug_sabotage_test",
+        size = "medium",
+        srcs = ["pymalloc_sabotage_test.sh"],
+        args = ["$(location :hooks/sabotaged_%s)" % name for name in rules],
+        data = [":hooks/sabotaged_" + name for name in rules],
+    )
