@@ -18,7 +18,7 @@
 #include "alloc/pymem.h"
 #include "alloc/pymem_config.h"
 
-enum { THREADS = 4, ROUNDS = 20000 };
+enum { THREADS = 4, ROUNDS = 20000, FORKS = 60 };
 
 /* Allocators that would notice a context with another's functions: the context of each is its own
  * number, and it hands blocks to the one before it. */
@@ -194,7 +194,7 @@ a_child_can_exchange(void **state)
     pthread_t threads[THREADS];
     atomic_store(&forking, true);
     start(threads, exchange_until_forked);
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < FORKS; i++) {
         pid_t child = fork();
         assert_int_not_equal(child, -1);
         if (child == 0) {
