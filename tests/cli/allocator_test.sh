@@ -18,7 +18,23 @@ refuses 2 '' replay ''
 refuses 2 '' replay ,
 refuses 2 '' replay pymalloc,arena
 refuses 2 'so' replay preload
+refuses 2 "does not know 'mimalloc'" replay python@3.12,malloc=mimalloc
 absent runs.db
+
+# A configuration of CPython's is the allocator that it stands for, in every number.
+for pair in python@3.9/pymalloc@3.9 python@3.9,malloc=debug/pymalloc@3.9+debug; do
+    for spec in "${pair%/*}" "${pair#*/}"; do
+        "$REHEAP" replay a.rht --measure memory --reps 1 --json -a "$spec" \
+            >out 2>err || problem "$spec: $(cat err)"
+        /usr/bin/python3 -c 'import json, sys
+metrics = json.load(sys.stdin)["runs"][0]["metrics"]
+for name in sorted(metrics):
+    if "resident" not in name:
+        print(name, metrics[name])' <out >"numbers.${spec%%[@,]*}" || problem "$spec: no JSON"
+    done
+    cmp numbers.python numbers.pymalloc || problem "$pair differ"
+    [ -s numbers.python ] || problem "$pair: no numbers"
+done
 
 # Libraries that are not there, or are something else.
 echo 'not a library' >lib.so
