@@ -21,7 +21,7 @@ def fuzz_target(name, srcs, corpus, deps):
     )
     native.cc_test(
         name = name + "_corpus_test",
-        size = "small",
+        size = "medium",
         srcs = srcs + ["//tests/fuzz:run_corpus.c"],
         args = ["$(location %s)" % label for label in corpus],
         data = corpus,
