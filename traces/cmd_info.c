@@ -10,6 +10,9 @@
 #include "base/size.h"
 #include "traces/commands.h"
 #include "traces/digest.h"
+#include "traces/habits.h"
+#include "traces/info_format.h"
+#include "traces/info_habits.h"
 #include "traces/one_trace.h"
 #include "traces/reader.h"
 #include "traces/trace_json.h"
@@ -35,14 +38,14 @@ static const char *const domain_names[RH_DIGEST_DOMAINS] = {"raw", "mem", "obj"}
 
 /* Reads everything. A trace that is damaged further on is told up to there; `note` says so. */
 static rh_status
-read_all(rh_reader *reader, rh_digest *digest, rh_error *note, rh_error *error)
+read_all(rh_reader *reader, rh_digest *digest, rh_habits *habits, rh_error *note, rh_error *error)
 {
     rh_progress progress;
     rh_progress_begin(&progress, "reading", "permille", 1000);
     rh_batch batch;
     rh_status status;
     while ((status = rh_reader_next(reader, &batch, note)) == RH_OK && batch.count) {
-        if (!rh_digest_add(digest, &batch)) {
+        if (!rh_digest_add(digest, &batch) || !rh_habits_add(habits, &batch)) {
             status = rh_fail(note, RH_SYSTEM, "out of memory");
             break;
         }
@@ -76,13 +79,6 @@ bytes_per_event(const rh_trace_info *totals)
     return totals->events ? (double)totals->file_bytes / (double)totals->events : 0;
 }
 
-static void
-set_count(json_t *object, const char *name, uint64_t count)
-{
-    json_object_set_new(object, name,
-                        count == RH_TOTAL_UNKNOWN ? json_null() : json_integer((json_int_t)count));
-}
-
 static json_t *
 json_sizes(const rh_digest *digest)
 {
@@ -92,9 +88,9 @@ json_sizes(const rh_digest *digest)
             continue;
         json_t *size = json_object();
         uint64_t limit = rh_digest_bucket_limit(i);
-        set_count(size, "up_to_bytes", limit);
-        set_count(size, "requests", digest->size_births[i]);
-        set_count(size, "bytes", digest->size_bytes[i]);
+        rh_info_set_count(size, "up_to_bytes", limit);
+        rh_info_set_count(size, "requests", digest->size_births[i]);
+        rh_info_set_count(size, "bytes", digest->size_bytes[i]);
         json_array_append_new(sizes, size);
     }
     return sizes;
@@ -106,9 +102,9 @@ json_domains(const rh_digest *digest)
     json_t *domains = json_object();
     for (unsigned i = 0; i < RH_DIGEST_DOMAINS; i++) {
         json_t *domain = json_object();
-        set_count(domain, "events", digest->domain_events[i]);
-        set_count(domain, "requests", digest->domain_births[i]);
-        set_count(domain, "bytes", digest->domain_bytes[i]);
+        rh_info_set_count(domain, "events", digest->domain_events[i]);
+        rh_info_set_count(domain, "requests", digest->domain_births[i]);
+        rh_info_set_count(domain, "bytes", digest->domain_bytes[i]);
         json_object_set_new(domains, domain_names[i], domain);
     }
     return domains;
@@ -125,57 +121,31 @@ static void
 set_counts(json_t *object, const rh_digest *digest)
 {
     const rh_trace_info *totals = &digest->totals;
-    set_count(object, "events", totals->events);
-    set_count(object, "allocations", totals->allocations);
-    set_count(object, "reallocations", totals->reallocations);
-    set_count(object, "frees", totals->frees);
-    set_count(object, "null_frees", totals->null_frees);
-    set_count(object, "foreign_frees", digest->foreign_frees);
-    set_count(object, "failed_allocations", totals->failures);
-    set_count(object, "nested_events", totals->nested_events);
-    set_count(object, "arena_events", totals->arena_events);
-    set_count(object, "marks", totals->marks);
-    set_count(object, "checkpoints", totals->checkpoints);
-    set_count(object, "threads", totals->threads);
-    set_count(object, "dropped_events", totals->dropped_events);
-    set_count(object, "undecided_events", totals->undecided_events);
-    set_count(object, "peak_requested_bytes", totals->peak_requested_bytes);
-    set_count(object, "peak_live_blocks", totals->peak_live_blocks);
-    set_count(object, "end_requested_bytes", totals->end_requested_bytes);
-    set_count(object, "end_live_blocks", totals->end_live_blocks);
-    set_count(object, "wall_ns", totals->elapsed_ns);
-    set_count(object, "file_bytes", totals->file_bytes);
+    rh_info_set_count(object, "events", totals->events);
+    rh_info_set_count(object, "allocations", totals->allocations);
+    rh_info_set_count(object, "reallocations", totals->reallocations);
+    rh_info_set_count(object, "frees", totals->frees);
+    rh_info_set_count(object, "null_frees", totals->null_frees);
+    rh_info_set_count(object, "foreign_frees", digest->foreign_frees);
+    rh_info_set_count(object, "failed_allocations", totals->failures);
+    rh_info_set_count(object, "nested_events", totals->nested_events);
+    rh_info_set_count(object, "arena_events", totals->arena_events);
+    rh_info_set_count(object, "marks", totals->marks);
+    rh_info_set_count(object, "checkpoints", totals->checkpoints);
+    rh_info_set_count(object, "threads", totals->threads);
+    rh_info_set_count(object, "dropped_events", totals->dropped_events);
+    rh_info_set_count(object, "undecided_events", totals->undecided_events);
+    rh_info_set_count(object, "peak_requested_bytes", totals->peak_requested_bytes);
+    rh_info_set_count(object, "peak_live_blocks", totals->peak_live_blocks);
+    rh_info_set_count(object, "end_requested_bytes", totals->end_requested_bytes);
+    rh_info_set_count(object, "end_live_blocks", totals->end_live_blocks);
+    rh_info_set_count(object, "wall_ns", totals->elapsed_ns);
+    rh_info_set_count(object, "file_bytes", totals->file_bytes);
     json_object_set_new(object, "bytes_per_event", json_real(bytes_per_event(totals)));
     json_object_set_new(object, "domains", json_domains(digest));
     json_object_set_new(object, "sizes", json_sizes(digest));
     set_share(object, "small_requests_share", digest->small_births, digest->births);
     set_share(object, "small_bytes_share", digest->small_bytes, digest->birth_bytes);
-}
-
-static rh_status
-print_json(const rh_one_trace *trace, const rh_trace_info *info, const rh_digest *digest,
-           const rh_error *note, rh_error *error)
-{
-    json_t *object = json_object();
-    json_object_set_new(object, "schema", json_string("reheap.info/1"));
-    json_object_set_new(object, "file", rh_trace_json_string(trace->path));
-    char *header = rh_trace_json_header(info);
-    json_t *described = header ? json_loads(header, 0, NULL) : NULL;
-    free(header);
-    json_object_update(object, described);
-    json_decref(described);
-    json_object_set_new(object, "complete", json_boolean(info->complete));
-    json_object_set_new(object, "damage",
-                        note->status == RH_OK ? json_null() : rh_trace_json_string(note->message));
-    json_object_set_new(object, "exit_status",
-                        info->exit_status < 0 ? json_null() : json_integer(info->exit_status));
-    set_counts(object, digest);
-    int failed = json_dumpf(object, stdout, JSON_INDENT(2));
-    json_decref(object);
-    if (failed)
-        return rh_fail(error, RH_SYSTEM, "%s: cannot print the JSON", trace->path);
-    putchar('\n');
-    return RH_OK;
 }
 
 static void
@@ -271,12 +241,6 @@ print_counts(const rh_digest *digest)
     rh_table_free(table);
 }
 
-static double
-percent(uint64_t part, uint64_t whole)
-{
-    return whole ? 100.0 * (double)part / (double)whole : 0;
-}
-
 static void
 print_domains(const rh_digest *digest)
 {
@@ -298,15 +262,6 @@ print_domains(const rh_digest *digest)
     rh_table_free(table);
 }
 
-static const char *
-bar(double share)
-{
-    static const char full[] = "##############################";
-    size_t length = sizeof full - 1;
-    size_t shown = (size_t)(share / 100 * (double)length + 0.5);
-    return full + (length - (shown < length ? shown : length));
-}
-
 static void
 print_sizes(const rh_digest *digest)
 {
@@ -320,33 +275,62 @@ print_sizes(const rh_digest *digest)
         if (!digest->size_births[i])
             continue;
         uint64_t up_to = rh_digest_bucket_limit(i);
-        double share = percent(digest->size_births[i], digest->births);
+        double share = rh_info_percent(digest->size_births[i], digest->births);
         rh_table_cell(table, "  %s",
                       up_to == UINT64_MAX ? "more" : rh_size_exact(up_to, limit, sizeof limit));
         rh_table_cell(table, "%s", rh_count_grouped(digest->size_births[i], count, sizeof count));
         rh_table_cell(table, "%.1f %%", share);
         rh_table_cell(table, "%s", rh_size_human(digest->size_bytes[i], size, sizeof size));
-        rh_table_cell(table, "%.1f %%", percent(digest->size_bytes[i], digest->birth_bytes));
-        rh_table_cell(table, "%s", bar(share));
+        rh_table_cell(table, "%.1f %%",
+                      rh_info_percent(digest->size_bytes[i], digest->birth_bytes));
+        rh_table_cell(table, "%s", rh_info_bar(share));
     }
     putchar('\n');
     rh_table_print(table, stdout);
     rh_table_free(table);
     printf("\n  Requests are allocations and reallocations, without nested ones and failures.\n"
            "  %.1f %% of them, with %.1f %% of the bytes, ask for at most %d bytes.\n",
-           percent(digest->small_births, digest->births),
-           percent(digest->small_bytes, digest->birth_bytes), RH_DIGEST_SMALL_MAX);
+           rh_info_percent(digest->small_births, digest->births),
+           rh_info_percent(digest->small_bytes, digest->birth_bytes), RH_DIGEST_SMALL_MAX);
+}
+
+static rh_status
+print_json(const rh_one_trace *trace, const rh_trace_info *info, const rh_digest *digest,
+           const rh_habits *habits, const rh_error *note, rh_error *error)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "schema", json_string("reheap.info/1"));
+    json_object_set_new(object, "file", rh_trace_json_string(trace->path));
+    char *header = rh_trace_json_header(info);
+    json_t *described = header ? json_loads(header, 0, NULL) : NULL;
+    free(header);
+    json_object_update(object, described);
+    json_decref(described);
+    json_object_set_new(object, "complete", json_boolean(info->complete));
+    json_object_set_new(object, "damage",
+                        note->status == RH_OK ? json_null() : rh_trace_json_string(note->message));
+    json_object_set_new(object, "exit_status",
+                        info->exit_status < 0 ? json_null() : json_integer(info->exit_status));
+    set_counts(object, digest);
+    rh_info_set_habits(object, habits);
+    int failed = json_dumpf(object, stdout, JSON_INDENT(2));
+    json_decref(object);
+    if (failed)
+        return rh_fail(error, RH_SYSTEM, "%s: cannot print the JSON", trace->path);
+    putchar('\n');
+    return RH_OK;
 }
 
 static void
 print_human(const rh_one_trace *trace, const rh_trace_info *info, const rh_digest *digest,
-            const rh_error *note)
+            const rh_habits *habits, const rh_error *note)
 {
     print_description(trace, info);
     print_counts(digest);
     if (info->domains)
         print_domains(digest);
     print_sizes(digest);
+    rh_info_print_habits(habits);
     if (info->exit_status > 0)
         printf("  The program ended with wait status %" PRId64 ".\n", info->exit_status);
     if (note->status != RH_OK)
@@ -364,20 +348,23 @@ tell(const rh_one_trace *trace, rh_error *error)
     if (status != RH_OK)
         return status;
     rh_digest digest;
+    rh_habits habits;
     rh_digest_init(&digest);
     rh_error note = {.status = RH_OK};
-    status = read_all(reader, &digest, &note, error);
+    status = rh_habits_init(&habits) ? read_all(reader, &digest, &habits, &note, error)
+                                     : rh_fail(error, RH_SYSTEM, "out of memory");
     const rh_trace_info *info = rh_reader_info(reader);
     add_known(&digest, info);
     if (status == RH_OK && trace->json)
-        status = print_json(trace, info, &digest, &note, error);
+        status = print_json(trace, info, &digest, &habits, &note, error);
     else if (status == RH_OK)
-        print_human(trace, info, &digest, &note);
+        print_human(trace, info, &digest, &habits, &note);
     if (status == RH_OK && note.status != RH_OK) {
         *error = note;
         status = note.status;
     }
     rh_digest_release(&digest);
+    rh_habits_release(&habits);
     rh_reader_close(reader);
     return status;
 }
