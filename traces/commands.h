@@ -13,5 +13,6 @@ extern const rh_command rh_cmd_check;
 extern const rh_command rh_cmd_cut;
 extern const rh_command rh_cmd_filter;
 extern const rh_command rh_cmd_merge;
+extern const rh_command rh_cmd_diff;
 
 #endif

@@ -130,6 +130,24 @@ for i in range(3000):
 '
 recounted python.rht
 expect 0 'strings' "$REHEAP" info python.rht
+
+# diff: of a trace and itself, and of two; as many in both as info says.
+expect 0 'allocations .* =$' "$REHEAP" diff small.rht small.rht
+expect 0 'requests of up to' "$REHEAP" diff small.rht python.rht
+"$REHEAP" diff --json small.rht python.rht >diff.json
+for side in old new; do
+    "$REHEAP" info --json $([ $side = old ] && echo small.rht || echo python.rht) >side.json
+    /usr/bin/python3 - $side <<'END' || problem "diff: the $side side differs from info"
+import json, sys
+diff, info, side = json.load(open("diff.json")), json.load(open("side.json")), sys.argv[1]
+for name in "events", "allocations", "frees", "peak_requested_bytes", "threads":
+    assert diff["counts"][name][side] == info[name], name
+for told, mine, key, count in ("requests", "sizes", "up_to_bytes", "requests"), ("lifetimes", "lifetimes", "up_to_calls", "blocks"):
+    assert {e[key]: e[side] for e in diff[told] if e[side]} == {e[key]: e[count] for e in info[mine]}, told
+END
+done
+refuses 2 'two traces' "$REHEAP" diff small.rht
+refuses 3 '' "$REHEAP" diff small.rht missing.rht
 expect 0 '' "$REHEAP" record --malloc -o malloc.rht -- /usr/bin/python3 -c 'print(sum(len(str(i)) for i in range(1000)))'
 recounted malloc.rht
 finish
