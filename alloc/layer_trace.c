@@ -6,12 +6,14 @@
 #include "alloc/layer.h"
 #include "alloc/layer_debug.h"
 #include "alloc/native_frames.h"
+#include "alloc/peak_sizes.h"
 #include "alloc/trace_report.h"
 
 typedef struct trace_heap {
     rh_layer_heap layer;
     rh_tracer tracer;
     rh_traced traced[RH_DOMAINS];
+    rh_peak_sizes peak_sizes; /* with peak=sizes */
 } trace_heap;
 
 static void *
@@ -110,6 +112,7 @@ set_operations(rh_heap_operations *operations)
 }
 
 enum { STACK_NONE, STACK_RETURN };
+enum { PEAK_TOTAL, PEAK_SIZES };
 
 static const rh_key keys[] = {
     {.name = "frames",
@@ -123,6 +126,11 @@ static const rh_key keys[] = {
      .choices = "none|return",
      .standard = "none",
      .help = "what a traceback is made of: nothing, or the return addresses of the C stack"},
+    {.name = "peak",
+     .kind = RH_KEY_CHOICE,
+     .choices = "total|sizes",
+     .standard = "total",
+     .help = "what is kept of the peak: its bytes, or how many blocks of each size, too"},
     {.name = NULL},
 };
 
@@ -143,13 +151,16 @@ wrap_domains(trace_heap *trace, rh_heap *inner)
 static rh_status
 wrap_trace(const rh_spec_part *part, rh_heap *inner, rh_heap **heap, rh_error *error)
 {
-    uint64_t frames = 1, stack = STACK_NONE;
+    uint64_t frames = 1, stack = STACK_NONE, peak = PEAK_TOTAL;
     rh_spec_number(part, "frames", &frames);
     rh_spec_number(part, "stack", &stack);
+    rh_spec_number(part, "peak", &peak);
     trace_heap *trace = calloc(1, sizeof *trace);
     if (!trace)
         return rh_fail(error, RH_SYSTEM, "out of memory");
     rh_tracer_init(&trace->tracer);
+    if (peak == PEAK_SIZES)
+        trace->tracer.peak_sizes = &trace->peak_sizes;
     if (stack == STACK_RETURN)
         rh_tracer_set_provider(&trace->tracer, rh_native_frames());
     rh_status status = rh_tracer_start(&trace->tracer, (long)frames, error);

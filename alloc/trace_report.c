@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "alloc/trace_table.h"
 #include "base/size.h"
 
 enum { ROWS = 20, NAME_CHARACTERS = 512, ORIGIN_FRAMES = 64 };
@@ -102,18 +103,36 @@ write_figures(const rh_tracer_figures *figures, FILE *out)
     }
 }
 
+/* Groups that were made with `status`. */
 static void
-write_section(const rh_trace_snapshot *snapshot, rh_trace_key by, FILE *out)
+write_section(const rh_trace_snapshot *snapshot, rh_trace_groups *groups, rh_status status,
+              const rh_error *error, FILE *out)
+{
+    if (status != RH_OK)
+        fprintf(out, "%s\n", error->message);
+    else
+        rh_trace_report_groups(groups, snapshot, ROWS, out);
+    rh_trace_groups_release(groups);
+}
+
+static void
+write_groups(const rh_trace_snapshot *snapshot, rh_trace_key by, FILE *out)
 {
     rh_trace_groups groups;
     rh_error error = {0};
     fputc('\n', out);
-    if (rh_trace_groups_make(&groups, snapshot, by, &error) != RH_OK) {
-        fprintf(out, "%s\n", error.message);
-        return;
-    }
-    rh_trace_report_groups(&groups, snapshot, ROWS, out);
-    rh_trace_groups_release(&groups);
+    rh_status status = rh_trace_groups_make(&groups, snapshot, by, &error);
+    write_section(snapshot, &groups, status, &error, out);
+}
+
+static void
+write_peak(const rh_trace_snapshot *snapshot, FILE *out)
+{
+    rh_trace_groups groups;
+    rh_error error = {0};
+    fputs("\nat the peak:\n", out);
+    rh_status status = rh_trace_groups_make_peak(&groups, snapshot, &error);
+    write_section(snapshot, &groups, status, &error, out);
 }
 
 void
@@ -127,10 +146,12 @@ rh_trace_report_write(rh_tracer *tracer, FILE *out)
     }
     write_figures(&snapshot.figures, out);
     if (snapshot.count) {
-        write_section(&snapshot, RH_BY_SIZE, out);
+        write_groups(&snapshot, RH_BY_SIZE, out);
         if (snapshot.provider)
-            write_section(&snapshot, RH_BY_LINE, out);
+            write_groups(&snapshot, RH_BY_LINE, out);
     }
+    if (rh_trace_table_count(&snapshot.peak_sizes))
+        write_peak(&snapshot, out);
     rh_trace_snapshot_release(&snapshot);
 }
 

@@ -9,7 +9,7 @@ rh_trace_snapshot_take(rh_trace_snapshot *snapshot, rh_tracer *tracer, rh_error 
 {
     *snapshot = (rh_trace_snapshot){.count = 0};
     if (rh_tracer_copy(tracer, &snapshot->memory, &snapshot->count, &snapshot->tracebacks,
-                       &snapshot->figures)) {
+                       &snapshot->peak_sizes, &snapshot->figures)) {
         snapshot->traces = snapshot->memory.base;
         snapshot->provider = atomic_load(&tracer->provider);
         return RH_OK;
@@ -23,6 +23,7 @@ rh_trace_snapshot_release(rh_trace_snapshot *snapshot)
 {
     rh_side_memory_release(&snapshot->memory);
     rh_tracebacks_release(&snapshot->tracebacks);
+    rh_trace_table_release(&snapshot->peak_sizes);
     *snapshot = (rh_trace_snapshot){.count = 0};
 }
 
@@ -127,6 +128,22 @@ no_memory(rh_error *error)
     return rh_fail(error, RH_SYSTEM, "no memory to group the traces");
 }
 
+/* Turns bundles, in any order, into groups. */
+static bool
+fill(rh_trace_groups *groups, const rh_trace_snapshot *snapshot, bundle *bundles, size_t count)
+{
+    sort(bundles, count, sizeof *bundles, compare_keys);
+    count = join_equal(bundles, count);
+    sort(bundles, count, sizeof *bundles, compare_bundles);
+    if (count && !rh_side_memory_grow(&groups->memory, count * sizeof *groups->groups))
+        return false;
+    groups->groups = groups->memory.base;
+    groups->count = count;
+    for (size_t i = 0; i < count; i++)
+        groups->groups[i] = group_of(snapshot, &bundles[i], groups->by);
+    return true;
+}
+
 rh_status
 rh_trace_groups_make(rh_trace_groups *groups, const rh_trace_snapshot *snapshot, rh_trace_key by,
                      rh_error *error)
@@ -138,16 +155,29 @@ rh_trace_groups_make(rh_trace_groups *groups, const rh_trace_snapshot *snapshot,
     bundle *bundles = room.base;
     for (size_t i = 0; i < snapshot->count; i++)
         bundles[i] = bundle_of(snapshot, &snapshot->traces[i], by);
-    sort(bundles, snapshot->count, sizeof *bundles, compare_keys);
-    size_t count = join_equal(bundles, snapshot->count);
-    sort(bundles, count, sizeof *bundles, compare_bundles);
-    bool fits = count == 0 || rh_side_memory_grow(&groups->memory, count * sizeof *groups->groups);
-    if (fits) {
-        groups->groups = groups->memory.base;
-        groups->count = count;
-        for (size_t i = 0; i < count; i++)
-            groups->groups[i] = group_of(snapshot, &bundles[i], by);
+    bool fits = fill(groups, snapshot, bundles, snapshot->count);
+    rh_side_memory_release(&room);
+    return fits ? RH_OK : no_memory(error);
+}
+
+rh_status
+rh_trace_groups_make_peak(rh_trace_groups *groups, const rh_trace_snapshot *snapshot,
+                          rh_error *error)
+{
+    *groups = (rh_trace_groups){.by = RH_BY_SIZE};
+    const rh_trace_table *sizes = &snapshot->peak_sizes;
+    size_t most = rh_trace_table_count(sizes), count = 0;
+    rh_side_memory room = {.base = NULL};
+    if (most && !rh_side_memory_grow(&room, most * sizeof(bundle)))
+        return no_memory(error);
+    bundle *bundles = room.base;
+    for (size_t i = 0; sizes->entries && i <= sizes->mask; i++) {
+        const rh_trace *entry = &sizes->entries[i];
+        if (entry->traceback && entry->size_bytes)
+            bundles[count++] = (bundle){
+                {entry->address, 0}, entry->size_bytes, entry->size_bytes * entry->address};
     }
+    bool fits = fill(groups, snapshot, bundles, count);
     rh_side_memory_release(&room);
     return fits ? RH_OK : no_memory(error);
 }

@@ -22,6 +22,7 @@ typedef struct rh_trace_snapshot {
     rh_tracebacks tracebacks;
     const rh_frame_provider *provider;
     rh_tracer_figures figures;
+    rh_trace_table peak_sizes; /* where the tracer keeps them: see rh_peak_sizes_get */
 } rh_trace_snapshot;
 
 /* RH_SYSTEM when there is no memory. Released by the caller. */
@@ -54,6 +55,9 @@ typedef struct rh_trace_groups {
 /* Groups live as long as their snapshot. RH_SYSTEM when there is no memory. */
 rh_status rh_trace_groups_make(rh_trace_groups *groups, const rh_trace_snapshot *snapshot,
                                rh_trace_key by, rh_error *error);
+/* By size, but of the moment when most was traced; none where the tracer does not keep that. */
+rh_status rh_trace_groups_make_peak(rh_trace_groups *groups, const rh_trace_snapshot *snapshot,
+                                    rh_error *error);
 void rh_trace_groups_release(rh_trace_groups *groups);
 
 /* One group at two moments: its newer state, and what was added since (negative: taken away). */

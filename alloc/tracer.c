@@ -92,6 +92,8 @@ static void
 count_tables(rh_tracer *tracer)
 {
     tracer->table_bytes = tracer->table.memory.bytes + rh_tracebacks_bytes(&tracer->tracebacks);
+    if (tracer->peak_sizes)
+        tracer->table_bytes += rh_peak_sizes_bytes(tracer->peak_sizes);
 }
 
 void
@@ -122,6 +124,8 @@ forget_all(rh_tracer *tracer)
     rh_tracebacks_release(&tracer->tracebacks);
     tracer->generation++;
     tracer->traced_bytes = tracer->peak_bytes = 0;
+    if (tracer->peak_sizes)
+        rh_peak_sizes_release(tracer->peak_sizes);
     count_tables(tracer);
 }
 
@@ -168,6 +172,8 @@ rh_tracer_reset_peak(rh_tracer *tracer)
 {
     bool locked = lock(tracer);
     tracer->peak_bytes = tracer->traced_bytes;
+    if (tracer->peak_sizes)
+        rh_peak_sizes_now(tracer->peak_sizes);
     unlock(tracer, locked);
 }
 
@@ -206,7 +212,7 @@ rh_tracer_get_figures(rh_tracer *tracer, rh_tracer_figures *figures)
 
 bool
 rh_tracer_copy(rh_tracer *tracer, rh_side_memory *memory, size_t *count, rh_tracebacks *tracebacks,
-               rh_tracer_figures *figures)
+               rh_trace_table *peak_sizes, rh_tracer_figures *figures)
 {
     bool locked = lock(tracer);
     *count = rh_trace_table_count(&tracer->table);
@@ -214,6 +220,8 @@ rh_tracer_copy(rh_tracer *tracer, rh_side_memory *memory, size_t *count, rh_trac
                 rh_tracebacks_copy(tracebacks, &tracer->tracebacks);
     if (done && *count)
         rh_trace_table_copy(&tracer->table, memory->base);
+    if (done && tracer->peak_sizes && !tracer->peak_sizes->lost)
+        done = rh_peak_sizes_get(tracer->peak_sizes, peak_sizes);
     *figures = figures_of(tracer);
     unlock(tracer, locked);
     return done;
@@ -221,14 +229,29 @@ rh_tracer_copy(rh_tracer *tracer, rh_side_memory *memory, size_t *count, rh_trac
 
 /* ------------------------------------------------------------------ traces */
 
+/* With the lock held: a block of `size` is traced; one of `old` is not any more, if `replaced`. */
+static __attribute__((noinline)) void
+note_size(rh_tracer *tracer, uint64_t size, bool replaced, uint64_t old)
+{
+    if (replaced)
+        rh_peak_sizes_died(tracer->peak_sizes, old);
+    rh_peak_sizes_born(tracer->peak_sizes, size);
+    if (tracer->traced_bytes > tracer->peak_bytes)
+        rh_peak_sizes_now(tracer->peak_sizes);
+}
+
 /* With the lock held: the trace goes in, or changes. */
 static bool
 store(rh_tracer *tracer, const rh_trace *trace)
 {
     uint64_t old_bytes;
+    size_t before = rh_trace_table_count(&tracer->table);
     if (!rh_trace_table_put(&tracer->table, trace, &old_bytes))
         return false;
     tracer->traced_bytes += trace->size_bytes - old_bytes;
+    if (tracer->peak_sizes)
+        note_size(tracer, trace->size_bytes, rh_trace_table_count(&tracer->table) == before,
+                  old_bytes);
     if (tracer->traced_bytes > tracer->peak_bytes)
         tracer->peak_bytes = tracer->traced_bytes;
     count_tables(tracer);
@@ -336,6 +359,10 @@ take_out(rh_tracer *tracer, unsigned domain, uintptr_t address, bool keep, passa
     if (self->holds) {
         self->generation = tracer->generation;
         tracer->traced_bytes -= self->trace.size_bytes;
+        if (tracer->peak_sizes) {
+            rh_peak_sizes_died(tracer->peak_sizes, self->trace.size_bytes);
+            count_tables(tracer);
+        }
     }
     unlock(tracer, locked);
 }

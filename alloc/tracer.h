@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "alloc/peak_sizes.h"
 #include "alloc/pymem.h"
 #include "alloc/trace_table.h"
 #include "alloc/traceback.h"
@@ -43,6 +44,9 @@ typedef struct rh_tracer {
     uint64_t generation; /* of the table: when it was emptied last */
     uint64_t traced_bytes, peak_bytes;
     uint64_t table_bytes; /* what the tables hold: writable private memory */
+    /* The caller's, all zero, before the start: keeps which sizes the peak was made of. NULL: that
+     * is not wanted. It costs another look-up in each call. */
+    rh_peak_sizes *peak_sizes;
 
     /* What the allocator beneath holds, if it keeps an account, and the sum of that and the tables:
      * current after every call of a wrapped function. Such an allocator has one thread. */
@@ -93,10 +97,12 @@ int rh_tracer_renew(rh_tracer *tracer, unsigned domain, uintptr_t address);
 size_t rh_tracer_get_traceback(rh_tracer *tracer, unsigned domain, uintptr_t address,
                                rh_frame *frames, size_t most, size_t *total);
 
-/* A copy of everything at one moment: fills `memory` (empty) with *count rh_trace, in no order, and
- * `tracebacks` (empty). False when there is no memory; what is in the copies is the caller's. */
+/* A copy of everything at one moment: fills `memory` (empty) with *count rh_trace, in no order,
+ * `tracebacks` and `peak_sizes` (empty; the latter as rh_peak_sizes_get does, where they are kept).
+ * False when there is no memory; what is in the copies is the caller's. */
 bool rh_tracer_copy(rh_tracer *tracer, rh_side_memory *memory, size_t *count,
-                    rh_tracebacks *tracebacks, rh_tracer_figures *figures);
+                    rh_tracebacks *tracebacks, rh_trace_table *peak_sizes,
+                    rh_tracer_figures *figures);
 
 /* Around a fork, in the thread that forks: the child's tracer is then at no moment of another
  * thread's change. Let go in the parent and in the child. */

@@ -17,7 +17,7 @@ END
     problem "cannot record: $(cat record.err)"
 "$REHEAP" dump --json program.rht >events.json || problem "cannot dump"
 
-specs=(pymalloc+trace pymalloc@3.8,metadata=side+trace,frames=4,stack=return bestfit+trace malloc+trace
+specs=(pymalloc+trace pymalloc,arena=64K,pool=4K+trace,peak=sizes bestfit+trace,peak=sizes pymalloc@3.8,metadata=side+trace,frames=4,stack=return bestfit+trace malloc+trace
     pymalloc+debug+trace pymalloc+trace+debug pymalloc+trace+trace pymalloc+count+trace+fault,nth=1000000000)
 [ ! -e /usr/lib/x86_64-linux-gnu/libmimalloc.so.2 ] || specs+=(mimalloc+trace)
 options=()
@@ -30,10 +30,11 @@ import collections, json, sqlite3, sys
 
 events = json.load(open("events.json"))["events"]
 
-# What lives, by the events alone. A heap that is not CPython's is asked for 1 byte where realloc was for 0.
-def recount(zero_becomes):
-    live, total, peak = {}, 0, 0
-    for event in events:
+# What lives, by the events alone: at the end, or right after one. A heap that is not CPython's is asked for 1 byte where
+# realloc was for 0. Also the most there was, and the first event with so much.
+def recount(zero_becomes, last=None):
+    live, total, peak, first = {}, 0, 0, None
+    for event in events[:last]:
         flags = event["flags"]
         if "failed" in flags or "nested" in flags:
             continue
@@ -43,23 +44,31 @@ def recount(zero_becomes):
             total -= live.pop(slot, 0)
             live[slot] = event["size"] or (zero_becomes if resized else 0)
             total += live[slot]
-            peak = max(peak, total)
+            if total > peak:
+                peak, first = total, event["event"]
         elif operation == "free" and slot is not None:
             total -= live.pop(slot)
-    return live, total, peak
+    return live, total, peak, first
 
 def groups(live, more):
     found = collections.Counter(size + more for size in live.values())
     return sorted(((size * count, count, size) for size, count in found.items()),
                   key=lambda group: (-group[0], -group[1], group[2]))
 
-# The table by size in a text: bytes, blocks, average, size.
-def groups_of(text):
-    table = text[text.rindex("average  size\n"):].split("\n\n")[0].splitlines()[1:]
+# A table by size in a text, the first after `heading`: bytes, blocks, size; of the others bytes, blocks, how many.
+def groups_of(text, heading):
+    text = text[text.index(heading):]
+    table = text[text.index("average  size\n"):].split("\n\n")[0].splitlines()[1:]
     rows = [line.replace(",", "").split() for line in table]
     shown = [(int(row[0]), int(row[1]), int(row[3])) for row in rows if row[-1] != "others"]
     rest = [(int(row[0]), int(row[1]), int(row[3])) for row in rows if row[-1] == "others"]
     return shown, rest[0] if rest else (0, 0, 0)
+
+def check_groups(spec, heading, counted):
+    shown, rest = groups_of(runs[spec]["passes"]["memory"]["statistics"], heading)
+    assert shown == counted[:20], (spec, heading, shown, counted[:20])
+    others = counted[20:]
+    assert rest == (sum(g[0] for g in others), sum(g[1] for g in others), len(others)), (spec, heading, rest)
 
 database = sqlite3.connect("runs.db")
 database.row_factory = sqlite3.Row
@@ -69,7 +78,7 @@ for spec in sys.argv[1:]:
     exact = spec.startswith("pymalloc")
     own = exact or spec.startswith("bestfit")
     decoration = 24 if spec.endswith("+trace+debug") else 0  # the layer sees what the hooks above it ask for
-    live, total, peak = recounted[0 if exact else 1]
+    live, total, peak, first = recounted[0 if exact else 1]
     metrics, samples = runs[spec]["metrics"], database.execute(
         "select sample.* from sample join run on run.id = sample.run where run.spec = ?", (spec,)).fetchall()
     assert len(samples) > 400, spec
@@ -89,10 +98,11 @@ for spec in sys.argv[1:]:
         assert metrics["peak_traced_bytes"] == peak, (spec, metrics["peak_traced_bytes"], peak)
     if exact and not decoration:
         assert metrics["peak_traced_bytes"] == metrics["peak_requested_bytes"], spec
-    shown, rest = groups_of(runs[spec]["passes"]["memory"]["statistics"])
-    counted = groups(live, decoration)
-    assert shown == counted[:20], (spec, shown, counted[:20])
-    assert rest == (sum(g[0] for g in counted[20:]), sum(g[1] for g in counted[20:]), len(counted) - 20), (spec, rest)
+    check_groups(spec, "# traced blocks", groups(live, decoration))
+    if "peak=sizes" in spec:
+        at_peak = recount(0 if exact else 1, first + 1)[0]
+        assert sum(at_peak.values()) == peak
+        check_groups(spec, "at the peak:", groups(at_peak, 0))
 print(len(sys.argv) - 1, "heaps agree with", len(live), "live blocks")
 END
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc/peak_sizes.h"
 #include "alloc/trace_report.h"
 #include "alloc/trace_snapshot.h"
 #include "base/random.h"
@@ -132,6 +133,38 @@ blocks_are_grouped(void **state)
     rh_trace_groups_release(&by_traceback);
     rh_trace_snapshot_release(&snapshot);
     rh_tracer_release(&tracer);
+}
+
+static void
+the_peak_is_kept_by_size(void **state)
+{
+    (void)state;
+    rh_peak_sizes sizes = {.changes = 0};
+    begin(1);
+    tracer.peak_sizes = &sizes;
+    make_five();
+    rh_tracer_untrack(&tracer, 0, 16);
+    make(32, 30, 0, a_py, 1); /* smaller than it was */
+    make(96, 1, 0, a_py, 1);
+    rh_trace_snapshot snapshot = take();
+    rh_trace_groups peak;
+    assert_int_equal(rh_trace_groups_make_peak(&peak, &snapshot, NULL), RH_OK);
+    assert_int_equal(peak.count, 2);
+    expect(&peak.groups[0], 100, 2, 200);
+    expect(&peak.groups[1], 50, 3, 150);
+    rh_trace_groups_release(&peak);
+    rh_trace_snapshot_release(&snapshot);
+    rh_tracer_reset_peak(&tracer);
+    snapshot = take();
+    assert_int_equal(rh_trace_groups_make_peak(&peak, &snapshot, NULL), RH_OK);
+    assert_int_equal(peak.count, 3);
+    expect(&peak.groups[0], 50, 3, 150);
+    expect(&peak.groups[1], 30, 1, 30);
+    expect(&peak.groups[2], 1, 1, 1);
+    rh_trace_groups_release(&peak);
+    rh_trace_snapshot_release(&snapshot);
+    rh_tracer_release(&tracer); /* with what it kept */
+    assert_int_equal(rh_peak_sizes_bytes(&sizes), 0);
 }
 
 static void
@@ -297,9 +330,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(blocks_are_grouped),   cmocka_unit_test(nothing_is_no_group),
-        cmocka_unit_test(moments_are_compared), cmocka_unit_test(sizes_are_counted),
-        cmocka_unit_test(reports_are_read),
+        cmocka_unit_test(blocks_are_grouped),       cmocka_unit_test(nothing_is_no_group),
+        cmocka_unit_test(the_peak_is_kept_by_size), cmocka_unit_test(moments_are_compared),
+        cmocka_unit_test(sizes_are_counted),        cmocka_unit_test(reports_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

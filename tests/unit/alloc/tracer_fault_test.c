@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc/peak_sizes.h"
 #include "alloc/side_memory.h"
 #include "alloc/trace_snapshot.h"
 #include "alloc/tracer.h"
@@ -106,6 +107,7 @@ typedef struct run {
 } run;
 
 static run it;
+static rh_peak_sizes *peak_sizes; /* what the next run keeps */
 
 static void
 note_lost(void *ctx)
@@ -183,6 +185,7 @@ run_once(long frames_most, const rh_frame_provider *whose, uint64_t nth, bool fr
     failing = nth;
     fails_from_then_on = from_then_on;
     rh_tracer_init(&it.tracer);
+    it.tracer.peak_sizes = peak_sizes;
     it.tracer.lost = note_lost;
     it.tracer.lost_ctx = &it;
     rh_tracer_set_provider(&it.tracer, whose);
@@ -249,6 +252,27 @@ from_then_on(void **state)
         assert_true(it.failures > 0);
         assert_true(run_once(4, &provider, nth, true));
     }
+}
+
+/* Sizes at the peak are forgotten when there is no memory for them; no block is refused for that.
+ */
+static void
+the_peak_by_size_is_lost_alone(void **state)
+{
+    (void)state;
+    rh_peak_sizes kept = {.changes = 0};
+    peak_sizes = &kept;
+    unsigned refused = 0, harmless = 0;
+    for (uint64_t nth = 1; nth < 12; nth++) {
+        bool any = run_once(1, NULL, nth, false);
+        refused += any;
+        harmless += !any;
+        assert_int_equal(rh_peak_sizes_bytes(&kept), 0); /* released with the tracer */
+        kept = (rh_peak_sizes){.changes = 0};
+    }
+    peak_sizes = NULL;
+    assert_true(refused >= 3);
+    assert_true(harmless >= 3);
 }
 
 static void
@@ -318,6 +342,7 @@ main(void)
         cmocka_unit_test(with_frames),
         cmocka_unit_test(with_deep_frames),
         cmocka_unit_test(from_then_on),
+        cmocka_unit_test(the_peak_by_size_is_lost_alone),
         cmocka_unit_test(track_says_when_there_is_no_memory),
         cmocka_unit_test(snapshots_may_fail),
     };
