@@ -79,13 +79,14 @@ rh_arena_supply_init(rh_arena_supply *supply, rh_arena_source_kind kind, size_t 
     rh_status status = RH_OK;
     *supply = (rh_arena_supply){.source = rh_arena_malloc_source};
     rh_arena_ground_init(&supply->ground, arena_bytes, kind == RH_SOURCE_VIRTUAL);
-    rh_arena_huge_init(&supply->huge);
-    if (kind == RH_SOURCE_HUGE)
+    if (kind == RH_SOURCE_HUGE) {
+        rh_arena_huge_init(&supply->huge);
         supply->source = rh_arena_huge_source(&supply->huge);
-    else if (kind == RH_SOURCE_RECORDED)
+    } else if (kind == RH_SOURCE_RECORDED) {
         status = open_places(supply, places, arena_bytes, error);
-    else if (kind != RH_SOURCE_MALLOC)
+    } else if (kind != RH_SOURCE_MALLOC) {
         supply->source = rh_arena_ground_source(&supply->ground);
+    }
     PyObjectArenaAllocator under = supply->source;
     rh_arena_cache_init(&supply->cache, &under, arena_bytes, cache);
     if (cache)
