@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "alloc/counters.h"
 #include "alloc/heap.h"
@@ -21,7 +22,31 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { LIVE_MAX = 2048, HOOKS_MAX = 6, DOMAINS = 3, MARKERS = 16, ARENAS_MAX = 512 };
+enum {
+    LIVE_MAX = 2048,
+    HOOKS_MAX = 6,
+    DOMAINS = 3,
+    MARKERS = 16,
+    ARENAS_MAX = 512,
+    ARENA_ROOM = 65536
+};
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ADDRESS_SANITIZER
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define ADDRESS_SANITIZER
+#endif
+
+#ifdef ADDRESS_SANITIZER
+const char *__asan_default_options(void);
+const char *
+__asan_default_options(void)
+{
+    return "allocator_may_return_null=1"; /* sizes that nobody has are asked for */
+}
+#endif
 
 typedef struct input {
     const uint8_t *next, *end;
@@ -212,12 +237,15 @@ source_alloc(void *ctx, size_t size)
     for (size_t i = 0; i < ARENAS_MAX; i++) {
         if (arenas[i].memory)
             continue;
-        arenas[i].size = size + 65536;
-        arenas[i].memory = malloc(arenas[i].size + 65536);
-        if (!arenas[i].memory)
+        void *memory = mmap(NULL, size + 2 * ARENA_ROOM, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (memory == MAP_FAILED)
             return NULL;
+        arenas[i].memory = memory;
+        arenas[i].size = size;
         arenas[i].arena =
-            (void *)((((uintptr_t)arenas[i].memory + 65535) & ~(uintptr_t)65535) + source->offset);
+            (void *)((((uintptr_t)memory + ARENA_ROOM - 1) & ~(uintptr_t)(ARENA_ROOM - 1)) +
+                     source->offset);
         return arenas[i].arena;
     }
     return NULL;
@@ -230,8 +258,8 @@ source_free(void *ctx, void *arena, size_t size)
     for (size_t i = 0; i < ARENAS_MAX; i++) {
         if (!arenas[i].memory || arenas[i].arena != arena)
             continue;
-        require(arenas[i].size == size + 65536);
-        free(arenas[i].memory);
+        require(arenas[i].size == size);
+        munmap(arenas[i].memory, size + 2 * ARENA_ROOM);
         arenas[i].memory = NULL;
         return;
     }
