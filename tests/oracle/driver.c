@@ -1,8 +1,11 @@
 /* driver LIBRARY SCRIPT SEED [OPERATIONS]: runs the script on the library and prints what it did.
  */
+#define _GNU_SOURCE
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/oracle/fatal_cases.h"
 #include "tests/oracle/scripts.h"
@@ -45,10 +48,15 @@ main(int argc, char **argv)
         return USAGE;
     }
     static char buffer[1 << 16];
-    setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
+    bool dumps = strcmp(script->name, "dumps") == 0;
+    setvbuf(stdout, buffer, dumps ? _IOLBF : _IOFBF, sizeof buffer);
     session.out = stdout;
+    if (dumps &&
+        (setenv("PYTHONMALLOCSTATS", "1", 1) != 0 || dup2(STDOUT_FILENO, STDERR_FILENO) < 0))
+        return USAGE;
     if (!session_open(&session, argv[1], strtoull(argv[3], NULL, 10)))
         return USAGE;
     script->run(&session, argc == 5 ? (unsigned)strtoul(argv[4], NULL, 10) : script->operations);
-    return fclose(stdout) != 0;
+    /* Ours prints its statistics at exit as well, libpython when an interpreter ends. */
+    _exit(fflush(stdout) != 0);
 }

@@ -458,6 +458,20 @@ run_exchange(struct session *session, unsigned operations)
     churn_to_the_end(session, &domain_mix, operations);
 }
 
+/* PYTHONMALLOCSTATS: the statistics before each new arena, unless a hook stands over OBJ. */
+static void
+run_dumps(struct session *session, unsigned operations)
+{
+    churn(session, &object_mix, operations / 4);
+    session_hook(session, OBJ, 0);
+    churn(session, &large_mix, operations / 4);
+    session_unhook(session, OBJ);
+    churn(session, &large_mix, operations / 4);
+    session_free_all(session);
+    set_up_debug_hooks(session);
+    churn_to_the_end(session, &large_mix, operations / 4);
+}
+
 const struct script scripts[] = {
     {"objects", 600000, run_objects},
     {"generations", 1000000, run_generations},
@@ -475,5 +489,6 @@ const struct script scripts[] = {
     {"debug-failing-arenas", 100000, run_debug_failing_arenas},
     {"hooks-around-debug", 60000, run_hooks_around_debug},
     {"late-debug", 100000, run_late_debug},
+    {"dumps", 100000, run_dumps},
     {NULL, 0, NULL},
 };
