@@ -120,14 +120,23 @@ install(wrapping *chosen, const PyMemAllocatorEx *inner)
     return true;
 }
 
+/* The lock of the domains first, as everywhere. In the child that lock is a new one. */
 static void
 before_fork(void)
 {
+    rh_domains_lock();
     rh_tracer_hold(&tracer);
 }
 
 static void
 after_fork(void)
+{
+    rh_tracer_let_go(&tracer);
+    rh_domains_unlock();
+}
+
+static void
+after_fork_in_child(void)
 {
     rh_tracer_let_go(&tracer);
 }
@@ -137,7 +146,7 @@ start(long frames, rh_error *error)
 {
     static bool survives_forks;
     if (!survives_forks)
-        survives_forks = pthread_atfork(before_fork, after_fork, after_fork) == 0;
+        survives_forks = pthread_atfork(before_fork, after_fork, after_fork_in_child) == 0;
     PyMemAllocatorEx inner[RH_DOMAINS];
     for (unsigned i = 0; i < RH_DOMAINS; i++)
         inner[i] = beneath((PyMemAllocatorDomain)i);
