@@ -64,6 +64,37 @@ live_blocks_are_counted(void **state)
     rh_heap_close(heap);
 }
 
+/* What each block is said to add to the counter adds up to it. */
+static void
+block_bytes_are_those_of_the_blocks(void **state)
+{
+    (void)state;
+    if (the_subject()->forgetful)
+        skip();
+    rh_heap *heap = open_subject();
+    struct workload *workload = workload_new(heap, 12);
+    for (int round = 0; round < 10; round++) {
+        workload_run(workload, 500);
+        rh_counters counters;
+        rh_heap_snapshot(heap, &counters);
+        if (counters.block_bytes == RH_UNKNOWN || counters.live_blocks == RH_UNKNOWN)
+            break;
+        uint64_t bytes = 0, blocks = 0;
+        for (size_t i = 0; i < workload->live; i++) {
+            const struct block *block = &workload->block[i];
+            size_t adds =
+                rh_heap_block_bytes(heap, (PyMemAllocatorDomain)block->domain, block->address);
+            bytes += adds;
+            blocks += adds != 0;
+        }
+        assert_int_equal(bytes, counters.block_bytes);
+        assert_true(blocks <= counters.live_blocks); /* one of nothing may add nothing */
+    }
+    workload_free_all(workload);
+    workload_delete(workload);
+    rh_heap_close(heap);
+}
+
 /* What a foreign allocator says of itself follows what is done to it. Some count free blocks in a
  * thread's cache as in use, so that a part of the blocks may have been counted before. */
 static void
@@ -328,6 +359,7 @@ closing_gives_everything_back(void **state)
 const struct CMUnitTest statistics_contract[] = {
     cmocka_unit_test(counters_add_up),
     cmocka_unit_test(live_blocks_are_counted),
+    cmocka_unit_test(block_bytes_are_those_of_the_blocks),
     cmocka_unit_test(reported_figures_follow),
     cmocka_unit_test(the_same_calls_give_the_same_counters),
     cmocka_unit_test(walks_are_orderly),
