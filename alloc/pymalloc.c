@@ -55,7 +55,8 @@ rh_pymalloc_exchange_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas)
         return;
     rh_pools_unpark(pymalloc);
     *source = *arenas;
-    pymalloc->window_bytes = 0; /* not all arenas come from the ground, or stay in it, any more */
+    /* Not all arenas come from the ground, or stay in it, any more. */
+    pymalloc->window_bytes = pymalloc->near_bytes = 0;
 }
 
 void

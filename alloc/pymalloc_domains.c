@@ -123,14 +123,15 @@ any_calloc(rh_pymalloc *pymalloc, size_t nelem, size_t elsize, const rh_pymalloc
     return block;
 }
 
-/* Free of what may be in an arena anywhere, or no pool's, or NULL. */
+/* Free of what may be in an arena anywhere, or no pool's, or NULL; and of any block while full
+ * pools are not foreseen. */
 RH_PATH void
 any_free_anywhere(rh_pymalloc *pymalloc, void *block, const rh_pymalloc_geometry *geometry,
                   bool side)
 {
     rh_pool *pool = rh_path_pool_of(pymalloc, block, geometry, side);
     if (RH_LIKELY(pool))
-        rh_path_give(pymalloc, pool, block, geometry, side);
+        rh_path_give_blindly(pymalloc, pool, block, geometry, side);
     else
         raw_free(pymalloc, block);
 }
@@ -140,7 +141,7 @@ RH_PATH void
 any_free(rh_pymalloc *pymalloc, void *block, const rh_pymalloc_geometry *geometry, bool side,
          void (*anywhere)(rh_pymalloc *, void *))
 {
-    if (RH_UNLIKELY(!rh_path_in_window(pymalloc, block))) {
+    if (RH_UNLIKELY(!rh_path_is_near(pymalloc, block))) {
         anywhere(pymalloc, block);
         return;
     }

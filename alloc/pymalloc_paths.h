@@ -42,6 +42,13 @@ rh_path_in_window(const rh_pymalloc *pymalloc, const void *block)
     return (uintptr_t)block - pymalloc->window_base < pymalloc->window_bytes;
 }
 
+/* The same while full pools are foreseen; else false. */
+RH_PATH bool
+rh_path_is_near(const rh_pymalloc *pymalloc, const void *block)
+{
+    return (uintptr_t)block - pymalloc->window_base < pymalloc->near_bytes;
+}
+
 /* The pool of a block in that window; in-band, of any block in an arena. */
 RH_PATH rh_pool *
 rh_path_window_pool(const rh_pymalloc *pymalloc, const void *block,
@@ -94,6 +101,39 @@ rh_path_give(rh_pymalloc *pymalloc, rh_pool *pool, void *block,
     if (RH_UNLIKELY(available == 0))
         rh_path_enter_ring(pool);
     else if (RH_UNLIKELY(available + 1 == pool->capacity))
+        rh_pools_retire(pymalloc, pool);
+}
+
+/* Where `available` is 0, `pool` comes first, before what was first. In assembly, for a compiler
+ * would make the branch of it that it is there to avoid. */
+RH_PATH void
+rh_path_enter_ring_if(uint32_t available, rh_pool *pool, rh_pool **first, rh_pool **next)
+{
+    __asm__("testl %[available], %[available]\n\t"
+            "cmovz %[first], %[next]\n\t"
+            "cmovz %[pool], %[first]"
+            : [first] "+&r"(*first), [next] "+&r"(*next)
+            : [available] "r"(available), [pool] "r"(pool)
+            : "cc");
+}
+
+/* Does the same without a branch on whether the pool was full, and counts how often it was. */
+RH_PATH void
+rh_path_give_blindly(rh_pymalloc *pymalloc, rh_pool *pool, void *block,
+                     const rh_pymalloc_geometry *geometry, bool side)
+{
+    uint32_t available = pool->available;
+    rh_pool_put(pool, available, (uintptr_t)block, geometry->class_shift, side);
+    rh_pool *ring = pool->ring, *first = ring->next, *next = pool->next;
+    first->previous = pool; /* if `pool` comes before it; else nobody reads it */
+    rh_path_enter_ring_if(available, pool, &first, &next);
+    pool->next = next;
+    ring->next = first;
+    pool->available = available + 1;
+    pymalloc->seen_full += available == 0;
+    if (RH_UNLIKELY(--pymalloc->to_see == 0))
+        rh_pools_decide(pymalloc);
+    if (RH_UNLIKELY(available + 1 == pool->capacity))
         rh_pools_retire(pymalloc, pool);
 }
 

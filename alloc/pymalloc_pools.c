@@ -2,10 +2,43 @@
 
 #include <assert.h>
 
+/* ---- whether full pools are foreseen ---- */
+
+#define TO_SEE       256 /* frees */
+#define RESTLESS     8   /* one in so many into a full pool */
+#define PATIENCE_MIN 64  /* pools that became full */
+#define PATIENCE_MAX 65536
+
+void
+rh_pools_decide(rh_pymalloc *pymalloc)
+{
+    bool restless = pymalloc->seen_full * RESTLESS > TO_SEE;
+    pymalloc->to_see = TO_SEE;
+    pymalloc->seen_full = 0;
+    if (restless) {
+        pymalloc->patience = PATIENCE_MIN;
+        return;
+    }
+    pymalloc->to_fill = pymalloc->patience;
+    if (pymalloc->patience < PATIENCE_MAX)
+        pymalloc->patience *= 2;
+    pymalloc->near_bytes = pymalloc->window_bytes;
+}
+
+/* A pool became full. */
+static void
+note_full(rh_pymalloc *pymalloc)
+{
+    if (pymalloc->near_bytes && --pymalloc->to_fill == 0)
+        pymalloc->near_bytes = 0;
+}
+
 void
 rh_pools_init(rh_pymalloc *pymalloc)
 {
     const rh_pymalloc_geometry *geometry = &pymalloc->arenas.geometry;
+    pymalloc->patience = PATIENCE_MIN;
+    rh_pools_decide(pymalloc);
     for (uint32_t i = 0; i < geometry->classes; i++) {
         rh_bin *bin = &pymalloc->bins[i];
         *bin = (rh_bin){.ring = {.available = 1, .next = &bin->ring, .previous = &bin->ring},
@@ -141,12 +174,14 @@ rh_pools_refill(rh_pymalloc *pymalloc, size_t size_class)
     }
     uintptr_t block = pool->free;
     pool->available--;
-    if (pool->available != pool->fresh)
+    if (pool->available != pool->fresh) {
         rh_pool_take(pool, pool->available, arenas->geometry.class_shift, arenas->side);
-    else if (pool->fresh)
+    } else if (pool->fresh) {
         list_fresh(arenas, bin, pool);
-    else
+    } else {
         unlink_pool(pool);
+        note_full(pymalloc);
+    }
     return (void *)block;
 }
 

@@ -33,11 +33,14 @@
  * contend for few sets of the caches; beside, a million blocks' headers and stack tops take some
  * three megabytes, and neither malloc nor free touches the blocks.
  *
- * Whether a free finds its pool full, or a malloc leaves it so, is as good as random in a program
- * with ten thousand blocks of many sizes, and a wrongly foreseen branch costs as much as the rest
- * of the path. Written without the branches, the random load of that size took a third of the
- * time; but every load whose branches are foreseen, recorded programs among them, took five to
- * twenty in a hundred more.
+ * Whether a free finds its pool full is as good as random in a program with ten thousand blocks of
+ * many sizes, and a wrongly foreseen branch costs as much as the rest of the path. Without the
+ * branch, always writing the links of the ring with what they were or with what they become, such a
+ * load is faster by a third, and every other slower by a tenth, recorded programs among them. So
+ * there are both ways, and which is taken follows from what is seen: now and then, when so many
+ * pools became full, some frees go the way without the branch, which counts; it stays if one in
+ * eight found its pool full, and else is tried less often. (The same for malloc gains as much again
+ * on that load, but could not be had for nothing on the others.)
  *
  * A program that asks for one block of a size and gives it back, again and again, would take and
  * give up a pool each time. So the pool that was emptied last may stay in its ring, parked, if
@@ -70,8 +73,11 @@ typedef struct rh_bin {
 _Static_assert(sizeof(rh_bin) == 64, "a bin is a cache line");
 
 typedef struct rh_pymalloc {
+    size_t near_bytes;            /* window_bytes while full pools are foreseen, else 0 */
     uintptr_t window_base;        /* what lies in this window lies in an arena */
     size_t window_bytes;          /* 0: there is none */
+    uint32_t to_see, seen_full;   /* frees to see before deciding; of those seen, into full pools */
+    uint32_t to_fill, patience;   /* pools to become full before looking again; at first */
     rh_side_pool *window_headers; /* side: by pool of the window */
     rh_heap heap;
     const PyMemAllocatorEx *raw; /* serves what pools do not: heap.domain's, unless set */
@@ -96,6 +102,9 @@ void rh_pools_init(rh_pymalloc *pymalloc);
  * block in use any more. */
 void *rh_pools_refill(rh_pymalloc *pymalloc, size_t size_class);
 void rh_pools_retire(rh_pymalloc *pymalloc, rh_pool *pool);
+
+/* How to free from now on, after so many frees were seen; see Speed above. */
+void rh_pools_decide(rh_pymalloc *pymalloc);
 
 /* Before anybody looks at pools, arenas or their counts: no pool is parked after it. */
 void rh_pools_unpark(rh_pymalloc *pymalloc);

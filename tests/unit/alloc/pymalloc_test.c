@@ -17,6 +17,7 @@
 #include "alloc/arena.h"
 #include "alloc/heap.h"
 #include "alloc/pymalloc.h"
+#include "alloc/pymalloc_pools.h"
 #include "base/random.h"
 
 /* Asked by the sanitizers: sizes that the C library cannot give are part of these tests. */
@@ -949,6 +950,47 @@ extreme_geometries_open(void **state)
     }
 }
 
+/* ---- how free finds full pools ---- */
+
+/* A malloc for each free, of blocks drawn at random from so many. */
+static void
+exchange_blocks(rh_heap *heap, char **blocks, uint32_t count, rh_random *random)
+{
+    for (uint32_t i = 0; i < 200000; i++) {
+        uint32_t slot = (uint32_t)rh_random_below(random, count);
+        take(heap, blocks[slot]);
+        blocks[slot] = give(heap, 16 + rh_random_below(random, 497));
+    }
+}
+
+static void
+full_pools_are_noticed(void **state)
+{
+    enum { BLOCKS = 10000, BATCH = 100 };
+    (void)state;
+    for (int side = 0; side < 2; side++) {
+        rh_heap *heap = open_heap(side ? "pymalloc,metadata=side" : "pymalloc");
+        const rh_pymalloc *inside = (rh_pymalloc *)((char *)heap - offsetof(rh_pymalloc, heap));
+        static char *blocks[BLOCKS];
+        rh_random random = {1};
+        assert_int_equal(inside->near_bytes, inside->window_bytes);
+        for (int i = 0; i < BLOCKS; i++)
+            blocks[i] = give(heap, 16 + rh_random_below(&random, 497));
+        exchange_blocks(heap, blocks, BLOCKS, &random);
+        assert_int_equal(inside->near_bytes, 0); /* restless */
+        for (int round = 0; round < 10000; round++) {
+            for (int i = 0; i < BATCH; i++) {
+                take(heap, blocks[i]);
+                blocks[i] = give(heap, 64);
+            }
+        }
+        assert_int_equal(inside->near_bytes, inside->window_bytes);
+        for (int i = 0; i < BLOCKS; i++)
+            take(heap, blocks[i]);
+        close_sound(heap);
+    }
+}
+
 /* ---- the check ---- */
 
 static void
@@ -1046,6 +1088,7 @@ main(void)
         cmocka_unit_test(usable_sizes_and_alignments),
         cmocka_unit_test(bad_combinations_are_refused),
         cmocka_unit_test(extreme_geometries_open),
+        cmocka_unit_test(full_pools_are_noticed),
         cmocka_unit_test(the_check_sees_overruns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
