@@ -93,12 +93,28 @@ refill_or_raw(rh_pymalloc *pymalloc, size_t size)
     return block ? block : raw_malloc(pymalloc, size);
 }
 
+/* Malloc of any size; and of small ones while full pools are not foreseen. */
 RH_PATH void *
-any_malloc(rh_pymalloc *pymalloc, size_t size, const rh_pymalloc_geometry *geometry, bool side)
+any_malloc_anyhow(rh_pymalloc *pymalloc, size_t size, const rh_pymalloc_geometry *geometry,
+                  bool side)
 {
-    if (RH_UNLIKELY(!rh_path_is_small(geometry, size)))
-        return raw_malloc(pymalloc, size);
     void *block;
+    if (!rh_path_is_small(geometry, size))
+        return raw_malloc(pymalloc, size);
+    if (RH_LIKELY(
+            rh_path_take_blindly(pymalloc, rh_class_of(geometry, size), geometry, side, &block)))
+        return block;
+    return refill_or_raw(pymalloc, size);
+}
+
+/* `anyhow` is the above, out of line. */
+RH_PATH void *
+any_malloc(rh_pymalloc *pymalloc, size_t size, const rh_pymalloc_geometry *geometry, bool side,
+           void *(*anyhow)(rh_pymalloc *, size_t))
+{
+    void *block;
+    if (RH_UNLIKELY(!rh_path_is_near_small(pymalloc, size)))
+        return anyhow(pymalloc, size);
     if (RH_UNLIKELY(!rh_path_take(pymalloc, rh_class_of(geometry, size), geometry, side, &block)))
         return refill_or_raw(pymalloc, size);
     return block;
@@ -156,14 +172,14 @@ any_realloc(rh_pymalloc *pymalloc, void *block, size_t size, const rh_pymalloc_g
             bool side)
 {
     if (!block)
-        return any_malloc(pymalloc, size, geometry, side);
+        return any_malloc_anyhow(pymalloc, size, geometry, side);
     rh_pool *pool = rh_path_pool_of(pymalloc, block, geometry, side);
     if (!pool)
         return raw_realloc(pymalloc, block, size);
     size_t held = rh_pool_bin(pool)->block_bytes;
     if (size <= held && 4 * size > 3 * held)
         return block;
-    void *moved = any_malloc(pymalloc, size, geometry, side);
+    void *moved = any_malloc_anyhow(pymalloc, size, geometry, side);
     if (!moved)
         return NULL;
     if (!side || !pymalloc->is_virtual)
@@ -176,11 +192,16 @@ any_realloc(rh_pymalloc *pymalloc, void *block, size_t size, const rh_pymalloc_g
  * come out the same, the comment in the code keeps a compiler from making one a jump to the other,
  * which would cost as much as a tenth of it. */
 #define DOMAIN_FUNCTIONS(name, geometry, side)                                                     \
+    static                                                                                         \
+        __attribute__((noinline)) void *name##_malloc_anyhow(rh_pymalloc *pymalloc, size_t size)   \
+    {                                                                                              \
+        return any_malloc_anyhow(pymalloc, size, geometry, side);                                  \
+    }                                                                                              \
     RH_HOT static void *name##_malloc(void *ctx, size_t size)                                      \
     {                                                                                              \
         rh_pymalloc *pymalloc = ctx;                                                               \
         __asm__("# " #name);                                                                       \
-        return any_malloc(pymalloc, size, geometry, side);                                         \
+        return any_malloc(pymalloc, size, geometry, side, name##_malloc_anyhow);                   \
     }                                                                                              \
     static void *name##_calloc(void *ctx, size_t nelem, size_t elsize)                             \
     {                                                                                              \

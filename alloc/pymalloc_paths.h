@@ -20,6 +20,13 @@ rh_path_is_small(const rh_pymalloc_geometry *geometry, size_t bytes)
     return bytes - 1 < geometry->small_bytes;
 }
 
+/* The same while full pools are foreseen; else false. */
+RH_PATH bool
+rh_path_is_near_small(const rh_pymalloc *pymalloc, size_t bytes)
+{
+    return bytes - 1 < pymalloc->near_small;
+}
+
 /* A block of the class; false when it would be the last one that its first pool has on its list or
  * stack. */
 RH_PATH bool
@@ -104,8 +111,38 @@ rh_path_give(rh_pymalloc *pymalloc, rh_pool *pool, void *block,
         rh_pools_retire(pymalloc, pool);
 }
 
-/* Where `available` is 0, `pool` comes first, before what was first. In assembly, for a compiler
- * would make the branch of it that it is there to avoid. */
+/* ---- the same without branches on full pools: in assembly where links may change, for a compiler
+ * would make the branch of it that it is there to avoid ---- */
+
+/* Takes one from `available` and returns what is left; *first is the pool behind `pool`, and
+ * becomes `pool` unless nothing is left. */
+RH_PATH uint32_t
+rh_path_leave_ring_if(uint32_t available, rh_pool *pool, rh_pool **first)
+{
+    __asm__("subl $1, %[available]\n\t"
+            "cmovnz %[pool], %[first]"
+            : [available] "+&r"(available), [first] "+&r"(*first)
+            : [pool] "r"(pool)
+            : "cc");
+    return available;
+}
+
+/* False only when the first pool has fresh blocks to put on its list or stack, or there is none. */
+RH_PATH bool
+rh_path_take_blindly(rh_pymalloc *pymalloc, size_t size_class, const rh_pymalloc_geometry *geometry,
+                     bool side, void **block)
+{
+    rh_pool *ring = &pymalloc->bins[size_class].ring, *pool = ring->next, *first = pool->next;
+    if (RH_UNLIKELY(pool->fresh) && pool->available - 1 == pool->fresh)
+        return false;
+    uint32_t left = rh_path_leave_ring_if(pool->available, pool, &first);
+    pool->available = left;
+    ring->next = first;
+    *block = (void *)rh_pool_take(pool, left, geometry->class_shift, side);
+    return true;
+}
+
+/* Where `available` is 0, `pool` comes first, before what was first. */
 RH_PATH void
 rh_path_enter_ring_if(uint32_t available, rh_pool *pool, rh_pool **first, rh_pool **next)
 {
@@ -117,7 +154,7 @@ rh_path_enter_ring_if(uint32_t available, rh_pool *pool, rh_pool **first, rh_poo
             : "cc");
 }
 
-/* Does the same without a branch on whether the pool was full, and counts how often it was. */
+/* Counts how often the pool was full, too. */
 RH_PATH void
 rh_path_give_blindly(rh_pymalloc *pymalloc, rh_pool *pool, void *block,
                      const rh_pymalloc_geometry *geometry, bool side)

@@ -17,8 +17,10 @@ rh_pools_decide(rh_pymalloc *pymalloc)
     pymalloc->seen_full = 0;
     if (restless) {
         pymalloc->patience = PATIENCE_MIN;
+        pymalloc->near_bytes = pymalloc->near_small = 0;
         return;
     }
+    pymalloc->near_small = pymalloc->arenas.geometry.small_bytes;
     pymalloc->to_fill = pymalloc->patience;
     if (pymalloc->patience < PATIENCE_MAX)
         pymalloc->patience *= 2;
@@ -41,9 +43,10 @@ rh_pools_init(rh_pymalloc *pymalloc)
     rh_pools_decide(pymalloc);
     for (uint32_t i = 0; i < geometry->classes; i++) {
         rh_bin *bin = &pymalloc->bins[i];
-        *bin = (rh_bin){.ring = {.available = 1, .next = &bin->ring, .previous = &bin->ring},
-                        .block_bytes = (uint32_t)rh_class_bytes(geometry, i),
-                        .capacity = rh_class_capacity(geometry, i)};
+        *bin = (rh_bin){
+            .ring = {.available = 2, .fresh = 1, .next = &bin->ring, .previous = &bin->ring},
+            .block_bytes = (uint32_t)rh_class_bytes(geometry, i),
+            .capacity = rh_class_capacity(geometry, i)};
     }
 }
 

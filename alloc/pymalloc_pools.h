@@ -27,20 +27,20 @@
  *
  * A pool in a ring has a block on its list or stack: when malloc takes the last one, it puts fresh
  * ones there, or takes the pool out of the ring. So one comparison tells malloc that all is as
- * usual, and a ring's own entry is made to fail it.
+ * usual, and a ring's own entry is made to fail it: it seems to have two blocks, one of them fresh.
  *
  * Speed. Where headers lie in the pools, all at the same offset of a large power of two, they
  * contend for few sets of the caches; beside, a million blocks' headers and stack tops take some
  * three megabytes, and neither malloc nor free touches the blocks.
  *
- * Whether a free finds its pool full is as good as random in a program with ten thousand blocks of
- * many sizes, and a wrongly foreseen branch costs as much as the rest of the path. Without the
- * branch, always writing the links of the ring with what they were or with what they become, such a
- * load is faster by a third, and every other slower by a tenth, recorded programs among them. So
- * there are both ways, and which is taken follows from what is seen: now and then, when so many
- * pools became full, some frees go the way without the branch, which counts; it stays if one in
- * eight found its pool full, and else is tried less often. (The same for malloc gains as much again
- * on that load, but could not be had for nothing on the others.)
+ * Whether a free finds its pool full, or a malloc leaves it so, is as good as random in a program
+ * with ten thousand blocks of many sizes, and a wrongly foreseen branch costs as much as the rest
+ * of the path. Without these branches, always writing the links of the ring with what they were or
+ * with what they become, such a load takes half the time or less, and every other a tenth more,
+ * recorded programs among them. So there are both ways, and which is taken follows from what is
+ * seen: now and then, when so many pools became full, some frees go the way without the branch,
+ * which counts. While one in eight finds its pool full, malloc and free go that way; else it is
+ * tried less often. The bounds that they compare with anyway tell them, so that it costs nothing.
  *
  * A program that asks for one block of a size and gives it back, again and again, would take and
  * give up a pool each time. So the pool that was emptied last may stay in its ring, parked, if
@@ -73,11 +73,13 @@ typedef struct rh_bin {
 _Static_assert(sizeof(rh_bin) == 64, "a bin is a cache line");
 
 typedef struct rh_pymalloc {
-    size_t near_bytes;            /* window_bytes while full pools are foreseen, else 0 */
-    uintptr_t window_base;        /* what lies in this window lies in an arena */
-    size_t window_bytes;          /* 0: there is none */
-    uint32_t to_see, seen_full;   /* frees to see before deciding; of those seen, into full pools */
-    uint32_t to_fill, patience;   /* pools to become full before looking again; at first */
+    size_t near_bytes,
+        near_small;             /* window_bytes and small_bytes while full pools are foreseen, else
+                                   0 */
+    uintptr_t window_base;      /* what lies in this window lies in an arena */
+    size_t window_bytes;        /* 0: there is none */
+    uint32_t to_see, seen_full; /* frees to see before deciding; of those seen, into full pools */
+    uint32_t to_fill, patience; /* pools to become full before looking again; at first */
     rh_side_pool *window_headers; /* side: by pool of the window */
     rh_heap heap;
     const PyMemAllocatorEx *raw; /* serves what pools do not: heap.domain's, unless set */
@@ -130,7 +132,8 @@ rh_pool_bin(const rh_pool *pool)
     return (rh_bin *)pool->ring; /* its first member */
 }
 
-/* The block on top of a stack of `available` blocks, of which one at least is written. */
+/* The block on top of a stack of `available` blocks, of which one at least is written; any number
+ * when it has none. */
 static inline uintptr_t
 rh_side_pool_top(const rh_side_pool *beside, size_t available, unsigned class_shift)
 {
@@ -138,8 +141,8 @@ rh_side_pool_top(const rh_side_pool *beside, size_t available, unsigned class_sh
     return beside->origin + (entry << class_shift);
 }
 
-/* Takes the block that is to be given next off the list or stack, where another one is below it;
- * `left` remain available. */
+/* Takes the block that is to be given next off the list or stack, where another one is below it or
+ * there is none at all; `left` remain available. */
 static inline uintptr_t
 rh_pool_take(rh_pool *pool, size_t left, unsigned class_shift, bool side)
 {
