@@ -1,5 +1,5 @@
 /* What a tracer knows, as text: the figures, then live blocks by size and, where there are any
- * frames, by the line that allocated them. */
+ * frames, by the line that allocated them; where that is kept, the sizes at the peak. */
 #ifndef REHEAP_ALLOC_TRACE_REPORT_H
 #define REHEAP_ALLOC_TRACE_REPORT_H
 
