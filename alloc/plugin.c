@@ -218,7 +218,7 @@ find_library(const rh_spec_part *part, char *path, rh_error *error)
 {
     const char *so;
     if (!rh_spec_text(part, "so", &so))
-        return rh_fail(error, RH_USAGE, "plugin needs so=PATH, the library that has the allocator");
+        return rh_fail(error, RH_USAGE, "plugin needs so=, the library");
     if (strchr(so, '/')) {
         if ((size_t)snprintf(path, PATH_BYTES, "%s", so) >= PATH_BYTES)
             return rh_fail(error, RH_CANNOT_RUN, "%.64s...: the path is too long", so);
@@ -450,7 +450,7 @@ static const rh_key keys[] = {
      .help = "the library: a path, or a name in the system's folders"},
     {.name = "options",
      .kind = RH_KEY_TEXT,
-     .standard = "none",
+     .standard = "",
      .help = "what the plug-in is told, in its own words"},
     {.name = NULL},
 };

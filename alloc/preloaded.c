@@ -43,11 +43,8 @@ open_named(const char *soname, size_t alignment, rh_heap **heap, rh_error *error
 static rh_status
 open_preload(const rh_spec_part *part, rh_heap **heap, rh_error *error)
 {
-    const char *so;
-    if (!rh_spec_text(part, "so", &so))
-        return rh_fail(error, RH_USAGE,
-                       "preload needs so=PATH, the library to start the process "
-                       "with");
+    const char *so = ""; /* the parser has seen to it that there is one */
+    rh_spec_text(part, "so", &so);
     /* The library may leave malloc to one that it depends on, so that it is only asked for being
      * there, and malloc for not being the C library's. */
     rh_malloc_probe probe;

@@ -232,6 +232,18 @@ parse_settings(scanner *cursor, const char *owner, const rh_key *keys, rh_spec_p
     return RH_OK;
 }
 
+/* A key without a default has to be given, unless a preset sets it. */
+static rh_status
+check_needed(const rh_allocator *allocator, const rh_spec_part *part, rh_error *error)
+{
+    const char *given;
+    for (const rh_key *key = allocator->keys; !allocator->presets && key && key->name; key++)
+        if (!key->standard && !rh_spec_text(part, key->name, &given))
+            return rh_fail(error, RH_USAGE, "%s needs %s=, %s", allocator->name, key->name,
+                           key->help);
+    return RH_OK;
+}
+
 static rh_status
 choose_preset(const rh_allocator *allocator, const char *preset, rh_spec_part *part,
               rh_error *error)
@@ -299,7 +311,8 @@ parse_allocator(scanner *cursor, rh_spec *spec)
     free(word);
     if (status)
         return status;
-    return parse_settings(cursor, spec->allocator->name, spec->allocator->keys, &spec->base);
+    status = parse_settings(cursor, spec->allocator->name, spec->allocator->keys, &spec->base);
+    return status ? status : check_needed(spec->allocator, &spec->base, cursor->error);
 }
 
 static rh_status

@@ -13,10 +13,8 @@
 static rh_status
 given_library(const rh_spec *spec, char *path, size_t capacity, rh_error *error)
 {
-    const char *so;
-    if (!rh_spec_text(&spec->base, "so", &so))
-        return rh_fail(error, RH_USAGE, "%s needs so=PATH, the library to start the process with",
-                       spec->allocator->name);
+    const char *so = ""; /* the parser has seen to it that there is one */
+    rh_spec_text(&spec->base, "so", &so);
     if (!strchr(so, '/')) {
         if (!rh_library_find(so, path, capacity))
             return rh_fail(error, RH_CANNOT_RUN,

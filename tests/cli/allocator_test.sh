@@ -17,8 +17,10 @@ refuses 2 'nosuch' replay pymalloc+nosuch
 refuses 2 '' replay ''
 refuses 2 '' replay ,
 refuses 2 '' replay pymalloc,arena
-refuses 2 'so' replay preload
 refuses 2 "does not know 'mimalloc'" replay python@3.12,malloc=mimalloc
+refuses 2 'preload needs so=' replay preload
+refuses 2 'plugin needs so=' replay plugin+count
+refuses 2 "fault has no key 'nht'; did you mean 'nth'" replay malloc+fault,nht=2
 absent runs.db
 
 # A configuration of CPython's is the allocator that it stands for, in every number.
@@ -40,6 +42,7 @@ done
 echo 'not a library' >lib.so
 for library in ./missing.so ./lib.so; do
     expect 4 "${library#./}" replay "preload,so=$library"
+    expect 4 "${library#./}" replay "plugin,so=$library"
     rm -f runs.db
 done
 

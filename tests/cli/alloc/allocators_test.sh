@@ -3,7 +3,7 @@
 . "${TEST_SRCDIR:?}/${TEST_WORKSPACE:?}/tests/cli/lib.sh"
 
 expect 0 '^pymalloc ' "$REHEAP" allocators
-for name in pymalloc cpython python bestfit mimalloc malloc jemalloc tcmalloc scudo tbb preload bump +count +freelist +fault; do
+for name in pymalloc cpython python bestfit mimalloc malloc jemalloc tcmalloc scudo tbb preload plugin bump +count +debug +freelist +fault +trace; do
     grep -qF "$name  " <(cut -c1-14 out) || problem "$name is not listed"
 done
 grep -q '@3\.7 .*@3\.15' out || problem "pymalloc's presets are not listed"

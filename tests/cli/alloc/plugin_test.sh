@@ -45,6 +45,11 @@ PYTHON
 expect 0 '' "$runfiles/tests/contract/contract" "plugin,so=$PWD/mine/kingsley.so"
 expect 0 '' "$runfiles/tests/contract/contract" "plugin,so=$PWD/mine/first.so" shared
 
+# Layers over a heap that tells nothing of itself.
+for layers in +count +debug +freelist +trace +freelist+debug +debug+trace; do
+    expect 0 '' "$runfiles/tests/contract/contract" "plugin,so=$PWD/mine/first.so$layers" shared
+done
+
 # One that crashes, and one that never returns, fail alone.
 cat >mine/bad.c <<'END'
 #include <stdlib.h>

@@ -159,6 +159,10 @@ layers_are_read(void **state)
     refuses("malloc+count,x=1", "count has no key 'x', nor any other");
     refuses("malloc+fault,nth=0", "'nth=0' is not allowed|from 1");
     refuses("malloc+count@3.9", "no layer 'count@3.9'");
+    refuses("malloc+fault,domain=up", "'domain=up' is not allowed|raw, mem, obj, all");
+    refuses("malloc+fault,from=x", "'from=x' is not allowed|from is a size");
+    refuses("malloc+count,nth=1", "count has no key 'nth', nor any other");
+    refuses("malloc+fault,nht=1+count", "fault has no key 'nht'|did you mean 'nth'?");
     refuses("malloc+count+count+count+count+count+count+count+count+count", "at most 8 layers");
 }
 
@@ -173,6 +177,8 @@ text_is_unescaped(void **state)
     assert_string_equal(so, "/a,b+c\\d=e");
     rh_spec_release(&spec);
     refuses("preload,so=", "'so=' lacks its value");
+    refuses("preload", "preload needs so=, the library");
+    refuses("plugin,options=a=1+count", "plugin needs so=, the library");
 }
 
 static void
@@ -257,20 +263,29 @@ every_row_is_complete(void **state)
 
 /* The default of every key is a value that the key allows. */
 static void
+defaults_are_allowed(const char *owner, const rh_key *keys)
+{
+    for (const rh_key *key = keys; key && key->name; key++) {
+        if (!key->standard || !*key->standard)
+            continue;
+        char text[256];
+        rh_spec spec;
+        snprintf(text, sizeof text, "%s,%s=%s", owner, key->name, key->standard);
+        accepts(text, &spec);
+        rh_spec_release(&spec);
+    }
+}
+
+static void
 every_default_is_allowed(void **state)
 {
     (void)state;
-    for (size_t i = 0; rh_allocators[i]; i++) {
-        const rh_allocator *allocator = rh_allocators[i];
-        for (const rh_key *key = allocator->keys; key && key->name; key++) {
-            if (!key->standard || !*key->standard)
-                continue;
-            char text[256];
-            rh_spec spec;
-            snprintf(text, sizeof text, "%s,%s=%s", allocator->name, key->name, key->standard);
-            accepts(text, &spec);
-            rh_spec_release(&spec);
-        }
+    for (size_t i = 0; rh_allocators[i]; i++)
+        defaults_are_allowed(rh_allocators[i]->name, rh_allocators[i]->keys);
+    for (size_t i = 0; rh_layers[i]; i++) {
+        char owner[64];
+        snprintf(owner, sizeof owner, "malloc+%s", rh_layers[i]->name);
+        defaults_are_allowed(owner, rh_layers[i]->keys);
     }
 }
 

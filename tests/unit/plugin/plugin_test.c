@@ -70,7 +70,7 @@ static void
 what_is_no_plugin_is_refused(void **state)
 {
     (void)state;
-    refused("plugin", RH_USAGE, "plugin needs so=PATH");
+    refused("plugin", RH_USAGE, "plugin needs so=, the library");
     refused("plugin,so=./missing.so", RH_CANNOT_RUN, "./missing.so");
     refused("plugin,so=missing.so", RH_CANNOT_RUN,
             "give a path with a slash in it, as ./missing.so");
