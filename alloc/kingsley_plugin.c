@@ -67,9 +67,9 @@ static void
 k_free(void *ctx, void *freed)
 {
     heap *h = ctx;
-    header *block = (header *)freed - 1;
     if (!freed)
         return;
+    header *block = (header *)freed - 1;
     block->used = 0;
     block->next = h->list[block->bits];
     h->list[block->bits] = block;

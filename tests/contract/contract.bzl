@@ -50,7 +50,7 @@ def layer_contract_tests(specs, pairs, data = []):
             native.sh_test(
                 name = _target_name(spec).replace("contract_", "layers_" + how + "_"),
                 size = "large",
-                timeout = "moderate",
+                timeout = "long",
                 srcs = ["run_layers.sh"],
                 args = ["$(location :contract)", "$(location //:reheap_program)", how, "'" + spec + "'"] + traits,
                 data = [
