@@ -33,6 +33,18 @@ static const char *const specs[] = {
     "pymalloc+trace",
     "bestfit+trace",
     "bump+trace",
+    "pymalloc+debug",
+    "pymalloc,metadata=side+debug,serial=on",
+    "bestfit+debug",
+    "pymalloc+freelist",
+    "bestfit+freelist,max=80+debug",
+    "pymalloc+debug+trace",
+    "pymalloc+trace+debug",
+    "pymalloc,arena=64K,pool=4K,source=malloc",
+    "pymalloc,arena=64K,pool=4K,source=cached",
+    "pymalloc,arena=2M,source=huge",
+    "python@3.9,malloc=debug",
+    "python@3.7,malloc=pymalloc_debug",
 };
 
 enum { SPECS = sizeof specs / sizeof *specs, NTH_MAX = 100000 };
