@@ -214,6 +214,18 @@ verify(rh_debug_hook *hook, const unsigned char *p, const char *function)
         rh_debug_report(settings, p, function, "bad trailing pad byte");
 }
 
+bool
+rh_debug_is_freed_pointer(const rh_debug_settings *settings, const void *pointer)
+{
+    const unsigned char bytes[] = {settings->fill.clean, settings->fill.dead,
+                                   settings->fill.forbidden};
+    uintptr_t value = (uintptr_t)pointer;
+    bool freed = value <= 0xFF || value >= (uintptr_t)-0xFF;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        freed |= value == bytes[i] * UINT64_C(0x0101010101010101);
+    return freed;
+}
+
 const char *
 rh_debug_inspect(const rh_debug_hook *hook, const void *block, size_t room)
 {

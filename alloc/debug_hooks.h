@@ -142,6 +142,10 @@ void *rh_debug_realloc_led(rh_debug_hook *hook, const rh_debug_led *led, void *p
 /* What was asked for when the block at p was made. Of a live block only. */
 size_t rh_debug_requested(const void *p);
 
+/* Whether a pointer looks as if it were read out of memory that is not in use: close to 0 from
+ * either side, or all clean, dead or forbidden bytes. */
+bool rh_debug_is_freed_pointer(const rh_debug_settings *settings, const void *pointer);
+
 /* What is wrong around p, as a report would say it after the function's name; NULL when nothing is.
  * `room`: bytes from p to the end of what is known to be readable. */
 const char *rh_debug_inspect(const rh_debug_hook *hook, const void *p, size_t room);

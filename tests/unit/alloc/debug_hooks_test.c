@@ -764,6 +764,26 @@ another_end_may_be_set(void **state)
 }
 
 static void
+freed_pointers_are_recognised(void **state)
+{
+    (void)state;
+    const rh_debug_settings settings = {.fill = rh_debug_fill_new};
+    const uint64_t freed[] = {0,
+                              0xFF,
+                              UINT64_MAX,
+                              UINT64_MAX - 0xFE,
+                              UINT64_C(0xCDCDCDCDCDCDCDCD),
+                              UINT64_C(0xDDDDDDDDDDDDDDDD),
+                              UINT64_C(0xFDFDFDFDFDFDFDFD)};
+    const uint64_t others[] = {0x100, UINT64_MAX - 0xFF, UINT64_C(0xCDCDCDCDCDCDCDDD),
+                               UINT64_C(0x7F00DDDDDDDDDDDD), UINT64_C(0xDBDBDBDBDBDBDBDB)};
+    for (size_t i = 0; i < sizeof freed / sizeof *freed; i++)
+        assert_true(rh_debug_is_freed_pointer(&settings, (void *)(uintptr_t)freed[i]));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(rh_debug_is_freed_pointer(&settings, (void *)(uintptr_t)others[i]));
+}
+
+static void
 hooks_are_recognised(void **state)
 {
     (void)state;
@@ -791,6 +811,7 @@ main(void)
         cmocka_unit_test(the_lock_is_asked_for),
         cmocka_unit_test(where_it_was_allocated_is_told),
         cmocka_unit_test(another_end_may_be_set),
+        cmocka_unit_test(freed_pointers_are_recognised),
         cmocka_unit_test(hooks_are_recognised),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
