@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #define STEP_BYTES ((size_t)64 << 10) /* made usable at a time */
+#define GAP_BYTES  ((size_t)1 << 20)  /* at most */
 
 void
 rh_pool_headers_init(rh_pool_headers *headers, uintptr_t base, size_t bytes, unsigned pool_shift)
@@ -34,13 +35,20 @@ rh_side_pool *
 rh_pool_headers_of(rh_pool_headers *headers, uintptr_t address, size_t count)
 {
     size_t first = (address - headers->window_base) >> headers->pool_shift;
-    size_t needed = (first + count) * sizeof(rh_side_pool);
-    if (needed > headers->made_bytes) {
-        needed = (needed + STEP_BYTES - 1) / STEP_BYTES * STEP_BYTES;
-        if (needed > headers->reserved_bytes ||
-            mprotect(headers->first, needed, PROT_READ | PROT_WRITE) != 0)
+    size_t from = first * sizeof(rh_side_pool) / STEP_BYTES * STEP_BYTES;
+    size_t to = (first + count) * sizeof(rh_side_pool);
+    to = (to + STEP_BYTES - 1) / STEP_BYTES * STEP_BYTES;
+    if (headers->made_bytes == 0)
+        headers->made_from = from;
+    size_t end = headers->made_from + headers->made_bytes;
+    from = from < headers->made_from ? from : headers->made_from;
+    to = to > end ? to : end;
+    if (to - from > headers->made_bytes) {
+        if (to > headers->reserved_bytes || to - from > headers->made_bytes + GAP_BYTES ||
+            mprotect((char *)headers->first + from, to - from, PROT_READ | PROT_WRITE) != 0)
             return NULL;
-        headers->made_bytes = needed;
+        headers->made_from = from;
+        headers->made_bytes = to - from;
     }
     return headers->first + first;
 }

@@ -2,9 +2,9 @@
  * a block's pool is found by a subtraction and a shift.
  *
  * The array has room for every pool of the window. Its address space is reserved at once, and made
- * usable from its start as far as arenas were laid out, for they are laid out from the window's
- * start. So 64 pools of 16 KiB have their headers on one page, and a million small blocks theirs in
- * the processor's second cache.
+ * usable as far as arenas were laid out, which lie together: one far from the others has to keep
+ * its headers elsewhere. So 64 pools of 16 KiB have their headers on one page, and a million small
+ * blocks theirs in the processor's second cache.
  */
 #ifndef REHEAP_ALLOC_POOL_HEADERS_H
 #define REHEAP_ALLOC_POOL_HEADERS_H
@@ -20,7 +20,7 @@ typedef struct rh_pool_headers {
     uintptr_t window_base;
     size_t window_bytes; /* 0: there is none */
     unsigned pool_shift;
-    size_t made_bytes, reserved_bytes;
+    size_t made_from, made_bytes, reserved_bytes; /* made usable: made_bytes from made_from */
 } rh_pool_headers;
 
 /* For the window of `bytes` (0: there is none) at `base`, cut into pools of 1 << pool_shift bytes.
@@ -37,7 +37,8 @@ rh_pool_headers_has(const rh_pool_headers *headers, uintptr_t address)
 }
 
 /* The headers of `count` pools, of which the first lies at `address` in the window; NULL when there
- * is no memory. What is there for the first time is zero. */
+ * is no memory, or when they are too far from those there are. What is there for the first time is
+ * zero. */
 rh_side_pool *rh_pool_headers_of(rh_pool_headers *headers, uintptr_t address, size_t count);
 
 #endif

@@ -57,6 +57,8 @@ rh_pymalloc_exchange_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas)
     *source = *arenas;
     /* Not all arenas come from the ground, or stay in it, any more. */
     pymalloc->window_bytes = pymalloc->near_bytes = 0;
+    if (pymalloc->arenas.changes == 0)
+        rh_arenas_unset_window(&pymalloc->arenas);
 }
 
 void
@@ -230,7 +232,10 @@ open_supply(rh_pymalloc *pymalloc, const rh_pymalloc_config *config, rh_error *e
         return status;
     pymalloc->window_base = rh_arena_supply_window(supply, &pymalloc->window_bytes);
     rh_arenas *arenas = &pymalloc->arenas;
-    rh_arenas_set_window(arenas, pymalloc->window_base, pymalloc->window_bytes);
+    if (pymalloc->window_bytes)
+        rh_arenas_set_window(arenas, pymalloc->window_base, pymalloc->window_bytes);
+    else
+        rh_arenas_unset_window(arenas);
     pymalloc->window_headers = arenas->headers.first;
     if (arenas->side)
         pymalloc->window_bytes = arenas->headers.window_bytes;

@@ -7,6 +7,7 @@
 
 #define SLOTS_AT_FIRST 16
 #define PAGE_BYTES     ((size_t)4096)
+#define GUESS_BYTES    ((size_t)64 << 30)
 
 bool
 rh_arenas_init(rh_arenas *arenas, const rh_pymalloc_geometry *geometry, rh_policy policy,
@@ -31,7 +32,24 @@ rh_arenas_set_window(rh_arenas *arenas, uintptr_t base, size_t bytes)
         rh_pool_headers_init(&arenas->headers, base, bytes, arenas->geometry.pool_shift);
 }
 
-/* Of an arena outside the window. */
+void
+rh_arenas_unset_window(rh_arenas *arenas)
+{
+    rh_pool_headers_release(&arenas->headers);
+    arenas->has_run = true;
+}
+
+/* Around the first arena of a source that nobody knows. */
+static void
+guess_window(rh_arenas *arenas, uintptr_t base)
+{
+    uintptr_t half = GUESS_BYTES / 2, pool = arenas->geometry.pool_bytes;
+    uintptr_t from = base > half ? (base - half) & ~(pool - 1) : 0;
+    if (arenas->has_run && !arenas->headers.first)
+        rh_pool_headers_init(&arenas->headers, from, GUESS_BYTES, arenas->geometry.pool_shift);
+}
+
+/* Of an arena that is not in the window's array. */
 static size_t
 own_header_bytes(const rh_arenas *arenas)
 {
@@ -40,11 +58,20 @@ own_header_bytes(const rh_arenas *arenas)
 }
 
 static bool
+has_own_headers(const rh_arenas *arenas, const rh_arena *arena)
+{
+    uintptr_t offset = (uintptr_t)arena->side - (uintptr_t)arenas->headers.first;
+    return offset >= arenas->headers.reserved_bytes;
+}
+
+static bool
 make_headers(rh_arenas *arenas, rh_arena *arena)
 {
+    guess_window(arenas, arena->base);
     if (rh_pool_headers_has(&arenas->headers, arena->base)) {
         arena->side = rh_pool_headers_of(&arenas->headers, arena->first_pool, arena->pools);
-        return arena->side != NULL;
+        if (arena->side)
+            return true;
     }
     void *side = mmap(NULL, own_header_bytes(arenas), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -65,11 +92,54 @@ drop_headers(rh_arenas *arenas, rh_arena *arena)
         if (beside->stack)
             rh_pool_stacks_give(&arenas->stacks, beside->stack, beside->pool.capacity);
     }
-    if (!rh_pool_headers_has(&arenas->headers, arena->base)) {
+    if (has_own_headers(arenas, arena)) {
         munmap(arena->side, own_header_bytes(arenas));
         arenas->own_header_bytes -= own_header_bytes(arenas);
     }
     arena->side = NULL;
+}
+
+/* ---- addresses that lie together ---- */
+
+/* Whether an arena begins there that can be part of the run. */
+static bool
+can_follow(const rh_arenas *arenas, uintptr_t address)
+{
+    uint32_t slot;
+    if (!rh_address_map_find(&arenas->map, address, arenas->geometry.arena_shift, &slot))
+        return false;
+    const rh_arena *arena = &arenas->slots[slot];
+    return arena->base == address && !(arenas->side && has_own_headers(arenas, arena));
+}
+
+static void
+run_with(rh_arenas *arenas, uintptr_t base)
+{
+    size_t bytes = arenas->geometry.arena_bytes;
+    if (!arenas->has_run || !can_follow(arenas, base))
+        return;
+    if (arenas->run == arenas->run_end)
+        arenas->run = arenas->run_end = base;
+    while (can_follow(arenas, arenas->run_end))
+        arenas->run_end += bytes;
+    while (can_follow(arenas, arenas->run - bytes))
+        arenas->run -= bytes;
+}
+
+/* Of two parts the larger stays, until an arena fills the gap; of none, any arena begins anew. */
+static void
+run_without(rh_arenas *arenas, uintptr_t base)
+{
+    uintptr_t end = base + arenas->geometry.arena_bytes;
+    if (base < arenas->run || base >= arenas->run_end)
+        return;
+    if (base - arenas->run > arenas->run_end - end)
+        arenas->run_end = base;
+    else
+        arenas->run = end;
+    for (uint32_t i = 0; arenas->run == arenas->run_end && i < arenas->count; i++)
+        if (arenas->slots[i].base && arenas->slots[i].base != base)
+            run_with(arenas, arenas->slots[i].base);
 }
 
 /* ---- birth and death of arenas ---- */
@@ -166,6 +236,7 @@ new_arena(rh_arenas *arenas)
     arenas->slots_reused += reused;
     count_birth(arenas, arena);
     rh_arena_order_add(&arenas->order, slot);
+    run_with(arenas, arena->base);
     return true;
 }
 
@@ -175,6 +246,7 @@ rh_arenas_release_arena(rh_arenas *arenas, uint32_t slot)
     rh_arena *arena = &arenas->slots[slot];
     rh_arena_order_remove(&arenas->order, slot);
     rh_address_map_remove(&arenas->map, arena->base);
+    run_without(arenas, arena->base);
     drop_headers(arenas, arena);
     arenas->source.free(arenas->source.ctx, (void *)arena->base, arenas->geometry.arena_bytes);
     arenas->changes++;

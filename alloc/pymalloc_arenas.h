@@ -52,6 +52,8 @@ typedef struct rh_arenas {
     rh_pymalloc_geometry geometry;
     rh_arena_map_census census;
     rh_arena_books books;
+    bool has_run;              /* no window is known: what follows is kept */
+    uintptr_t run, run_end;    /* addresses that all lie in arenas; empty when equal */
     rh_pool_headers headers;   /* side: of the arenas in the window */
     uint64_t own_header_bytes; /* side: of the others */
     rh_pool_stacks stacks;     /* side */
@@ -63,6 +65,9 @@ bool rh_arenas_init(rh_arenas *arenas, const rh_pymalloc_geometry *geometry, rh_
                     uint32_t keep, bool side, unsigned map_address_bits);
 /* Where the first arenas will lie: 0 bytes when that is not known. Before there is an arena. */
 void rh_arenas_set_window(rh_arenas *arenas, uintptr_t base, size_t bytes);
+/* From now on, before there is an arena, nobody knows where arenas will lie: they are looked after
+ * for addresses that lie together. */
+void rh_arenas_unset_window(rh_arenas *arenas);
 /* Gives every arena back to the source. */
 void rh_arenas_release(rh_arenas *arenas);
 

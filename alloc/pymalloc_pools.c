@@ -62,10 +62,28 @@ rh_pymalloc_metadata_bytes(const rh_pymalloc *pymalloc)
     return bytes;
 }
 
+/* The run of arenas takes the window's place, from its first pool on. */
+static void
+settle_run(rh_pymalloc *pymalloc)
+{
+    const rh_arenas *arenas = &pymalloc->arenas;
+    const rh_pool_headers *headers = &arenas->headers;
+    uintptr_t pool = arenas->geometry.pool_bytes, base = (arenas->run + pool - 1) & ~(pool - 1);
+    pymalloc->window_base = base;
+    pymalloc->window_bytes = arenas->run == arenas->run_end ? 0 : arenas->run_end - base;
+    if (arenas->side && pymalloc->window_bytes)
+        pymalloc->window_headers =
+            headers->first + ((base - headers->window_base) >> headers->pool_shift);
+    if (pymalloc->near_bytes)
+        pymalloc->near_bytes = pymalloc->window_bytes;
+}
+
 void
 rh_pymalloc_settle(rh_pymalloc *pymalloc)
 {
     const rh_arenas *arenas = &pymalloc->arenas;
+    if (arenas->has_run)
+        settle_run(pymalloc);
     pymalloc->mapped_bytes = arenas->current * arenas->geometry.arena_bytes +
                              rh_arena_supply_kept_bytes(&pymalloc->supply) +
                              rh_pymalloc_metadata_bytes(pymalloc) + pymalloc->space_bytes;

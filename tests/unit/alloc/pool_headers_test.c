@@ -33,9 +33,14 @@ a_header_belongs_to_an_address(void **state)
         later[i].origin = first[i].origin = 1;
     }
     uintptr_t last = WINDOW + BYTES - ((uintptr_t)1 << POOL);
+    assert_null(rh_pool_headers_of(&headers, last, 1)); /* too far */
+    rh_pool_headers_release(&headers);
+    rh_pool_headers_init(&headers, WINDOW, BYTES, POOL);
     rh_pool_headers_of(&headers, last, 1)->origin = 1;
-    assert_int_equal(headers.made_bytes, (BYTES >> POOL) * sizeof *first);
+    assert_int_equal(headers.made_bytes, 65536);
     assert_null(rh_pool_headers_of(&headers, last, 2));
+    rh_pool_headers_of(&headers, last - ((uintptr_t)5000 << POOL), 1)->origin = 1; /* below */
+    assert_in_range(headers.made_bytes, 5001 * sizeof *first, 5001 * sizeof *first + 131071);
     rh_pool_headers_release(&headers);
 }
 

@@ -950,6 +950,73 @@ extreme_geometries_open(void **state)
     }
 }
 
+/* ---- arenas that lie together ---- */
+
+typedef struct hand {
+    char *next;
+    void *back[64]; /* given back, last in first out */
+    int backs;
+} hand;
+
+static void *
+hand_out(void *ctx, size_t size)
+{
+    hand *from = ctx;
+    if (from->backs)
+        return from->back[--from->backs];
+    from->next += size;
+    return from->next - size;
+}
+
+static void
+hand_back(void *ctx, void *arena, size_t size)
+{
+    hand *to = ctx;
+    memset(arena, 0xff, size);
+    to->back[to->backs++] = arena;
+}
+
+static void
+arenas_of_anybody_may_lie_together(void **state)
+{
+    enum { ARENA = 1 << 20, ARENAS = 40, BLOCKS = ARENAS * 1900 };
+    (void)state;
+    static char *blocks[BLOCKS];
+    for (int i = 0; i < 4; i++) {
+        char *ground = mmap(NULL, (ARENAS + 2) * ARENA, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        hand own = {.next = ground + (i & 1 ? 4096 : 0)};
+        rh_heap *heap = open_heap(i & 2 ? "pymalloc,metadata=side,large=libc" : "pymalloc");
+        const rh_pymalloc *inside = (rh_pymalloc *)((char *)heap - offsetof(rh_pymalloc, heap));
+        PyObjectArenaAllocator source = {&own, hand_out, hand_back};
+        assert_int_equal(rh_heap_set_arenas(heap, &source, NULL), RH_OK);
+        for (int j = 0; j < BLOCKS; j++)
+            blocks[j] = give(heap, 512);
+        assert_true(inside->window_bytes > (ARENAS - 4) * ARENA);
+        for (int pass = 0; pass < 3;
+             pass++) { /* arenas go from the middle, the start, and anywhere */
+            for (int j = pass == 0 ? BLOCKS / 3 : 0; j < BLOCKS; j += pass == 2 ? 7 : 1) {
+                if (pass == 0 && j == BLOCKS / 2)
+                    break;
+                take(heap, blocks[j]);
+                blocks[j] = NULL;
+            }
+            rh_error error = {0};
+            assert_int_equal(rh_heap_check(heap, &error), RH_OK);
+            assert_true(inside->window_bytes > 0 || pass == 1);
+            char *large = give(heap, 5000);
+            take(heap, large);
+            for (int j = 0; j < BLOCKS; j++)
+                if (!blocks[j])
+                    blocks[j] = give(heap, 512);
+        }
+        for (int j = 0; j < BLOCKS; j++)
+            take(heap, blocks[j]);
+        close_sound(heap);
+        munmap(ground, (ARENAS + 2) * ARENA);
+    }
+}
+
 /* ---- how free finds full pools ---- */
 
 /* A malloc for each free, of blocks drawn at random from so many. */
@@ -1088,6 +1155,7 @@ main(void)
         cmocka_unit_test(usable_sizes_and_alignments),
         cmocka_unit_test(bad_combinations_are_refused),
         cmocka_unit_test(extreme_geometries_open),
+        cmocka_unit_test(arenas_of_anybody_may_lie_together),
         cmocka_unit_test(full_pools_are_noticed),
         cmocka_unit_test(the_check_sees_overruns),
     };
