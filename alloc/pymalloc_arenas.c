@@ -72,6 +72,8 @@ make_headers(rh_arenas *arenas, rh_arena *arena)
         arena->side = rh_pool_headers_of(&arenas->headers, arena->first_pool, arena->pools);
         if (arena->side)
             return true;
+        if (!arenas->has_run)
+            return false; /* what lies in the window is looked for in its array, and nowhere else */
     }
     void *side = mmap(NULL, own_header_bytes(arenas), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
