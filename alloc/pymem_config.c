@@ -165,6 +165,9 @@ rh_pymem_configure_by_environment(rh_error *error)
     const char *version = value_of(VERSION_VARIABLE), *name = value_of("PYTHONMALLOC");
     if (!version)
         version = RH_PYMALLOC_STANDARD_PRESET;
+    if (!rh_pymalloc_preset_find(version))
+        return rh_fail(error, RH_USAGE,
+                       VERSION_VARIABLE ": CPython %s is not known; 3.7 to 3.15 are", version);
     rh_status status = read_build(&build, error);
     if (status == RH_OK)
         status = rh_pythonmalloc_resolve(NULL, version, &build, &memory, error);

@@ -56,7 +56,7 @@ done
 refused PYTHONMALLOC=pymalloc REHEAP_PYTHON_BUILD=without-pymalloc
 refused PYTHONMALLOC=malloc REHEAP_PYTHON_BUILD=free-threaded REHEAP_PYTHON_VERSION=3.13
 refused REHEAP_PYTHON_VERSION=3.6
-holds "$err" "3.6"
+holds "$err" "REHEAP_PYTHON_VERSION: CPython 3.6 is not known"
 refused REHEAP_PYTHON_VERSION=3.12 REHEAP_PYTHON_BUILD=free-threaded
 refused REHEAP_PYTHON_BUILD=debugging
 holds "$err" "'debugging' is not known"
