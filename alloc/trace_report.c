@@ -1,6 +1,8 @@
 #include "alloc/trace_report.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "alloc/trace_table.h"
 #include "base/size.h"
@@ -12,6 +14,17 @@ write_counted(FILE *out, uint64_t count, int width)
 {
     char text[RH_SIZE_TEXT];
     fprintf(out, "%*s", width, rh_count_grouped(count, text, sizeof text));
+}
+
+/* To a tenth, with thousands apart like the columns beside it. */
+static void
+write_average(FILE *out, uint64_t bytes, uint64_t blocks)
+{
+    char tenths[32], whole[RH_SIZE_TEXT];
+    double average = (double)bytes / (double)blocks;
+    snprintf(tenths, sizeof tenths, "%.1f", average);
+    rh_count_grouped(strtoull(tenths, NULL, 10), whole, sizeof whole);
+    fprintf(out, "%11s%s", whole, strchr(tenths, '.'));
 }
 
 static const char *
@@ -50,7 +63,8 @@ write_group(const rh_trace_group *group, rh_trace_key by, const rh_trace_snapsho
     char name[NAME_CHARACTERS];
     write_counted(out, group->bytes, 16);
     write_counted(out, group->blocks, 13);
-    fprintf(out, "%13.1f  ", (double)group->bytes / (double)group->blocks);
+    write_average(out, group->bytes, group->blocks);
+    fputs("  ", out);
     if (by == RH_BY_SIZE || by == RH_BY_DOMAIN) {
         write_counted(out, group->number, 0);
         fputc('\n', out);
@@ -85,8 +99,8 @@ rh_trace_report_groups(const rh_trace_groups *groups, const rh_trace_snapshot *s
         return;
     write_counted(out, other_bytes, 16);
     write_counted(out, other_blocks, 13);
-    fprintf(out, "%13.1f  %zu others\n", (double)other_bytes / (double)other_blocks,
-            groups->count - most);
+    write_average(out, other_bytes, other_blocks);
+    fprintf(out, "  %zu others\n", groups->count - most);
 }
 
 static void
