@@ -195,6 +195,35 @@ print_heading(rh_results *results, const run_list *runs, const rh_run *first)
             probe_ns);
 }
 
+/* The most allocations that failed in one of the runs like this one. */
+static double
+most_failed(const run_list *runs, const rh_run *like)
+{
+    double most = 0;
+    for (size_t i = 0; i < runs->count; i++)
+        if (same_allocator(&runs->run[i], like))
+            most = fmax(most, rh_metrics_get(runs->run[i].metrics, runs->run[i].metric_count,
+                                             "failed_allocations"));
+    return most;
+}
+
+/* What `flagged` means, for each allocator that is. */
+static void
+explain_flags(const run_list *runs, int64_t trace)
+{
+    char calls[RH_SIZE_TEXT];
+    for (size_t i = 0; i < runs->count; i++) {
+        const rh_run *run = &runs->run[i];
+        if (run->trace != trace || !is_first_of_allocator(runs, i) ||
+            strcmp(worst_status(runs, run), "flagged") != 0)
+            continue;
+        double most = most_failed(runs, run);
+        printf("%s is flagged: %s %s failed in a run that had succeeded in the recording\n",
+               run->spec, rh_count_grouped((uint64_t)most, calls, sizeof calls),
+               most == 1 ? "call" : "calls");
+    }
+}
+
 static void
 print_trace(rh_results *results, const run_list *runs, const rh_run *first,
             const char *const *specs, size_t spec_count)
@@ -215,6 +244,7 @@ print_trace(rh_results *results, const run_list *runs, const rh_run *first,
                 add_row(table, runs, &runs->run[i], known);
     rh_table_print(table, stdout);
     rh_table_free(table);
+    explain_flags(runs, first->trace);
 }
 
 static rh_status

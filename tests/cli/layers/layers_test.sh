@@ -74,6 +74,7 @@ for run in json.load(open(sys.argv[1]))["runs"]:
     assert m["failed_allocations"] == m["fault_failures"] == (nth <= last), (nth, m["failed_allocations"])
     assert m["skipped_events"] == 0 if nth > last else m["skipped_events"] <= 1000
 PYTHON
+expect 0 'is flagged: 1 call failed' "$REHEAP" replay program.rht -a malloc+fault,nth=10 --reps 1 --measure memory
 
 # Rules of all kinds.
 specs=()
