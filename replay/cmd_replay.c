@@ -233,6 +233,9 @@ conclude(const replay_options *options, rh_results *results, rh_status status, r
     bool any_good;
     size_t count = stored_runs(results, &any_good);
     rh_error problem = {.status = RH_OK};
+    if (count && (options->experiment.repetitions > 1 || options->experiment.spec_count > 1))
+        fprintf(stderr, "the runs were shuffled by --seed=%llu\n",
+                (unsigned long long)options->experiment.seed);
     rh_replay_show_failures(results, NULL);
     if (any_good && show(options, results, &problem) != RH_OK && status == RH_OK)
         status = rh_fail(error, problem.status, "%s", problem.message);
@@ -266,9 +269,6 @@ run(int argc, char **argv)
     argp_parse(&parser, argc, argv, 0, NULL, &options);
     options.experiment.command = line;
     rh_interrupt_watch();
-    if (options.experiment.repetitions > 1 || options.experiment.spec_count > 1)
-        fprintf(stderr, "the runs are shuffled by --seed=%llu\n",
-                (unsigned long long)options.experiment.seed);
     rh_error error = {.status = RH_OK};
     rh_status status = replay(&options, &error);
     if (status != RH_OK)
