@@ -59,11 +59,10 @@ static const struct argp parser = {
     "Writes a trace in another form.\v"
     "Formats:\n"
     "  text     reheap's own text, which can be imported again\n"
-    "  android  Android's memory_replay: `TID: malloc P SIZE`; without addresses in the trace, "
-    "stand-ins\n"
-    "  dsa      a packing problem: id,lower,upper,size; time is counted in calls, blocks of 0 "
-    "bytes are "
-    "left out\n\n"
+    "  android  Android's memory_replay: `TID: malloc P SIZE`; stand-ins for\n"
+    "           addresses that are not in the trace\n"
+    "  dsa      a packing problem: id,lower,upper,size; time is counted in\n"
+    "           calls, blocks of 0 bytes are left out\n\n"
     "Example:\n"
     "  reheap export --to text program.rht | less",
     NULL,
