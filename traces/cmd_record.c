@@ -25,6 +25,10 @@ enum {
     KEY_PASS
 };
 
+/* With fewer the collector's time is that of beginning and ending, and says nothing of one event.
+ */
+enum { EVENTS_THAT_TELL = 100000 };
+
 typedef struct arguments {
     const char *output;
     char **command;
@@ -114,8 +118,9 @@ static void
 print_recording(const rh_recording *recording)
 {
     char events[RH_SIZE_TEXT], bytes[RH_SIZE_TEXT];
-    fprintf(stderr, "reheap record: %s: %s events, %s", recording->path,
+    fprintf(stderr, "reheap record: %s: %s %s, %s", recording->path,
             rh_count_grouped(recording->events, events, sizeof events),
+            recording->events == 1 ? "event" : "events",
             rh_size_human(recording->file_bytes, bytes, sizeof bytes));
     if (recording->events)
         fprintf(stderr, ", %.3f bytes an event",
@@ -130,10 +135,13 @@ print_cost(const rh_recordings *recordings)
     uint64_t events = 0;
     for (unsigned i = 0; i < recordings->count; i++)
         events += recordings->list[i].events;
-    if (events)
-        fprintf(stderr,
-                "reheap record: collecting took %.2f s of another processor, %.1f ns an event\n",
-                (double)recordings->drain_ns / 1e9, (double)recordings->drain_ns / (double)events);
+    if (!events)
+        return;
+    fprintf(stderr, "reheap record: collecting took %.2f s of another processor",
+            (double)recordings->drain_ns / 1e9);
+    if (events >= EVENTS_THAT_TELL)
+        fprintf(stderr, ", %.1f ns an event", (double)recordings->drain_ns / (double)events);
+    fputc('\n', stderr);
 }
 
 static void
