@@ -334,8 +334,8 @@ run(int argc, char **argv)
     if (status != RH_OK)
         fprintf(stderr, "reheap cut: %s\n", error.message);
     else
-        fprintf(stderr, "reheap cut: %s: %s events, the preamble's included\n", options.output,
-                rh_count_grouped(events, count, sizeof count));
+        fprintf(stderr, "reheap cut: %s: %s events, the preamble's and marks included\n",
+                options.output, rh_count_grouped(events, count, sizeof count));
     return (int)status;
 }
 

@@ -200,8 +200,9 @@ run(int argc, char **argv)
     if (status != RH_OK)
         fprintf(stderr, "reheap filter: %s\n", error.message);
     else
-        fprintf(stderr, "reheap filter: %s: %s events\n", options.output,
-                rh_count_grouped(events, count, sizeof count));
+        fprintf(stderr, "reheap filter: %s: %s events%s\n", options.output,
+                rh_count_grouped(events, count, sizeof count),
+                events ? "" : "; no block is like that");
     return (int)status;
 }
 

@@ -105,6 +105,7 @@ same "cut: what lives at the end" "$(number python.rht end_requested_bytes)" "$(
 refuses 2 'not a whole recording' "$REHEAP" verify b.rht
 expect 0 '' "$REHEAP" filter python.rht --size ..512 -o small.rht
 expect 0 '' "$REHEAP" filter python.rht --size 513.. -o large.rht
+expect 0 '0 events; no block is like that' "$REHEAP" filter python.rht --thread 99 -o nothing.rht
 same "filter: frees" "$(number python.rht frees)" $(($(number small.rht frees) + $(number large.rht frees)))
 same "filter: allocations" "$(number python.rht allocations)" $(($(number small.rht allocations) + $(number large.rht allocations)))
 
