@@ -133,14 +133,18 @@ static const PyMemAllocatorEx pass_to_raw = {NULL, pass_malloc, pass_calloc, pas
 
 /* The tables that CPython would keep. It resizes the table of arenas through RAW whatever RAW has
  * become, and dies when the debug hooks came or went meanwhile. Here a block that another RAW gave
- * is left alone; nothing is in it. */
+ * is left alone; nothing is in it but where the one before is, so that a search for leaks finds it.
+ */
 static void *
 book_realloc(void *ctx, void *block, size_t size)
 {
     static const PyMemAllocatorEx *giver;
     const PyMemAllocatorEx *raw = CURRENT(PYMEM_DOMAIN_RAW);
     (void)ctx;
-    void *given = PyMem_RawRealloc(giver == raw ? block : NULL, size);
+    bool same = giver == raw;
+    void *given = PyMem_RawRealloc(same ? block : NULL, size);
+    if (given && !same)
+        memcpy(given, &block, sizeof block);
     if (given)
         giver = raw;
     return given;
