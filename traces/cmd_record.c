@@ -33,7 +33,7 @@ typedef struct arguments {
     const char *output;
     char **command;
     rh_timestamps timestamps;
-    bool malloc, addresses, children, pass_status;
+    bool python, malloc, addresses, children, pass_status;
 } arguments;
 
 static const struct argp_option argument_list[] = {
@@ -58,8 +58,9 @@ static const char documentation[] =
     "The program is followed through exec: scripts that start an interpreter are fine. The command "
     "ends with status 0 when the recording is complete, whatever became of the program; its status "
     "is printed and kept in the file.\n\n"
-    "Example:\n"
-    "  reheap record -o build.rht -- python3 -m compileall -q -f .";
+    "Examples:\n"
+    "  reheap record -o build.rht -- python3 -m compileall -q -f .\n"
+    "  reheap record --malloc -o log.rht -- git log --stat";
 
 static error_t
 parse_timestamps(const char *text, struct argp_state *state)
@@ -85,6 +86,8 @@ parse_option(int key, char *text, struct argp_state *state)
         given->output = text;
         return 0;
     case KEY_PYTHON:
+        given->python = true;
+        return 0;
     case KEY_AUTO:
         return 0;
     case KEY_MALLOC:
@@ -106,6 +109,8 @@ parse_option(int key, char *text, struct argp_state *state)
         state->next = state->argc;
         return 0;
     case ARGP_KEY_END:
+        if (given->python && given->malloc)
+            argp_error(state, "--python and --malloc cannot be recorded together; choose one");
         if (!given->command)
             argp_error(state, "no program is given; it stands behind `--`");
         return 0;
