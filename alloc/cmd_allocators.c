@@ -33,7 +33,7 @@ parse(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_ARG:
         if (options->name)
             argp_error(state, "one name at a time; '%s' is the second", argument);
-        options->name = argument;
+        options->name = argument[0] == '+' ? argument + 1 : argument; /* as layers are listed */
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

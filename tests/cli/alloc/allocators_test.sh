@@ -13,6 +13,7 @@ grep -q '4K to 1G, a power of two' out || problem "the range of arena= is not li
 expect 0 '^bump ' "$REHEAP" allocators bump
 [ "$(grep -c '^[a-z]' out)" = 1 ] || problem "one name lists others, too"
 expect 0 '^\+fault ' "$REHEAP" allocators fault
+expect 0 '^\+fault ' "$REHEAP" allocators +fault
 refuses 2 "no allocator or layer 'pymaloc'" "$REHEAP" allocators pymaloc
 refuses 2 "one name at a time" "$REHEAP" allocators malloc bump
 
