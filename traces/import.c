@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/output.h"
+#include "traces/format.h"
 #include "traces/lines.h"
 
 bool
@@ -55,6 +56,17 @@ hand_on(rh_import *import, rh_event *event, uint32_t *handle)
     return rh_writer_event(import->writer, event, handle, &import->error) == RH_OK;
 }
 
+/* The writer would refuse it, too, but for good and without the line's number. */
+static bool
+representable(rh_import *import, const rh_event *event)
+{
+    if (event->operation < RH_MARK && event->size > RH_SIZE_MAX &&
+        rh_bears(event->operation, event->flags))
+        return rh_import_complain(import, "a block of %" PRIu64 " bytes, more than a trace can say",
+                                  event->size);
+    return true;
+}
+
 bool
 rh_import_birth(rh_import *import, uint64_t name, rh_event *event)
 {
@@ -62,7 +74,7 @@ rh_import_birth(rh_import *import, uint64_t name, rh_event *event)
     uint32_t handle = 0;
     if (entry->key)
         return rh_import_complain(import, "block 0x%" PRIx64 " is allocated while it lives", name);
-    if (!hand_on(import, event, &handle))
+    if (!representable(import, event) || !hand_on(import, event, &handle))
         return false;
     return rh_pointer_add(&import->blocks, entry, name, handle) || no_memory(import);
 }
@@ -89,6 +101,8 @@ rh_import_resize(rh_import *import, uint64_t old_name, uint64_t new_name, rh_eve
         return rh_import_complain(
             import, "block 0x%" PRIx64 " is moved to 0x%" PRIx64 ", where another lives", old_name,
             new_name);
+    if (!representable(import, event))
+        return false;
     uint32_t handle = entry->handle;
     rh_pointer_remove(&import->blocks, entry);
     if (!hand_on(import, event, &handle))
@@ -102,7 +116,7 @@ rh_import_plain(rh_import *import, rh_event *event)
 {
     uint32_t handle = 0;
     event->slot = RH_NO_SLOT;
-    return hand_on(import, event, &handle);
+    return representable(import, event) && hand_on(import, event, &handle);
 }
 
 /* ---- the run ---- */

@@ -192,6 +192,11 @@ absent bad.rht
 printf '1: malloc 0x10 1\n1: malloc 0x10 1\nwhat\n1: free 0x10\n' >lenient.in
 expect 0 '2 lines left out; the first: line 2: ' "$REHEAP" import --lenient --from android lenient.in -o lenient.rht
 figures lenient.rht 1 0 1 1 1
+printf '1: malloc 0x10 72057594037927936\n1: malloc 0x10 1\n1: realloc 0x10 0x10 18446744073709551615\n1: free 0x10\n' >huge.in
+refuses 3 'huge.in: line 1: a block of 72057594037927936 bytes, more than' "$REHEAP" import --from android huge.in -o bad.rht
+expect 0 '2 lines left out; the first: line 1: a block' "$REHEAP" import --lenient --from android huge.in -o lenient.rht
+figures lenient.rht 1 0 1 1 1
+absent bad.rht
 
 # Traces from elsewhere, where they are.
 data=${REHEAP_TEST_DATA:-}
