@@ -289,6 +289,11 @@ take_events(cutting *cut, rh_error *error)
                        cut->options->after && !cut->marked
                            ? "has no such mark"
                            : "ends before that, or the piece is empty");
+    /* What was meant to be a phase would be the rest of the trace. */
+    if (status == RH_OK && cut->options->until && !cut->ended)
+        return rh_fail(error, RH_USAGE,
+                       "%s: the mark `%s` does not come where the piece should end",
+                       cut->options->input, cut->options->until);
     return status;
 }
 

@@ -44,6 +44,8 @@ END
 same "cut: what it says of itself" "python, cut" "$(number middle.rht capture)"
 expect 0 '' "$REHEAP" cut whole.rht --after loading --until done -o phase.rht
 diff <(lines middle.rht | tail -n 3) <(lines phase.rht | tail -n 3) || problem "cut by phase and by event differ"
+refuses 2 'the mark `never` does not come' "$REHEAP" cut whole.rht --after loading --until never -o never.rht
+absent never.rht
 expect 0 '' "$REHEAP" cut whole.rht --from 9us --to 1ms -o late.rht
 is late.rht <<'END'
 @9000 raw malloc 2500 #1 0x6000
