@@ -26,7 +26,7 @@ static const struct argp parser = {
     "alive, "
     "and which sizes were asked for.\v"
     "The whole trace is read. One that ends early is told up to there, with a note.\n\n"
-    "Examples:\n"
+    "Example:\n"
     "  reheap info program.rht\n"
     "  reheap info --json program.rht",
     rh_one_trace_argp,

@@ -58,7 +58,7 @@ static const char documentation[] =
     "The program is followed through exec: scripts that start an interpreter are fine. The command "
     "ends with status 0 when the recording is complete, whatever became of the program; its status "
     "is printed and kept in the file.\n\n"
-    "Examples:\n"
+    "Example:\n"
     "  reheap record -o build.rht -- python3 -m compileall -q -f .\n"
     "  reheap record --malloc -o log.rht -- git log --stat";
 
