@@ -24,7 +24,7 @@ traced "1 1 4020 4520" PYTHONTRACEMALLOC=1 PYTHONMALLOC=debug
 traced "1 1 4020 4520" PYTHONTRACEMALLOC=1 PYTHONMALLOC=malloc
 
 run 0 env PYTHONTRACEMALLOC=1 "$program" report
-holds "$out" "           3,000            1       3000.0  3,000"
+holds "$out" "           3,000            1      3,000.0  3,000"
 
 # The same words of refusal, up to the threads that only an interpreter has.
 compared=0
