@@ -17,28 +17,16 @@
 
 /* clang-format off: a row a line */
 const rh_allocator *const rh_allocators[] = {
-    &rh_pymalloc_allocator,
-    &rh_cpython_allocator,
-    &rh_python_allocator,
-    &rh_bestfit_allocator,
-    &rh_mimalloc_allocator,
-    &rh_malloc_allocator,
-    &rh_jemalloc_allocator,
-    &rh_tcmalloc_allocator,
-    &rh_scudo_allocator,
-    &rh_tbb_allocator,
-    &rh_preload_allocator,
-    &rh_plugin_allocator,
-    &rh_bump_allocator,
-    NULL,
+    &rh_pymalloc_allocator, &rh_cpython_allocator,
+    &rh_python_allocator,   &rh_bestfit_allocator,
+    &rh_mimalloc_allocator, &rh_malloc_allocator,
+    &rh_jemalloc_allocator, &rh_tcmalloc_allocator,
+    &rh_scudo_allocator,    &rh_tbb_allocator,
+    &rh_preload_allocator,  &rh_plugin_allocator,
+    &rh_bump_allocator,     NULL,
 };
 
 const rh_layer *const rh_layers[] = {
-    &rh_count_layer,
-    &rh_debug_layer,
-    &rh_freelist_layer,
-    &rh_fault_layer,
-    &rh_trace_layer,
-    NULL,
+    &rh_count_layer, &rh_debug_layer, &rh_freelist_layer, &rh_fault_layer, &rh_trace_layer, NULL,
 };
 /* clang-format on */

@@ -16,7 +16,8 @@ typedef struct rh_side_memory {
  * system has no memory. */
 bool rh_side_memory_grow(rh_side_memory *memory, size_t bytes);
 
-/* For memory that is accessed all over: fewer and larger pages where the system has them to give. */
+/* For memory that is accessed all over: fewer and larger pages where the system has them to give.
+ */
 void rh_side_memory_prefer_huge_pages(const rh_side_memory *memory);
 
 void rh_side_memory_release(rh_side_memory *memory);

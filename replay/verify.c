@@ -290,10 +290,11 @@ check_recording(const rh_trace_info *info, rh_error *error)
                        "is a recording of a forked child, whose heap was not empty when it began: "
                        "it can be replayed, not verified; verify its parent's");
     if (info->capture && strchr(info->capture, ','))
-        return rh_fail(error, RH_USAGE,
-                       "is not a whole recording (%s): pymalloc's answers depend on all that it was "
-                       "asked before; verify the recording itself",
-                       info->capture);
+        return rh_fail(
+            error, RH_USAGE,
+            "is not a whole recording (%s): pymalloc's answers depend on all that it was "
+            "asked before; verify the recording itself",
+            info->capture);
     if (!info->allocator)
         return rh_fail(error, RH_USAGE, "does not say which allocator was recorded: %s", again);
     if (strcmp(info->allocator, "pymalloc") != 0 && !has_debug_hooks(info))

@@ -107,9 +107,9 @@ put_thread(fixture *f, unsigned thread, rh_record_kind kind, uint64_t address, u
     uint64_t cursor = atomic_load(&ring->cursor);
     unsigned char *base = (unsigned char *)f->shared.memory + RH_CHANNEL_CONTROL_BYTES +
                           RH_MAIN_RING_BYTES + (size_t)thread * RH_RAW_RING_BYTES;
-    rh_record pair[2] = {{what(RH_RECORD_PLACE, RAW, atomic_load(&f->channel->main.cursor)),
-                          f->ticks},
-                         {what(kind, RAW, address), amount(size, 0, thread)}};
+    rh_record pair[2] = {
+        {what(RH_RECORD_PLACE, RAW, atomic_load(&f->channel->main.cursor)), f->ticks},
+        {what(kind, RAW, address), amount(size, 0, thread)}};
     assert_true(thread_has_room(f, thread));
     memcpy(base + cursor % RH_RAW_RING_BYTES, pair, sizeof pair);
     atomic_store(&ring->cursor, cursor + sizeof pair);
