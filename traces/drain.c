@@ -267,7 +267,6 @@ overlapping_entry(rh_drain *drain, uint64_t key, uint64_t *place)
             break;
     }
     drain->undecided++;
-    drain->overlapping += entry->key == 0;
     return entry;
 }
 
@@ -367,9 +366,12 @@ give_birth(rh_drain *drain, rh_event *event, uint64_t key, uint32_t old, bool fo
     outcome paid = drain->owed_deaths ? pay_death(drain, event, key, handle) : EMPTY;
     if (paid != EMPTY)
         return paid;
-    if (entry->key)
+    if (entry->key) {
         entry->handle = handle; /* the one before went unseen */
-    else if (!rh_pointer_add(&drain->blocks, entry, key, handle))
+        return TAKEN;
+    }
+    drain->overlapping += (key & ~NESTED_KEY) >> OVERLAP_SHIFT != 0;
+    if (!rh_pointer_add(&drain->blocks, entry, key, handle))
         return fail_memory(drain);
     return TAKEN;
 }

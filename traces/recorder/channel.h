@@ -76,7 +76,7 @@ typedef enum rh_record_kind {
     RH_RECORD_CHECKPOINT, /* size bytes of text follow, filling whole records */
     RH_RECORD_MARK,       /* the same */
     RH_RECORD_PLACE,      /* threads' rings; address: the main ring's cursor; amount: ticks. For all
-                             records      up to the next of these */
+                             up to the next of these */
     RH_RECORD_ALIGNED, /* a wide one before it has the alignment; one before that a size that has no
                           room */
     RH_RECORD_GONE,    /* in the place of RH_RECORD_REALLOC: a size of 0 freed the block */

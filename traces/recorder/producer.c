@@ -211,11 +211,38 @@ text_record(const char *text, size_t piece)
 }
 
 static void
+give_ring(rh_ring *ring)
+{
+    if (rh_recorder_gate.open)
+        atomic_store_explicit(&ring->owner, 2, memory_order_release);
+}
+
+/* The last that is heard of a thread before its end; what it calls afterwards comes by itself. */
+static void
 leave_ring(void *ring)
 {
-    rh_recorder_thread = (rh_thread_end){0};
-    if (rh_recorder_gate.open)
-        atomic_store_explicit(&((rh_ring *)ring)->owner, 2, memory_order_release);
+    rh_recorder_thread = (rh_thread_end){.leaving = true};
+    give_ring(ring);
+}
+
+/* A ring that nobody has; NULL when there is none. *left: some wait to be read to their end. */
+static rh_ring *
+find_ring(bool *left)
+{
+    rh_channel *channel = &rh_recorder_channel.control;
+    *left = false;
+    for (uint32_t i = 0; i < producer.thread_ring_count; i++) {
+        rh_ring *ring = &channel->thread[i];
+        uint32_t owner = atomic_load_explicit(&ring->owner, memory_order_relaxed);
+        *left |= owner == 2;
+        if (owner != 0 || !atomic_compare_exchange_strong(&ring->owner, &owner, 1))
+            continue;
+        uint32_t used = atomic_load(&channel->rings);
+        while (used <= i && !atomic_compare_exchange_weak(&channel->rings, &used, i + 1))
+            ;
+        return ring;
+    }
+    return NULL;
 }
 
 /* Gives the calling thread a ring of its own until it ends. */
@@ -223,24 +250,29 @@ static bool
 take_ring(rh_thread_end *end)
 {
     rh_channel *channel = &rh_recorder_channel.control;
-    for (uint32_t i = 0; i < producer.thread_ring_count; i++) {
-        rh_ring *ring = &channel->thread[i];
-        uint32_t free_ring = 0;
-        if (atomic_load_explicit(&ring->owner, memory_order_relaxed) != 0 ||
-            !atomic_compare_exchange_strong(&ring->owner, &free_ring, 1))
-            continue;
-        uint32_t used = atomic_load(&channel->rings);
-        while (used <= i && !atomic_compare_exchange_weak(&channel->rings, &used, i + 1))
-            ;
-        end->ring = ring;
-        end->base = producer.thread_rings + (size_t)i * channel->thread_ring_bytes;
-        end->cursor = atomic_load_explicit(&ring->cursor, memory_order_relaxed);
-        end->room = end->ticks = 0;
-        pthread_setspecific(producer.thread_key, ring);
-        return true;
+    bool left;
+    rh_ring *ring = find_ring(&left);
+    for (unsigned naps = 1; !ring && left; naps++) {
+        if (atomic_load_explicit(&channel->abandoned, memory_order_relaxed) ||
+            (naps % NAPS_BETWEEN_LOOKS == 0 && !collector_lives())) {
+            go_on_alone("nothing takes the recording any more; the program goes on unrecorded");
+            return false;
+        }
+        nap();
+        ring = find_ring(&left);
     }
-    rh_producer_close("more threads at once than it has rings for");
-    return false;
+    if (!ring) {
+        rh_producer_close("more threads at once than it has rings for");
+        return false;
+    }
+    end->ring = ring;
+    end->base =
+        producer.thread_rings + (size_t)(ring - channel->thread) * channel->thread_ring_bytes;
+    end->cursor = atomic_load_explicit(&ring->cursor, memory_order_relaxed);
+    end->room = end->ticks = 0;
+    if (!end->leaving)
+        pthread_setspecific(producer.thread_key, ring);
+    return true;
 }
 
 /* A signal handler that came while its thread was writing: the records wait in the thread's own
@@ -344,6 +376,11 @@ put_thread(const rh_record *records, unsigned count, const char *text, size_t te
         end->limit = next_limit(end);
     } else if (end->ring) {
         end->limit = 1; /* below any cursor, or nothing is recorded any more */
+    }
+    if (end->leaving && end->ring) {
+        give_ring(end->ring);
+        end->ring = NULL;
+        end->limit = 0;
     }
     atomic_signal_fence(memory_order_seq_cst);
     end->busy = false;

@@ -46,7 +46,8 @@ typedef struct rh_thread_end {
     uint64_t ticks; /* of the last place record */
     uint32_t turn;  /* of the collector, then */
     uint32_t spilled;
-    bool busy; /* on the slow way */
+    bool busy;    /* on the slow way */
+    bool leaving; /* the thread is ending: it takes a ring for each call that it still makes */
     rh_record spill[16];
 } rh_thread_end;
 
