@@ -55,7 +55,8 @@ typedef struct collector {
     pid_t program;
     int exit_status;
     bool program_ended;
-    rh_error error; /* the first */
+    bool told_to_stop; /* by a signal, when only children were left to wait for */
+    rh_error error;    /* the first */
 } collector;
 
 /* Set by the handler. A signal that came from the terminal has reached the program already. */
@@ -381,6 +382,8 @@ open_source(collector *c, source *s)
 static bool
 process_ended(const collector *c, const source *s)
 {
+    if (c->told_to_stop)
+        return true;
     if (s->channel->process_id == c->program)
         return c->program_ended;
     if (s->process < 0)
@@ -472,6 +475,8 @@ look_after_program(collector *c)
         signal_to_pass = 0;
         if (!c->program_ended)
             kill(c->program, number);
+        else
+            c->told_to_stop = true;
     }
     int status;
     if (!c->program_ended && waitpid(c->program, &status, WNOHANG) == c->program) {

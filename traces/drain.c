@@ -986,6 +986,28 @@ recycle(stream *s)
         atomic_compare_exchange_strong(&s->ring->owner, &left, 0);
 }
 
+/* At the end, deaths that no block came for: of blocks that were never seen, after all. */
+static outcome
+write_off(rh_drain *drain)
+{
+    for (size_t i = 0; drain->owed_deaths && i <= drain->owed.mask; i++) {
+        const rh_pointer_entry *owed = &drain->owed.entries[i];
+        rh_event death = {.operation = RH_FREE,
+                          .flags = RH_EVENT_FOREIGN,
+                          .slot = RH_NO_SLOT,
+                          .thread = owed->handle,
+                          .time_ns = drain->last_time_ns};
+        if (!owed->key)
+            continue;
+        drain->owed_deaths--;
+        drain->events++;
+        uint32_t none = 0;
+        if (hand_on(drain, &death, &none) != TAKEN)
+            return FAILED;
+    }
+    return EMPTY;
+}
+
 rh_status
 rh_drain_run(rh_drain *drain, bool last, uint64_t *events, rh_error *error)
 {
@@ -995,6 +1017,8 @@ rh_drain_run(rh_drain *drain, bool last, uint64_t *events, rh_error *error)
     uint64_t before = drain->events;
     while (result == TAKEN || result == BLOCKED)
         result = take_turn(drain);
+    if (result == EMPTY && last)
+        result = write_off(drain);
     for (uint32_t i = 0; i < drain->stream_count; i++) {
         give_back(&drain->streams[i]);
         if (i != MAIN)

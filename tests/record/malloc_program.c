@@ -1,15 +1,19 @@
 /* A program whose threads allocate in every way there is and hand blocks to one another, for
  * recordings of the C library's functions: malloc_program WAY [THREADS [CALLS]].
  *
- *   work    does it and ends        kill, abort, segv, overflow    ends in that way, in the midst
- * of it fork    does half of it, forks a child that does some too, and does the rest exec    does
- * it, then becomes the program `true`
+ * - work: does it and ends
+ * - kill, abort, segv, overflow: ends in that way, in the midst of it
+ * - fork: does half of it, forks a child that does some too, and does the rest
+ * - exec: does it, then becomes the program `true`
+ * - relay: starts THREADS threads one after the other, each of which calls the C library once more
+ *   when its own destructors have run
  */
 #define _GNU_SOURCE
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,6 +113,13 @@ thread(void *number)
     return NULL;
 }
 
+static void *
+relay(void *number)
+{
+    free(malloc(100));
+    return strerror(9999) ? number : NULL; /* its text is the thread's, freed behind all else */
+}
+
 int
 main(int count, char **words)
 {
@@ -125,9 +136,14 @@ main(int count, char **words)
         }
         wait(NULL);
     }
-    for (int i = 0; i < threads; i++)
+    bool one_by_one = strcmp(way, "relay") == 0;
+    for (int i = 0; i < threads && one_by_one; i++) {
+        pthread_create(&list[i], NULL, relay, NULL);
+        pthread_join(list[i], NULL);
+    }
+    for (int i = 0; i < threads && !one_by_one; i++)
         pthread_create(&list[i], NULL, thread, (void *)(uintptr_t)(i + 1));
-    for (int i = 0; i < threads; i++)
+    for (int i = 0; i < threads && !one_by_one; i++)
         pthread_join(list[i], NULL);
     free(list);
     free(early);

@@ -29,6 +29,11 @@ for threads in 1 4 64; do
     [ "$foreign" -le $((threads == 64 ? 40 : 0)) ] || problem "$threads threads: $foreign frees of blocks never seen"
 done
 
+# More threads than there are rings, though never at once.
+LD_PRELOAD=$witness COUNT_OUT=$TMP/counts records relay.rht --malloc -- "$program" relay 6000
+compare_counts relay.rht 0
+same "threads one after the other" 6001 "$(fact relay.rht threads)"
+
 for way in kill abort segv overflow; do
     LD_PRELOAD=$witness COUNT_OUT=$TMP/counts records $way.rht --malloc -- "$program" $way 4 50000
     compare_counts $way.rht 4
