@@ -58,7 +58,7 @@ struct rh_drain {
     rh_channel *channel;
     rh_writer *writer;
     rh_pointer_table blocks;
-    rh_pointer_table owed; /* by address: the thread whose death it is */
+    rh_pointer_table owed; /* by address: whose death it is, by the recorder's number */
     uint64_t owed_deaths;
     uint64_t *recent; /* addresses of deaths, at their hashes */
     rh_arena_set arenas;
@@ -326,7 +326,14 @@ owe_death(rh_drain *drain, const rh_record *record, uint64_t key)
         return false;
     drain->undecided++;
     drain->owed_deaths++;
-    return rh_pointer_add(&drain->owed, entry, key, dense_thread(drain, record->amount));
+    uint32_t number = (uint32_t)(record->amount >> RH_AMOUNT_THREAD_SHIFT);
+    return rh_pointer_add(&drain->owed, entry, key, number);
+}
+
+static uint32_t
+debtor(rh_drain *drain, const rh_pointer_entry *owed)
+{
+    return dense_thread(drain, (uint64_t)owed->handle << RH_AMOUNT_THREAD_SHIFT);
 }
 
 /* After a birth at `key`: the death that is owed there, if any. */
@@ -340,7 +347,7 @@ pay_death(rh_drain *drain, const rh_event *birth, uint64_t key, uint32_t handle)
                       .domain = birth->domain,
                       .flags = birth->flags & RH_EVENT_NESTED,
                       .slot = RH_NO_SLOT,
-                      .thread = owed->handle,
+                      .thread = debtor(drain, owed),
                       .time_ns = birth->time_ns};
     rh_pointer_remove(&drain->owed, owed);
     drain->owed_deaths--;
@@ -376,10 +383,21 @@ give_birth(rh_drain *drain, rh_event *event, uint64_t key, uint32_t old, bool fo
     return TAKEN;
 }
 
+/* Asked before the event begins: a thread gets its number with its first event, not with one that
+ * has to wait. */
+static inline bool
+lives_already(const rh_drain *drain, const rh_record *record, uint64_t depth)
+{
+    uint64_t address = record->what & RH_RECORD_ADDRESS_MASK;
+    return address && rh_pointer_find(&drain->blocks, address | (depth ? NESTED_KEY : 0))->key;
+}
+
 static inline outcome
 take_birth(rh_drain *drain, stream *s, const rh_record *record, rh_operation operation, bool forced)
 {
     uint64_t depth = record->amount >> RH_AMOUNT_DEPTH_SHIFT & RH_AMOUNT_DEPTH_MASK;
+    if (!forced && lives_already(drain, record, depth))
+        return BLOCKED;
     rh_event event = begin_event(drain, s, record, operation, depth);
     if (operation == RH_REALLOC)
         event.flags |= RH_EVENT_NULL;
@@ -476,6 +494,8 @@ end_resize(rh_drain *drain, stream *s, const rh_record *record, bool forced)
     uint64_t depth = record->amount >> RH_AMOUNT_DEPTH_SHIFT & RH_AMOUNT_DEPTH_MASK;
     bool known = s->resized[depth].key && s->resized[depth].known;
     uint32_t old = s->resized[depth].handle;
+    if (!forced && lives_already(drain, record, depth))
+        return BLOCKED;
     rh_event event = begin_event(drain, s, record, RH_REALLOC, depth);
     if (!known)
         event.flags |= RH_EVENT_FOREIGN;
@@ -995,7 +1015,7 @@ write_off(rh_drain *drain)
         rh_event death = {.operation = RH_FREE,
                           .flags = RH_EVENT_FOREIGN,
                           .slot = RH_NO_SLOT,
-                          .thread = owed->handle,
+                          .thread = debtor(drain, owed),
                           .time_ns = drain->last_time_ns};
         if (!owed->key)
             continue;
