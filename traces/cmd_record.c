@@ -146,6 +146,8 @@ print_cost(const rh_recordings *recordings)
             (double)recordings->drain_ns / 1e9);
     if (events >= EVENTS_THAT_TELL)
         fprintf(stderr, ", %.1f ns an event", (double)recordings->drain_ns / (double)events);
+    if (recordings->program_ns)
+        fprintf(stderr, "; the program itself, %.3f s", (double)recordings->program_ns / 1e9);
     fputc('\n', stderr);
 }
 

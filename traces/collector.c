@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -54,6 +55,7 @@ typedef struct collector {
     unsigned count;
     pid_t program;
     int exit_status;
+    uint64_t program_ns; /* the processor time it used */
     bool program_ended;
     bool told_to_stop; /* by a signal, when only children were left to wait for */
     rh_error error;    /* the first */
@@ -467,6 +469,12 @@ serve_source(collector *c, source *s, uint64_t *events)
         drain_source(c, s, events);
 }
 
+static uint64_t
+microseconds(struct timeval time)
+{
+    return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_usec;
+}
+
 static void
 look_after_program(collector *c)
 {
@@ -479,9 +487,11 @@ look_after_program(collector *c)
             c->told_to_stop = true;
     }
     int status;
-    if (!c->program_ended && waitpid(c->program, &status, WNOHANG) == c->program) {
+    struct rusage used;
+    if (!c->program_ended && wait4(c->program, &status, WNOHANG, &used) == c->program) {
         c->program_ended = true;
         c->exit_status = status;
+        c->program_ns = 1000 * (microseconds(used.ru_utime) + microseconds(used.ru_stime));
     }
 }
 
@@ -519,6 +529,7 @@ static void
 report(const collector *c, rh_recordings *recordings)
 {
     recordings->exit_status = c->program > 0 && c->program_ended ? c->exit_status : -1;
+    recordings->program_ns = c->program_ns;
     recordings->list = calloc(c->count ? c->count : 1, sizeof *recordings->list);
     for (unsigned i = 0; i < c->count && recordings->list; i++) {
         if (c->sources[i]->recording.path[0])

@@ -30,8 +30,9 @@ typedef struct rh_recording {
 typedef struct rh_recordings {
     rh_recording *list; /* the caller frees it */
     unsigned count;
-    int exit_status;   /* the program's, as wait(2) gives it; -1: it never ran */
-    uint64_t drain_ns; /* processor time that draining and writing took */
+    int exit_status;     /* the program's, as wait(2) gives it; -1: it never ran */
+    uint64_t drain_ns;   /* processor time that draining and writing took */
+    uint64_t program_ns; /* that of the program, and of those children that it waited for */
 } rh_recordings;
 
 /* Runs the recording. Signals that ask this process to end (SIGINT, SIGTERM, SIGHUP, SIGQUIT) are
