@@ -11,12 +11,14 @@
 #include "base/size.h"
 #include "traces/commands.h"
 #include "traces/copier.h"
+#include "traces/one_trace.h"
+#include "traces/read_loop.h"
 #include "traces/reader.h"
 
 enum { KEY_AFTER = 256, KEY_UNTIL };
 
 typedef struct cut_options {
-    const char *input, *output;
+    rh_one_trace trace;
     uint64_t from, to;         /* events */
     uint64_t from_ns, to_ns;   /* time */
     const char *after, *until; /* marks: the piece lies between them */
@@ -28,7 +30,6 @@ static const struct argp_option known[] = {
     {"to", 't', "N|TIME", 0, "end before event N, or at a time", 0},
     {"after", KEY_AFTER, "PHASE", 0, "begin at the mark PHASE", 0},
     {"until", KEY_UNTIL, "PHASE", 0, "end at the mark PHASE that comes next", 0},
-    {"output", 'o', "FILE", 0, "write the piece to FILE", 0},
     {0},
 };
 
@@ -78,17 +79,10 @@ parse(int key, char *argument, struct argp_state *state)
     case KEY_UNTIL:
         options->until = argument;
         return 0;
-    case 'o':
-        options->output = argument;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (options->input)
-            argp_error(state, "one trace at a time; '%s' is the second", argument);
-        options->input = argument;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->trace;
         return 0;
     case ARGP_KEY_END:
-        if (!options->input || !options->output)
-            argp_error(state, "name a trace, and the piece to write (-o)");
         if (!options->by_event && !options->by_time && !options->after && !options->until)
             argp_error(state, "say where to cut: --from, --to, --after or --until");
         if (options->from > options->to || options->from_ns > options->to_ns)
@@ -109,7 +103,7 @@ static const struct argp parser = {
     "Examples:\n"
     "  reheap cut program.rht --from 1000000 --to 2000000 -o middle.rht\n"
     "  reheap cut program.rht --after loading --until done -o loading.rht",
-    NULL,
+    rh_one_trace_to_argp,
     NULL,
     NULL,
 };
@@ -268,32 +262,39 @@ enter(cutting *cut, rh_error *error)
 }
 
 static rh_status
+take_batch(void *ctx, const rh_batch *batch, bool *done, rh_error *error)
+{
+    cutting *cut = ctx;
+    rh_status status = RH_OK;
+    for (size_t i = 0; i < batch->count && status == RH_OK && !cut->ended; i++)
+        status = take_event(cut, batch->first_event + i, &batch->events[i], error);
+    *done = cut->ended;
+    return status;
+}
+
+static rh_status
 take_events(cutting *cut, rh_error *error)
 {
-    rh_batch batch;
-    rh_progress progress;
+    const rh_one_trace *trace = &cut->options->trace;
+    rh_read_loop loop = {.path = trace->path,
+                         .doing = "cutting",
+                         .output = trace->output,
+                         .end = cut->options->to,
+                         .take = take_batch,
+                         .ctx = cut};
     rh_status status = enter(cut, error);
-    rh_progress_begin(&progress, "cutting", "events", rh_reader_info(cut->reader)->events);
-    while (status == RH_OK && !cut->ended &&
-           (status = rh_reader_next(cut->reader, &batch, error)) == RH_OK && batch.count > 0) {
-        for (size_t i = 0; i < batch.count && status == RH_OK && !cut->ended; i++)
-            status = take_event(cut, batch.first_event + i, &batch.events[i], error);
-        rh_progress_update(&progress, batch.first_event + batch.count);
-        if (status == RH_OK && rh_interrupted())
-            status = rh_fail(error, RH_INTERRUPTED, "%s: interrupted; there is no %s",
-                             cut->options->input, cut->options->output);
-    }
-    rh_progress_end(&progress);
+    if (status == RH_OK)
+        status = rh_read_loop_run(&loop, cut->reader, error);
     if (status == RH_OK && !cut->begun)
-        return rh_fail(error, RH_USAGE, "%s: nothing of it lies there: it %s", cut->options->input,
+        return rh_fail(error, RH_USAGE, "%s: nothing of it lies there: it %s", trace->path,
                        cut->options->after && !cut->marked
                            ? "has no such mark"
                            : "ends before that, or the piece is empty");
     /* What was meant to be a phase would be the rest of the trace. */
     if (status == RH_OK && cut->options->until && !cut->ended)
         return rh_fail(error, RH_USAGE,
-                       "%s: the mark `%s` does not come where the piece should end",
-                       cut->options->input, cut->options->until);
+                       "%s: the mark `%s` does not come where the piece should end", trace->path,
+                       cut->options->until);
     return status;
 }
 
@@ -301,16 +302,16 @@ static rh_status
 cut_piece(const cut_options *options, uint64_t *events, rh_error *error)
 {
     cutting cut = {.options = options};
-    rh_status status = rh_reader_open(options->input, NULL, &cut.reader, error);
+    rh_status status = rh_reader_open(options->trace.path, NULL, &cut.reader, error);
     if (status != RH_OK)
         return status;
     if (options->by_time && rh_reader_info(cut.reader)->timestamps == RH_TIMES_NONE)
         status = rh_fail(error, RH_USAGE,
                          "%s: it has no times; cut by event, or record with --timestamps=coarse",
-                         options->input);
+                         options->trace.path);
     if (status == RH_OK)
-        status =
-            rh_copier_open(&cut.copier, options->output, rh_reader_info(cut.reader), "cut", error);
+        status = rh_copier_open(&cut.copier, options->trace.output, rh_reader_info(cut.reader),
+                                "cut", error);
     if (status == RH_OK) {
         status = take_events(&cut, error);
         *events = cut.copier.events;
@@ -340,7 +341,7 @@ run(int argc, char **argv)
         fprintf(stderr, "reheap cut: %s\n", error.message);
     else
         fprintf(stderr, "reheap cut: %s: %s events, the preamble's and marks included\n",
-                options.output, rh_count_grouped(events, count, sizeof count));
+                options.trace.output, rh_count_grouped(events, count, sizeof count));
     return (int)status;
 }
 

@@ -13,6 +13,7 @@
 #include "traces/digest.h"
 #include "traces/habits.h"
 #include "traces/info_format.h"
+#include "traces/read_loop.h"
 #include "traces/reader.h"
 #include "traces/trace_json.h"
 
@@ -71,25 +72,25 @@ typedef struct side {
 } side;
 
 static rh_status
+take_batch(void *ctx, const rh_batch *batch, bool *done, rh_error *error)
+{
+    side *numbers = ctx;
+    (void)done;
+    if (!rh_digest_add(&numbers->digest, batch) || !rh_habits_add(&numbers->habits, batch))
+        return rh_fail(error, RH_SYSTEM, "out of memory");
+    return RH_OK;
+}
+
+static rh_status
 read_side(const char *path, side *numbers, rh_error *error)
 {
     rh_reader *reader;
-    rh_batch batch;
+    rh_read_loop loop = {
+        .path = path, .doing = "reading", .end = UINT64_MAX, .take = take_batch, .ctx = numbers};
     rh_status status = rh_reader_open(path, NULL, &reader, error);
     if (status != RH_OK)
         return status;
-    rh_progress progress;
-    rh_progress_begin(&progress, "reading", "events", rh_reader_info(reader)->events);
-    while ((status = rh_reader_next(reader, &batch, error)) == RH_OK && batch.count > 0) {
-        if (!rh_digest_add(&numbers->digest, &batch) || !rh_habits_add(&numbers->habits, &batch))
-            status = rh_fail(error, RH_SYSTEM, "out of memory");
-        else if (rh_interrupted())
-            status = rh_fail(error, RH_INTERRUPTED, "%s: interrupted", path);
-        if (status != RH_OK)
-            break;
-        rh_progress_update(&progress, batch.first_event + batch.count);
-    }
-    rh_progress_end(&progress);
+    status = rh_read_loop_run(&loop, reader, error);
     rh_reader_close(reader);
     return status;
 }

@@ -12,6 +12,7 @@
 #include "traces/commands.h"
 #include "traces/event.h"
 #include "traces/one_trace.h"
+#include "traces/read_loop.h"
 #include "traces/reader.h"
 #include "traces/trace_info.h"
 #include "traces/trace_json.h"
@@ -219,32 +220,44 @@ print_event(const dump_options *options, const rh_trace_info *info, uint64_t at,
     json_decref(object);
 }
 
+typedef struct dumping {
+    const dump_options *options;
+    const rh_trace_info *info;
+    uint64_t end; /* the number of the first event behind what is wanted */
+    bool any;
+} dumping;
+
+static rh_status
+print_batch(void *ctx, const rh_batch *batch, bool *done, rh_error *error)
+{
+    dumping *dump = ctx;
+    (void)error;
+    for (size_t i = 0; i < batch->count; i++) {
+        uint64_t at = batch->first_event + i;
+        if (at < dump->options->from || at >= dump->end)
+            continue;
+        print_event(dump->options, dump->info, at, &batch->events[i]);
+        dump->any = true;
+    }
+    *done = ferror(stdout) != 0;
+    return RH_OK;
+}
+
 static rh_status
 print_events(const dump_options *options, rh_reader *reader, rh_error *error)
 {
-    const rh_trace_info *info = rh_reader_info(reader);
-    rh_status status = rh_reader_seek(reader, options->from, error);
     uint64_t end = options->from + options->count;
-    if (end < options->from)
-        end = UINT64_MAX;
-    rh_batch batch = {.first_event = 0};
-    bool any = false;
-    while (status == RH_OK && batch.first_event + batch.count < end && !rh_interrupted() &&
-           !ferror(stdout)) {
-        status = rh_reader_next(reader, &batch, error);
-        if (status != RH_OK || batch.count == 0)
-            break;
-        for (size_t i = 0; i < batch.count; i++) {
-            uint64_t at = batch.first_event + i;
-            if (at < options->from || at >= end)
-                continue;
-            print_event(options, info, at, &batch.events[i]);
-            any = true;
-        }
-    }
-    if (status == RH_OK && rh_interrupted())
-        return rh_fail(error, RH_INTERRUPTED, "%s: interrupted", options->trace.path);
-    if (status == RH_OK && !any && options->from > 0 && options->count > 0)
+    dumping dump = {options, rh_reader_info(reader), end < options->from ? UINT64_MAX : end, false};
+    rh_read_loop loop = {.path = options->trace.path,
+                         .doing = "dumping",
+                         .prints = true,
+                         .end = dump.end,
+                         .take = print_batch,
+                         .ctx = &dump};
+    rh_status status = rh_reader_seek(reader, options->from, error);
+    if (status == RH_OK)
+        status = rh_read_loop_run(&loop, reader, error);
+    if (status == RH_OK && !dump.any && options->from > 0 && options->count > 0)
         fprintf(stderr, "reheap dump: %s: it ends before event %" PRIu64 "\n", options->trace.path,
                 options->from);
     return status;

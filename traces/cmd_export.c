@@ -8,16 +8,16 @@
 #include "base/size.h"
 #include "traces/commands.h"
 #include "traces/export.h"
+#include "traces/one_trace.h"
 #include "traces/reader.h"
 
 typedef struct export_options {
     const rh_exporter *exporter;
-    const char *input, *output; /* output NULL: standard output */
+    rh_one_trace trace; /* output NULL: standard output */
 } export_options;
 
 static const struct argp_option known[] = {
     {"to", 't', "FORMAT", 0, "what to write: see below", 0},
-    {"output", 'o', "OUT", 0, "write to OUT; default: standard output", 0},
     {0},
 };
 
@@ -35,17 +35,12 @@ parse(int key, char *argument, struct argp_state *state)
                        "--to=%s: there is no such format; it is one of text, android and dsa",
                        argument);
         return 0;
-    case 'o':
-        options->output = argument;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (options->input)
-            argp_error(state, "one trace at a time; '%s' is the second", argument);
-        options->input = argument;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->trace;
         return 0;
     case ARGP_KEY_END:
-        if (!options->input || !options->exporter)
-            argp_error(state, "name the format (--to) and a trace");
+        if (!options->exporter)
+            argp_error(state, "name the format (--to)");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -65,7 +60,7 @@ static const struct argp parser = {
     "           calls, blocks of 0 bytes are left out\n\n"
     "Example:\n"
     "  reheap export --to text program.rht | less",
-    NULL,
+    rh_one_trace_to_text_argp,
     NULL,
     NULL,
 };
@@ -74,13 +69,14 @@ static rh_status
 export_to(const export_options *options, rh_reader *reader, rh_export_report *report,
           rh_error *error)
 {
-    if (!options->output)
-        return options->exporter->run(reader, stdout, report, error);
+    const rh_one_trace *trace = &options->trace;
+    if (!trace->output)
+        return options->exporter->run(reader, trace->path, stdout, report, error);
     rh_output_file file;
-    rh_status status = rh_output_open(&file, options->output, error);
+    rh_status status = rh_output_open(&file, trace->output, error);
     if (status != RH_OK)
         return status;
-    status = options->exporter->run(reader, file.stream, report, error);
+    status = options->exporter->run(reader, trace->path, file.stream, report, error);
     if (status == RH_OK)
         return rh_output_commit(&file, error);
     rh_output_abandon(&file);
@@ -97,7 +93,7 @@ run(int argc, char **argv)
     argp_err_exit_status = RH_USAGE;
     argp_parse(&parser, argc, argv, 0, NULL, &options);
     rh_interrupt_watch();
-    rh_status status = rh_reader_open(options.input, NULL, &reader, &error);
+    rh_status status = rh_reader_open(options.trace.path, NULL, &reader, &error);
     if (status == RH_OK) {
         status = export_to(&options, reader, &report, &error);
         rh_reader_close(reader);

@@ -9,12 +9,14 @@
 #include "base/size.h"
 #include "traces/commands.h"
 #include "traces/copier.h"
+#include "traces/one_trace.h"
+#include "traces/read_loop.h"
 #include "traces/reader.h"
 
 enum { KEY_SIZE = 256, KEY_DOMAIN, KEY_THREAD, KEY_NESTED, DOMAINS = 3 };
 
 typedef struct filter_options {
-    const char *input, *output;
+    rh_one_trace trace;
     uint64_t least, most; /* bytes */
     unsigned domains;     /* bit by domain; 0: all */
     uint32_t thread;
@@ -28,7 +30,6 @@ static const struct argp_option known[] = {
     {"domain", KEY_DOMAIN, "D", 0, "blocks of raw, mem or obj; may be given again", 0},
     {"thread", KEY_THREAD, "N", 0, "blocks born in thread N (as `dump` numbers them)", 0},
     {"without-nested", KEY_NESTED, NULL, 0, "no calls that an allocator made for itself", 0},
-    {"output", 'o', "FILE", 0, "write them to FILE", 0},
     {0},
 };
 
@@ -84,17 +85,8 @@ parse(int key, char *argument, struct argp_state *state)
     case KEY_NESTED:
         options->without_nested = true;
         return 0;
-    case 'o':
-        options->output = argument;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (options->input)
-            argp_error(state, "one trace at a time; '%s' is the second", argument);
-        options->input = argument;
-        return 0;
-    case ARGP_KEY_END:
-        if (!options->input || !options->output)
-            argp_error(state, "name a trace, and the one to write (-o)");
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->trace;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -110,7 +102,7 @@ static const struct argp parser = {
     "its resizes and its death, whatever their sizes and threads. Marks stay.\v"
     "Example:\n"
     "  reheap filter program.rht --size ..512 --domain obj -o small.rht",
-    NULL,
+    rh_one_trace_to_argp,
     NULL,
     NULL,
 };
@@ -138,50 +130,53 @@ wanted(const filter_options *options, const rh_copy_source *source, const rh_eve
     return matches && options->least == 0; /* frees of NULL and of what was never seen */
 }
 
+typedef struct filtering {
+    const filter_options *options;
+    rh_copier copier;
+    rh_copy_source source;
+} filtering;
+
 static rh_status
-copy_events(const filter_options *options, rh_reader *reader, rh_copier *copier, rh_error *error)
+take_batch(void *ctx, const rh_batch *batch, bool *done, rh_error *error)
 {
-    rh_copy_source source = {0};
-    rh_batch batch;
-    rh_progress progress;
-    rh_status status;
-    rh_progress_begin(&progress, "filtering", "events", rh_reader_info(reader)->events);
-    while ((status = rh_reader_next(reader, &batch, error)) == RH_OK && batch.count > 0) {
-        for (size_t i = 0; i < batch.count && status == RH_OK; i++)
-            if (wanted(options, &source, &batch.events[i]))
-                status = rh_copier_put(copier, &source, &batch.events[i], error);
-        if (status == RH_OK && rh_interrupted())
-            status = rh_fail(error, RH_INTERRUPTED, "%s: interrupted; there is no %s",
-                             options->input, options->output);
-        if (status != RH_OK)
-            break;
-        rh_progress_update(&progress, batch.first_event + batch.count);
-    }
-    rh_progress_end(&progress);
-    rh_copy_source_release(&source);
+    filtering *filter = ctx;
+    rh_status status = RH_OK;
+    (void)done;
+    for (size_t i = 0; i < batch->count && status == RH_OK; i++)
+        if (wanted(filter->options, &filter->source, &batch->events[i]))
+            status = rh_copier_put(&filter->copier, &filter->source, &batch->events[i], error);
     return status;
 }
 
 static rh_status
-filter(const filter_options *options, uint64_t *events, rh_error *error)
+filter_trace(const filter_options *options, uint64_t *events, rh_error *error)
 {
+    const rh_one_trace *trace = &options->trace;
+    filtering filter = {.options = options};
+    rh_read_loop loop = {.path = trace->path,
+                         .doing = "filtering",
+                         .output = trace->output,
+                         .end = UINT64_MAX,
+                         .take = take_batch,
+                         .ctx = &filter};
     rh_reader *reader;
-    rh_copier copier;
-    rh_status status = rh_reader_open(options->input, NULL, &reader, error);
+    rh_status status = rh_reader_open(trace->path, NULL, &reader, error);
     if (status != RH_OK)
         return status;
-    status =
-        options->domains && !rh_reader_info(reader)->domains
-            ? rh_fail(error, RH_USAGE, "%s: it has no domains to choose by", options->input)
-            : rh_copier_open(&copier, options->output, rh_reader_info(reader), "filtered", error);
+    const rh_trace_info *info = rh_reader_info(reader);
+    if (options->domains && !info->domains)
+        status = rh_fail(error, RH_USAGE, "%s: it has no domains to choose by", trace->path);
+    else
+        status = rh_copier_open(&filter.copier, trace->output, info, "filtered", error);
     if (status == RH_OK) {
-        status = copy_events(options, reader, &copier, error);
-        *events = copier.events;
+        status = rh_read_loop_run(&loop, reader, error);
+        *events = filter.copier.events;
         if (status == RH_OK)
-            status = rh_copier_finish(&copier, error);
+            status = rh_copier_finish(&filter.copier, error);
         else
-            rh_copier_discard(&copier);
+            rh_copier_discard(&filter.copier);
     }
+    rh_copy_source_release(&filter.source);
     rh_reader_close(reader);
     return status;
 }
@@ -196,11 +191,11 @@ run(int argc, char **argv)
     argp_err_exit_status = RH_USAGE;
     argp_parse(&parser, argc, argv, 0, NULL, &options);
     rh_interrupt_watch();
-    rh_status status = filter(&options, &events, &error);
+    rh_status status = filter_trace(&options, &events, &error);
     if (status != RH_OK)
         fprintf(stderr, "reheap filter: %s\n", error.message);
     else
-        fprintf(stderr, "reheap filter: %s: %s events%s\n", options.output,
+        fprintf(stderr, "reheap filter: %s: %s events%s\n", options.trace.output,
                 rh_count_grouped(events, count, sizeof count),
                 events ? "" : "; no block is like that");
     return (int)status;

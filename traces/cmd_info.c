@@ -14,6 +14,7 @@
 #include "traces/info_format.h"
 #include "traces/info_habits.h"
 #include "traces/one_trace.h"
+#include "traces/read_loop.h"
 #include "traces/reader.h"
 #include "traces/trace_json.h"
 
@@ -36,26 +37,29 @@ static const struct argp parser = {
 
 static const char *const domain_names[RH_DIGEST_DOMAINS] = {"raw", "mem", "obj"};
 
+/* The trace in numbers. */
+typedef struct told {
+    rh_digest digest;
+    rh_habits habits;
+} told;
+
+static rh_status
+take_batch(void *ctx, const rh_batch *batch, bool *done, rh_error *error)
+{
+    told *numbers = ctx;
+    (void)done;
+    if (!rh_digest_add(&numbers->digest, batch) || !rh_habits_add(&numbers->habits, batch))
+        return rh_fail(error, RH_SYSTEM, "out of memory");
+    return RH_OK;
+}
+
 /* Reads everything. A trace that is damaged further on is told up to there; `note` says so. */
 static rh_status
-read_all(rh_reader *reader, rh_digest *digest, rh_habits *habits, rh_error *note, rh_error *error)
+read_all(rh_reader *reader, const char *path, told *numbers, rh_error *note, rh_error *error)
 {
-    rh_progress progress;
-    rh_progress_begin(&progress, "reading", "permille", 1000);
-    rh_batch batch;
-    rh_status status;
-    while ((status = rh_reader_next(reader, &batch, note)) == RH_OK && batch.count) {
-        if (!rh_digest_add(digest, &batch) || !rh_habits_add(habits, &batch)) {
-            status = rh_fail(note, RH_SYSTEM, "out of memory");
-            break;
-        }
-        rh_progress_update(&progress, (uint64_t)(rh_reader_progress(reader) * 1000));
-        if (rh_interrupted()) {
-            status = rh_fail(note, RH_INTERRUPTED, "interrupted");
-            break;
-        }
-    }
-    rh_progress_end(&progress);
+    rh_read_loop loop = {
+        .path = path, .doing = "reading", .end = UINT64_MAX, .take = take_batch, .ctx = numbers};
+    rh_status status = rh_read_loop_run(&loop, reader, note);
     if (status == RH_OK || status == RH_BAD_INPUT)
         return RH_OK;
     *error = *note;
@@ -347,24 +351,23 @@ tell(const rh_one_trace *trace, rh_error *error)
     rh_status status = rh_reader_open(trace->path, NULL, &reader, error);
     if (status != RH_OK)
         return status;
-    rh_digest digest;
-    rh_habits habits;
-    rh_digest_init(&digest);
+    told numbers;
+    rh_digest_init(&numbers.digest);
     rh_error note = {.status = RH_OK};
-    status = rh_habits_init(&habits) ? read_all(reader, &digest, &habits, &note, error)
-                                     : rh_fail(error, RH_SYSTEM, "out of memory");
+    status = rh_habits_init(&numbers.habits) ? read_all(reader, trace->path, &numbers, &note, error)
+                                             : rh_fail(error, RH_SYSTEM, "out of memory");
     const rh_trace_info *info = rh_reader_info(reader);
-    add_known(&digest, info);
+    add_known(&numbers.digest, info);
     if (status == RH_OK && trace->json)
-        status = print_json(trace, info, &digest, &habits, &note, error);
+        status = print_json(trace, info, &numbers.digest, &numbers.habits, &note, error);
     else if (status == RH_OK)
-        print_human(trace, info, &digest, &habits, &note);
+        print_human(trace, info, &numbers.digest, &numbers.habits, &note);
     if (status == RH_OK && note.status != RH_OK) {
         *error = note;
         status = note.status;
     }
-    rh_digest_release(&digest);
-    rh_habits_release(&habits);
+    rh_digest_release(&numbers.digest);
+    rh_habits_release(&numbers.habits);
     rh_reader_close(reader);
     return status;
 }

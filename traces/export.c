@@ -3,36 +3,44 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "base/output.h"
 #include "traces/event_text.h"
+#include "traces/read_loop.h"
 #include "traces/trace_json.h"
 
 /* What an exporter does with an event; false: no memory. */
 typedef bool event_writer(void *state, const rh_trace_info *info, const rh_event *event, FILE *out);
 
+typedef struct exporting {
+    const rh_trace_info *info;
+    event_writer *write;
+    void *state;
+    FILE *out;
+} exporting;
+
 static rh_status
-write_events(rh_reader *reader, event_writer *write, void *state, FILE *out, rh_error *error)
+write_batch(void *ctx, const rh_batch *batch, bool *done, rh_error *error)
 {
-    const rh_trace_info *info = rh_reader_info(reader);
-    rh_progress progress;
-    rh_batch batch;
-    rh_status status;
-    rh_progress_begin(&progress, "exporting", "events",
-                      info->events == RH_TOTAL_UNKNOWN ? 0 : info->events);
-    while ((status = rh_reader_next(reader, &batch, error)) == RH_OK && batch.count > 0) {
-        for (size_t i = 0; i < batch.count && status == RH_OK; i++)
-            if (!write(state, info, &batch.events[i], out))
-                status = rh_fail(error, RH_SYSTEM, "out of memory");
-        if (ferror(out))
-            status = rh_fail_errno(error, RH_SYSTEM, 0, "cannot write the text");
-        if (rh_interrupted())
-            status = rh_fail(error, RH_INTERRUPTED, "interrupted");
-        if (status != RH_OK)
-            break;
-        rh_progress_update(&progress, batch.first_event + batch.count);
-    }
-    rh_progress_end(&progress);
-    return status;
+    const exporting *export = ctx;
+    (void)done;
+    for (size_t i = 0; i < batch->count; i++)
+        if (!export->write(export->state, export->info, &batch->events[i], export->out))
+            return rh_fail(error, RH_SYSTEM, "out of memory");
+    return ferror(export->out) ? rh_fail_errno(error, RH_SYSTEM, 0, "cannot write the text")
+                               : RH_OK;
+}
+
+static rh_status
+write_events(rh_reader *reader, const char *path, event_writer *write, void *state, FILE *out,
+             rh_error *error)
+{
+    exporting export = {rh_reader_info(reader), write, state, out};
+    rh_read_loop loop = {.path = path,
+                         .doing = "exporting",
+                         .prints = out == stdout,
+                         .end = UINT64_MAX,
+                         .take = write_batch,
+                         .ctx = &export};
+    return rh_read_loop_run(&loop, reader, error);
 }
 
 /* What exporters keep of a block, by slot. */
@@ -77,14 +85,15 @@ write_text(void *state, const rh_trace_info *info, const rh_event *event, FILE *
 }
 
 static rh_status
-export_text(rh_reader *reader, FILE *out, rh_export_report *report, rh_error *error)
+export_text(rh_reader *reader, const char *path, FILE *out, rh_export_report *report,
+            rh_error *error)
 {
     char *header = rh_trace_json_header(rh_reader_info(reader));
     if (!header)
         return rh_fail(error, RH_SYSTEM, "out of memory");
     fprintf(out, "%s\nheader %s\n", RH_EVENT_TEXT_FIRST, header);
     free(header);
-    rh_status status = write_events(reader, write_text, report, out, error);
+    rh_status status = write_events(reader, path, write_text, report, out, error);
     char *totals = rh_trace_json_totals(rh_reader_info(reader));
     if (status == RH_OK && !totals)
         status = rh_fail(error, RH_SYSTEM, "out of memory");
@@ -158,10 +167,11 @@ write_android(void *state, const rh_trace_info *info, const rh_event *event, FIL
 }
 
 static rh_status
-export_android(rh_reader *reader, FILE *out, rh_export_report *report, rh_error *error)
+export_android(rh_reader *reader, const char *path, FILE *out, rh_export_report *report,
+               rh_error *error)
 {
     slots all = {.report = report};
-    rh_status status = write_events(reader, write_android, &all, out, error);
+    rh_status status = write_events(reader, path, write_android, &all, out, error);
     free(all.list);
     return status;
 }
@@ -200,11 +210,12 @@ write_dsa(void *state, const rh_trace_info *info, const rh_event *event, FILE *o
 }
 
 static rh_status
-export_dsa(rh_reader *reader, FILE *out, rh_export_report *report, rh_error *error)
+export_dsa(rh_reader *reader, const char *path, FILE *out, rh_export_report *report,
+           rh_error *error)
 {
     slots all = {.report = report};
     fputs("id,lower,upper,size\n", out);
-    rh_status status = write_events(reader, write_dsa, &all, out, error);
+    rh_status status = write_events(reader, path, write_dsa, &all, out, error);
     for (uint32_t i = 0; i < all.count && status == RH_OK; i++)
         if (all.list[i].birth)
             write_interval(&all, &all.list[i], all.calls, out);

@@ -16,8 +16,10 @@ typedef struct rh_export_report {
 typedef struct rh_exporter {
     const char *name;
     const char *summary;
-    /* Reads to the end of the trace. RH_SYSTEM when there is no memory or `out` takes no more. */
-    rh_status (*run)(rh_reader *reader, FILE *out, rh_export_report *report, rh_error *error);
+    /* Reads to the end of the trace `path`. RH_SYSTEM when there is no memory or `out` takes no
+     * more. */
+    rh_status (*run)(rh_reader *reader, const char *path, FILE *out, rh_export_report *report,
+                     rh_error *error);
 } rh_exporter;
 
 /* All of them, NULL at the end. */

@@ -126,6 +126,20 @@ rh_reader_progress(const rh_reader *reader)
     return done / (double)table->file_bytes;
 }
 
+uint64_t
+rh_reader_next_event(const rh_reader *reader)
+{
+    return reader->next_event;
+}
+
+uint64_t
+rh_reader_end_event(const rh_reader *reader)
+{
+    const rh_block_table *table = &reader->table;
+    const rh_block_entry *last = table->blocks ? &table->block[table->blocks - 1] : NULL;
+    return last ? last->first_event + last->events : 0;
+}
+
 const rh_damage *
 rh_reader_damages(const rh_reader *reader, size_t *count)
 {
@@ -469,9 +483,7 @@ skip_damage(rh_reader *reader)
         reader->next_event = place.event;
     }
     reader->tail_told = true;
-    const rh_block_entry *last = table->blocks ? &table->block[table->blocks - 1] : NULL;
-    uint64_t end = last ? last->first_event + last->events : 0;
-    return keep_place(reader, &place, end + table->tail_events);
+    return keep_place(reader, &place, rh_reader_end_event(reader) + table->tail_events);
 }
 
 static rh_status

@@ -83,4 +83,9 @@ rh_index_state rh_reader_index(const rh_reader *reader);
 /* 0 to 1 of the file consumed, for progress. */
 double rh_reader_progress(const rh_reader *reader);
 
+/* The number of the event that comes next, and of the one that would follow the last of the file;
+ * by what index or heads say, so that they are known before the events are read. */
+uint64_t rh_reader_next_event(const rh_reader *reader);
+uint64_t rh_reader_end_event(const rh_reader *reader);
+
 #endif
