@@ -13,16 +13,10 @@
 #include "replay/commands.h"
 #include "replay/experiment.h"
 #include "replay/provenance.h"
+#include "replay/recall.h"
 
 #define WORDS_MOST    256
 #define PATIENCE_MOST 1000000
-
-typedef struct replay_options {
-    const char *traces[WORDS_MOST], *specs[WORDS_MOST];
-    rh_experiment experiment;
-    const char *output;
-    bool json, statistics;
-} replay_options;
 
 enum {
     KEY_REPS = 256,
@@ -32,8 +26,18 @@ enum {
     KEY_MEASURE,
     KEY_SAMPLES,
     KEY_STATISTICS,
-    KEY_PATIENCE
+    KEY_PATIENCE,
+    KEY_RESUME,
+    KEY_END
 };
+
+typedef struct replay_options {
+    const char *traces[WORDS_MOST], *specs[WORDS_MOST];
+    rh_experiment experiment;
+    const char *output;
+    bool json, statistics;
+    bool given[KEY_END - KEY_REPS]; /* which of the options with a KEY were */
+} replay_options;
 
 static const struct argp_option known[] = {
     {"allocator", 'a', "SPEC", 0, "an allocator; may be given again (default: pymalloc and malloc)",
@@ -49,6 +53,11 @@ static const struct argp_option known[] = {
     {"output", 'o', "RESULTS", 0, "keep the results in this file", 0},
     {"patience", KEY_PATIENCE, "SECONDS", 0,
      "a run that makes no progress for so long has failed (default: 120)", 0},
+    {"resume", KEY_RESUME, NULL, 0,
+     "go on with the experiment in RESULTS: runs that are missing or failed are made, --reps may "
+     "be "
+     "more than before, and the rest need not be said again",
+     0},
     {"statistics", KEY_STATISTICS, NULL, 0,
      "print what each heap says of itself at the end of its memory pass", 0},
     {"json", 'j', NULL, 0, "print one JSON object instead of a table", 0},
@@ -106,14 +115,19 @@ static void
 finish_options(struct argp_state *state, replay_options *options)
 {
     rh_experiment *experiment = &options->experiment;
+    experiment->traces = options->traces;
+    experiment->specs = options->specs;
+    if (experiment->resume) {
+        if (!options->output)
+            argp_error(state, "--resume goes on with the results that -o names");
+        return; /* what was not given is in the results */
+    }
     if (experiment->trace_count == 0)
         argp_error(state, "name the recording to replay; `reheap record` makes one");
     if (experiment->spec_count == 0) {
         options->specs[experiment->spec_count++] = "pymalloc";
         options->specs[experiment->spec_count++] = "malloc";
     }
-    experiment->traces = options->traces;
-    experiment->specs = options->specs;
 }
 
 static error_t
@@ -121,6 +135,8 @@ parse(int key, char *argument, struct argp_state *state)
 {
     replay_options *options = state->input;
     rh_experiment *experiment = &options->experiment;
+    if (key >= KEY_REPS && key < KEY_END)
+        options->given[key - KEY_REPS] = true;
     switch (key) {
     case 'a':
         add_word(state, options->specs, &experiment->spec_count, argument);
@@ -150,6 +166,9 @@ parse(int key, char *argument, struct argp_state *state)
         experiment->patience_seconds =
             (unsigned)number(state, "--patience", argument, 1, PATIENCE_MOST);
         return 0;
+    case KEY_RESUME:
+        experiment->resume = true;
+        return 0;
     case 'j':
         options->json = true;
         return 0;
@@ -177,7 +196,8 @@ static const struct argp parser = {
     "what "
     "is under twice its cost is shown as `< N`.\n\n"
     "Example:\n"
-    "  reheap replay program.rht -a pymalloc,arena=4M -a jemalloc -o runs.db",
+    "  reheap replay program.rht -a pymalloc,arena=4M -a jemalloc -o runs.db\n"
+    "  reheap replay --resume -o runs.db --reps 9",
     NULL,
     NULL,
     NULL,
@@ -226,13 +246,16 @@ show(const replay_options *options, rh_results *results, rh_error *error)
     return status;
 }
 
-/* Shows what there is, also after failed runs or an interruption, and says where it is kept. */
+/* Shows what there is, also after failed runs or an interruption, and says where it is kept. Of a
+ * call that was wrong, nothing ran. */
 static rh_status
 conclude(const replay_options *options, rh_results *results, rh_status status, rh_error *error)
 {
     bool any_good;
     size_t count = stored_runs(results, &any_good);
     rh_error problem = {.status = RH_OK};
+    if (status == RH_USAGE)
+        return status;
     if (count && (options->experiment.repetitions > 1 || options->experiment.spec_count > 1))
         fprintf(stderr, "the runs were shuffled by --seed=%llu\n",
                 (unsigned long long)options->experiment.seed);
@@ -241,14 +264,111 @@ conclude(const replay_options *options, rh_results *results, rh_status status, r
         status = rh_fail(error, problem.status, "%s", problem.message);
     if (status == RH_INTERRUPTED && options->output)
         rh_fail(error, RH_INTERRUPTED, "%s: interrupted; %s", options->output,
-                count ? "the runs that were complete are in it"
+                count ? "the runs that were complete are in it, and --resume goes on"
                       : "no run was complete, so it was not written");
     return status;
 }
 
-static rh_status
-replay(const replay_options *options, rh_error *error)
+static bool
+same_words(const char *const *a, size_t a_count, const char *const *b, size_t b_count)
 {
+    bool same = a_count == b_count;
+    for (size_t i = 0; same && i < a_count; i++)
+        same = strcmp(a[i], b[i]) == 0;
+    return same;
+}
+
+/* What was said besides --resume, and does not fit what the results were made with; NULL: nothing.
+ */
+static const char *
+misfit(const replay_options *options, const rh_experiment *kept)
+{
+    const rh_experiment *said = &options->experiment;
+    const bool *given = options->given;
+    if (said->trace_count &&
+        !same_words(said->traces, said->trace_count, kept->traces, kept->trace_count))
+        return "recordings";
+    if (said->spec_count &&
+        !same_words(said->specs, said->spec_count, kept->specs, kept->spec_count))
+        return "allocators";
+    if (given[KEY_MEASURE - KEY_REPS] && said->measures != kept->measures)
+        return "--measure";
+    if (given[KEY_SEED - KEY_REPS] && said->seed != kept->seed)
+        return "--seed";
+    if (given[KEY_TOUCH - KEY_REPS] && said->touch != kept->touch)
+        return "--touch";
+    if (given[KEY_DOMAIN - KEY_REPS] && said->domain != kept->domain)
+        return "--domain";
+    if (given[KEY_SAMPLES - KEY_REPS] && said->samples != kept->samples)
+        return "--samples";
+    return NULL;
+}
+
+/* Gives the options the settings with which the results were begun. */
+static rh_status
+go_on_with(replay_options *options, const rh_experiment *kept, rh_error *error)
+{
+    const char *wrong = misfit(options, kept);
+    if (wrong)
+        return rh_fail(error, RH_USAGE,
+                       "%s: its runs were begun with other %s; leave that away, or replay anew",
+                       options->output, wrong);
+    rh_experiment *experiment = &options->experiment;
+    rh_experiment said = *experiment;
+    bool counted = options->given[KEY_REPS - KEY_REPS];
+    if (counted && said.repetitions < kept->repetitions)
+        return rh_fail(error, RH_USAGE,
+                       "%s: is to have %u repetitions; --reps cannot make it fewer",
+                       options->output, kept->repetitions);
+    *experiment = *kept;
+    experiment->resume = true;
+    experiment->patience_seconds = said.patience_seconds;
+    experiment->command = said.command;
+    if (counted)
+        experiment->repetitions = said.repetitions;
+    return RH_OK;
+}
+
+static rh_status
+recall(const replay_options *options, rh_results *results, rh_recalled *recalled, rh_error *error)
+{
+    const char *command = rh_results_get(results, "command");
+    if (!command || strncmp(command, "reheap replay", strlen("reheap replay")) != 0)
+        return rh_fail(error, RH_USAGE,
+                       "%s: was not made by `reheap replay`, which goes on with its own alone",
+                       options->output);
+    rh_status status = rh_recall(recalled, results, error);
+    return status == RH_OK ? status : rh_error_prefix(error, "%s", options->output);
+}
+
+static rh_status
+resume(replay_options *options, rh_error *error)
+{
+    rh_results *results;
+    rh_recalled recalled;
+    rh_status status = rh_results_reopen(options->output, &results, error);
+    if (status != RH_OK)
+        return status;
+    status = recall(options, results, &recalled, error);
+    if (status != RH_OK) {
+        rh_results_close(results);
+        return status;
+    }
+    status = go_on_with(options, &recalled.experiment, error);
+    if (status == RH_OK) {
+        status = rh_experiment_run(&options->experiment, results, error);
+        status = conclude(options, results, status, error);
+    }
+    rh_recalled_release(&recalled);
+    rh_results_close(results);
+    return status;
+}
+
+static rh_status
+replay(replay_options *options, rh_error *error)
+{
+    if (options->experiment.resume)
+        return resume(options, error);
     rh_results *results;
     rh_status status = rh_results_create(options->output, &results, error);
     if (status != RH_OK)

@@ -16,6 +16,7 @@
 #include "replay/metrics.h"
 #include "replay/pass_spec.h"
 #include "replay/provenance.h"
+#include "replay/recall.h"
 #include "replay/trace_source.h"
 
 #define SAMPLES_STANDARD     1000
@@ -133,6 +134,31 @@ parse_candidate(const run_state *state, allocator_entry *candidate, rh_error *er
     return check_combination(candidate, error);
 }
 
+/* Enters it into the results, or finds it there when the experiment goes on. */
+static rh_status
+enter_trace(const run_state *state, trace_entry *trace, const rh_trace_info *info, rh_error *error)
+{
+    rh_results *results = state->results;
+    for (size_t i = 0; state->experiment->resume && i < rh_results_traces(results); i++) {
+        int64_t id = rh_results_trace_id(results, i);
+        const char *path = rh_results_trace_path(results, id);
+        const char *hash = rh_results_trace_hash(results, id);
+        if (!path || strcmp(path, trace->path) != 0)
+            continue;
+        trace->id = id;
+        if (hash && strcmp(hash, trace->hash) == 0)
+            return RH_OK;
+        return rh_fail(error, RH_USAGE,
+                       "%s: is another recording than the runs were made of; replay anew",
+                       trace->path);
+    }
+    char *description = rh_trace_describe(info);
+    rh_status status =
+        rh_results_add_trace(results, trace->path, trace->hash, description, &trace->id, error);
+    free(description);
+    return status;
+}
+
 static rh_status
 read_trace(const run_state *state, trace_entry *trace, rh_error *error)
 {
@@ -151,12 +177,8 @@ read_trace(const run_state *state, trace_entry *trace, rh_error *error)
     if (status == RH_OK && trace->scan.counts.calls == 0)
         status = rh_fail(error, RH_BAD_INPUT, "%s: it holds no event that could be replayed",
                          trace->path);
-    if (status == RH_OK) {
-        char *description = rh_trace_describe(info);
-        status = rh_results_add_trace(state->results, trace->path, trace->hash, description,
-                                      &trace->id, error);
-        free(description);
-    }
+    if (status == RH_OK)
+        status = enter_trace(state, trace, info, error);
     rh_reader_close(reader);
     return status;
 }
@@ -195,8 +217,15 @@ store_settings(run_state *state, rh_error *error)
     if (status == RH_OK)
         status = set_number(state, "repetitions", experiment->repetitions, error);
     if (status == RH_OK)
+        status = set_number(state, "samples", experiment->samples, error);
+    if (status == RH_OK)
+        status = set_number(state, "measures", experiment->measures, error);
+    if (status == RH_OK)
+        status =
+            rh_results_set(state->results, "domain", rh_domain_names[experiment->domain], error);
+    if (status == RH_OK)
         status = rh_results_set(state->results, "touch", rh_touch_names[experiment->touch], error);
-    if (status == RH_OK && experiment->command)
+    if (status == RH_OK && experiment->command && !experiment->resume)
         status = rh_results_set(state->results, "command", experiment->command, error);
     if (status == RH_OK)
         status = store_allocators(state, error);
@@ -295,6 +324,43 @@ plan(run_state *state)
             plan_times(state, t, RH_PASS_LATENCY);
     }
     shuffle(state);
+}
+
+/* Takes out of the plan what the results have. */
+static void
+strike_out(run_state *state, const rh_run *runs, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < state->order_count; i++) {
+        group_order order = state->orders[i];
+        size_t wanted = 0;
+        for (size_t c = 0; c < order.count; c++)
+            if (!rh_recall_has_run(runs, count, state->traces[order.trace].id,
+                                   state->candidates[order.candidate[c]].text,
+                                   rh_pass_names[order.pass],
+                                   state->experiment->first_repetition + order.rep))
+                order.candidate[wanted++] = order.candidate[c];
+        order.count = wanted;
+        if (wanted)
+            state->orders[kept++] = order;
+    }
+    state->order_count = kept;
+}
+
+/* Failed runs are tried again: whoever goes on has likely mended what they lacked. */
+static rh_status
+go_on(run_state *state, rh_error *error)
+{
+    const rh_run *runs;
+    size_t count;
+    rh_status status = rh_results_forget_failures(state->results, error);
+    if (status == RH_OK)
+        status = rh_results_runs(state->results, &runs, &count, error);
+    if (status == RH_OK)
+        status = rh_recall_check_machine(runs, count, &state->machine, error);
+    if (status == RH_OK)
+        strike_out(state, runs, count);
+    return status;
 }
 
 /* ------------------------------------------------------------------ running and storing */
@@ -509,8 +575,11 @@ rh_experiment_run(const rh_experiment *experiment, rh_results *results, rh_error
     if (status == RH_OK) {
         rh_machine_read(&state.machine);
         plan(&state);
-        status = run_orders(&state, error);
+        if (experiment->resume)
+            status = go_on(&state, error);
     }
+    if (status == RH_OK)
+        status = run_orders(&state, error);
     if (status == RH_OK && state.failed)
         status = rh_fail(error, RH_CANNOT_RUN, "%u of %u runs failed; the first: %s", state.failed,
                          state.stored, state.first_failure);

@@ -28,6 +28,7 @@ typedef struct rh_experiment {
     int domain;       /* where events of a trace without domains go; PYMEM_DOMAIN_OBJ by default */
     unsigned samples; /* memory samples a run; 0: the default */
     bool quiet;       /* no progress bar */
+    bool resume;      /* the results hold a part of it: what is there is not made again */
     unsigned patience_seconds; /* a run that makes no progress for so long fails; 0: the default */
     const char *command;       /* the command line, for the provenance; may be NULL */
 } rh_experiment;
@@ -37,7 +38,8 @@ void rh_experiment_init(rh_experiment *experiment);
 
 /* Runs it and stores every run into `results`. Specs are checked before anything runs. A run that
  * fails (its allocator will not load, its process dies) is stored as failed and the others go on;
- * the status is then RH_CANNOT_RUN at the end. RH_INTERRUPTED: Ctrl-C; complete runs are kept. */
+ * the status is then RH_CANNOT_RUN at the end. RH_INTERRUPTED: Ctrl-C; complete runs are kept.
+ * RH_USAGE, when resumed: a trace or the machine is not the one that it began with. */
 rh_status rh_experiment_run(const rh_experiment *experiment, rh_results *results, rh_error *error);
 
 #endif

@@ -40,10 +40,8 @@ set_text(json_t *object, const char *name, const char *text)
     json_object_set_new(object, name, value ? value : json_null());
 }
 
-char *
-rh_provenance(const rh_machine *machine, const rh_experiment *experiment, const rh_member *member,
-              const char *opened, const char *library, const char *preload, const char *trace_hash,
-              const char *reason)
+static json_t *
+describe_machine(const rh_machine *machine)
 {
     json_t *object = json_object();
     set_text(object, "processor", machine->processor);
@@ -51,6 +49,34 @@ rh_provenance(const rh_machine *machine, const rh_experiment *experiment, const 
     set_text(object, "kernel", machine->kernel);
     set_text(object, "huge_pages", machine->huge_pages);
     set_text(object, "governor", machine->governor);
+    return object;
+}
+
+bool
+rh_provenance_is_of(const rh_machine *machine, const char *provenance, char *field, size_t capacity)
+{
+    json_t *here = describe_machine(machine), *there = json_loads(provenance, 0, NULL);
+    const char *key;
+    json_t *value;
+    bool same = true;
+    json_object_foreach(here, key, value)
+    {
+        if (json_equal(value, json_object_get(there, key)))
+            continue;
+        same = false;
+        snprintf(field, capacity, "%s", key);
+    }
+    json_decref(here);
+    json_decref(there);
+    return same;
+}
+
+char *
+rh_provenance(const rh_machine *machine, const rh_experiment *experiment, const rh_member *member,
+              const char *opened, const char *library, const char *preload, const char *trace_hash,
+              const char *reason)
+{
+    json_t *object = describe_machine(machine);
     set_text(object, "clock", "time-stamp counter");
     json_object_set_new(object, "ticks_per_ns", json_real(machine->ticks_per_ns));
     json_object_set_new(object, "seed", json_integer((json_int_t)experiment->seed));

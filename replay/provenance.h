@@ -2,6 +2,9 @@
 #ifndef REHEAP_REPLAY_PROVENANCE_H
 #define REHEAP_REPLAY_PROVENANCE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "replay/channel.h"
 #include "replay/experiment.h"
 
@@ -20,6 +23,11 @@ void rh_machine_read(rh_machine *machine);
 char *rh_provenance(const rh_machine *machine, const rh_experiment *experiment,
                     const rh_member *member, const char *opened, const char *library,
                     const char *preload, const char *trace_hash, const char *reason);
+
+/* Whether the runs of that provenance were made on this machine, set up as it is now. If not,
+ * `field` names what differs. */
+bool rh_provenance_is_of(const rh_machine *machine, const char *provenance, char *field,
+                         size_t capacity);
 
 extern const char *const rh_touch_names[];  /* by rh_touch; ends with NULL */
 extern const char *const rh_domain_names[]; /* by PyMemAllocatorDomain; ends with NULL */

@@ -365,6 +365,29 @@ rh_results_open(const char *path, rh_results **opened, rh_error *error)
     return RH_OK;
 }
 
+rh_status
+rh_results_reopen(const char *path, rh_results **opened, rh_error *error)
+{
+    rh_results *results;
+    *opened = NULL;
+    rh_status status = rh_results_open(path, &results, error);
+    if (status != RH_OK)
+        return status;
+    sqlite3_close(results->database);
+    results->database = NULL;
+    status = lock_file(path, O_RDWR, &results->lock, error);
+    if (status == RH_OK)
+        status = open_database(results, path, SQLITE_OPEN_READWRITE, error);
+    if (status == RH_OK)
+        status = prepare_inserts(results, error);
+    if (status != RH_OK) {
+        rh_results_close(results);
+        return status;
+    }
+    *opened = results;
+    return RH_OK;
+}
+
 void
 rh_results_close(rh_results *results)
 {
@@ -566,24 +589,25 @@ rh_results_add_run(rh_results *results, rh_run *run, rh_error *error)
     return results->temporary ? take_name(results, error) : RH_OK;
 }
 
+/* The one number that a query about `id` gives; 0 when it gives none. */
 static int64_t
-count_rows(rh_results *results, const char *sql, int64_t run)
+query_number(rh_results *results, const char *sql, int64_t id)
 {
     sqlite3_stmt *statement;
-    int64_t count = 0;
+    int64_t number = 0;
     if (sqlite3_prepare_v2(results->database, sql, -1, &statement, NULL) == SQLITE_OK) {
-        sqlite3_bind_int64(statement, 1, run);
+        sqlite3_bind_int64(statement, 1, id);
         if (sqlite3_step(statement) == SQLITE_ROW)
-            count = sqlite3_column_int64(statement, 0);
+            number = sqlite3_column_int64(statement, 0);
     }
     sqlite3_finalize(statement);
-    return count;
+    return number;
 }
 
 static rh_status
 load_metrics(rh_results *results, rh_run *run, rh_error *error)
 {
-    size_t room = (size_t)count_rows(results, "SELECT count(*) FROM metric WHERE run=?", run->id);
+    size_t room = (size_t)query_number(results, "SELECT count(*) FROM metric WHERE run=?", run->id);
     sqlite3_stmt *statement;
     rh_status status =
         prepare(results, "SELECT name, value FROM metric WHERE run=?", &statement, error);
@@ -622,7 +646,7 @@ read_run(rh_results *results, sqlite3_stmt *statement, rh_run *run)
 rh_status
 rh_results_runs(rh_results *results, const rh_run **runs, size_t *count, rh_error *error)
 {
-    size_t room = (size_t)count_rows(results, "SELECT count(*) FROM run WHERE ?>=0", 0);
+    size_t room = (size_t)query_number(results, "SELECT count(*) FROM run WHERE ?>=0", 0);
     sqlite3_stmt *statement;
     rh_status status = prepare(results,
                                "SELECT id, trace, spec, name, version, pass, rep, status,"
@@ -667,7 +691,7 @@ read_sample(sqlite3_stmt *statement)
 rh_status
 rh_results_load_samples(rh_results *results, rh_run *run, rh_error *error)
 {
-    size_t room = (size_t)count_rows(results, "SELECT count(*) FROM sample WHERE run=?", run->id);
+    size_t room = (size_t)query_number(results, "SELECT count(*) FROM sample WHERE run=?", run->id);
     char columns[4096], sql[4200];
     column_list(columns, sizeof columns, "");
     snprintf(sql, sizeof sql, "SELECT %s FROM sample WHERE run=? ORDER BY rowid", columns + 1);
@@ -689,7 +713,7 @@ rh_status
 rh_results_load_buckets(rh_results *results, rh_run *run, rh_error *error)
 {
     size_t room =
-        (size_t)count_rows(results, "SELECT count(*) FROM histogram WHERE run=?", run->id);
+        (size_t)query_number(results, "SELECT count(*) FROM histogram WHERE run=?", run->id);
     sqlite3_stmt *statement;
     rh_status status = prepare(results,
                                "SELECT operation, lower_ns, upper_ns, count FROM histogram"
@@ -709,6 +733,34 @@ rh_results_load_buckets(rh_results *results, rh_run *run, rh_error *error)
                         .count = (uint64_t)sqlite3_column_int64(statement, 3)};
     sqlite3_finalize(statement);
     return RH_OK;
+}
+
+size_t
+rh_results_traces(rh_results *results)
+{
+    return (size_t)query_number(results, "SELECT count(*) FROM trace WHERE ?>=0", 0);
+}
+
+int64_t
+rh_results_trace_id(rh_results *results, size_t index)
+{
+    return query_number(results, "SELECT id FROM trace ORDER BY id LIMIT 1 OFFSET ?",
+                        (int64_t)index);
+}
+
+rh_status
+rh_results_forget_failures(rh_results *results, rh_error *error)
+{
+    static const char sql[] =
+        "BEGIN; CREATE TEMP TABLE gone AS SELECT id FROM run WHERE status='failed';"
+        "DELETE FROM metric WHERE run IN (SELECT id FROM gone);"
+        "DELETE FROM sample WHERE run IN (SELECT id FROM gone);"
+        "DELETE FROM histogram WHERE run IN (SELECT id FROM gone);"
+        "DELETE FROM run WHERE id IN (SELECT id FROM gone); DROP TABLE gone; COMMIT";
+    rh_status status = execute(results, sql, "write it", error);
+    if (status != RH_OK)
+        sqlite3_exec(results->database, "ROLLBACK", NULL, NULL, NULL);
+    return status;
 }
 
 static const char *

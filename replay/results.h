@@ -68,9 +68,11 @@ typedef struct rh_run {
 /* create: a new file, which takes the name `path` once a run is stored, replacing results that were
  * there; closed before that, it leaves nothing. NULL: in memory, gone at close. RH_USAGE: something
  * else is there, which is not replaced. open: for reading. RH_BAD_INPUT: not a results file. Both:
- * RH_SYSTEM: cannot be read or written. */
+ * RH_SYSTEM: cannot be read or written. reopen: as open, to add runs to it; only one process at a
+ * time does. */
 rh_status rh_results_create(const char *path, rh_results **results, rh_error *error);
 rh_status rh_results_open(const char *path, rh_results **results, rh_error *error);
+rh_status rh_results_reopen(const char *path, rh_results **results, rh_error *error);
 void rh_results_close(rh_results *results);
 
 rh_status rh_results_set(rh_results *results, const char *key, const char *value, rh_error *error);
@@ -79,6 +81,11 @@ const char *rh_results_get(rh_results *results, const char *key);
 
 rh_status rh_results_add_trace(rh_results *results, const char *path, const char *hash,
                                const char *info_json, int64_t *id, rh_error *error);
+/* The traces in the order they were added: how many, and the id of one of them. */
+size_t rh_results_traces(rh_results *results);
+int64_t rh_results_trace_id(rh_results *results, size_t index);
+/* Takes the runs that failed out of it, so that they can be made again. */
+rh_status rh_results_forget_failures(rh_results *results, rh_error *error);
 rh_status rh_results_add_run(rh_results *results, rh_run *run, rh_error *error);
 
 /* All runs in the order they were stored, with metrics; samples and buckets are left out. Valid
