@@ -10,6 +10,7 @@
 #include "alloc/commands.h"
 #include "alloc/spec.h"
 #include "base/error.h"
+#include "base/settings.h"
 #include "base/size.h"
 
 typedef struct allocators_options {
@@ -56,43 +57,12 @@ static const struct argp parser = {
     NULL,
 };
 
-/* "64K to 1G, a power of two" */
-static void
-print_allowed(const rh_key *key)
-{
-    char low[RH_SIZE_TEXT], high[RH_SIZE_TEXT];
-    switch (key->kind) {
-    case RH_KEY_SIZE:
-        if (key->max == UINT64_MAX) {
-            printf("%s or more", rh_size_exact(key->min, low, sizeof low));
-            return;
-        }
-        printf("%s to %s%s", rh_size_exact(key->min, low, sizeof low),
-               rh_size_exact(key->max, high, sizeof high),
-               key->power_of_two ? ", a power of two" : "");
-        return;
-    case RH_KEY_COUNT:
-        if (key->max == UINT64_MAX)
-            printf("%" PRIu64 " or more", key->min);
-        else
-            printf("%" PRIu64 " to %" PRIu64, key->min, key->max);
-        return;
-    case RH_KEY_CHOICE:
-    case RH_KEY_TEXT:
-        for (const char *at = key->choices ? key->choices : "text"; *at; at++)
-            if (*at == '|')
-                fputs(", ", stdout);
-            else
-                putchar(*at);
-    }
-}
-
 static void
 print_keys(const rh_key *keys, const char *otherwise)
 {
     for (const rh_key *key = keys; key && key->name; key++) {
         printf("    %-9s %s\n              allowed: ", key->name, key->help);
-        print_allowed(key);
+        rh_key_print_allowed(key, stdout);
         const char *standard = key->standard ? key->standard : otherwise;
         printf("; default: %s\n", *standard ? standard : "none");
     }

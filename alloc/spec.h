@@ -15,44 +15,28 @@
 
 #include "alloc/heap.h"
 #include "base/error.h"
+#include "base/settings.h"
 
-typedef enum rh_key_kind {
-    RH_KEY_SIZE,   /* bytes, K M G allowed */
-    RH_KEY_COUNT,  /* a plain number */
-    RH_KEY_CHOICE, /* one of a list of words */
-    RH_KEY_TEXT    /* anything: a path */
-} rh_key_kind;
-
-typedef struct rh_key {
-    const char *name;
-    rh_key_kind kind;
-    uint64_t min, max; /* inclusive; RH_KEY_SIZE and RH_KEY_COUNT */
-    bool power_of_two; /* RH_KEY_SIZE */
-    const char
-        *choices;         /* RH_KEY_CHOICE: "in-band|side"; a value is its place in this list, from
-                             0. RH_KEY_TEXT: the forms that are allowed, for the listing; NULL: any */
-    const char *standard; /* the default as it would be typed, "" for none; NULL when the preset
-                             decides */
-    const char *help;
-} rh_key;
-
-#define RH_SPEC_KEYS_MAX   16
 #define RH_SPEC_LAYERS_MAX 8
 
 /* An allocator or a layer with its settings, parsed and within the ranges of its keys. */
 typedef struct rh_spec_part {
     char *preset; /* NULL when none was given */
-    size_t settings;
-    struct {
-        const rh_key *key;
-        uint64_t number; /* size, count, or the place of the choice */
-        char *text;      /* as typed, unescaped */
-    } setting[RH_SPEC_KEYS_MAX];
+    rh_settings settings;
 } rh_spec_part;
 
 /* The value of a key. False, leaving the result alone, when the spec does not give it. */
-bool rh_spec_number(const rh_spec_part *part, const char *key, uint64_t *number);
-bool rh_spec_text(const rh_spec_part *part, const char *key, const char **text);
+static inline bool
+rh_spec_number(const rh_spec_part *part, const char *key, uint64_t *number)
+{
+    return rh_settings_number(&part->settings, key, number);
+}
+
+static inline bool
+rh_spec_text(const rh_spec_part *part, const char *key, const char **text)
+{
+    return rh_settings_text(&part->settings, key, text);
+}
 
 typedef struct rh_allocator {
     const char *name;

@@ -17,13 +17,14 @@ require(int condition)
 static void
 check_part(const rh_spec_part *part)
 {
-    require(part->settings <= RH_SPEC_KEYS_MAX);
-    for (size_t i = 0; i < part->settings; i++) {
-        const rh_key *key = part->setting[i].key;
+    require(part->settings.count <= RH_SETTINGS_MAX);
+    for (size_t i = 0; i < part->settings.count; i++) {
+        const rh_key *key = part->settings.setting[i].key;
         uint64_t number = 0;
         const char *text = NULL;
-        require(rh_spec_number(part, key->name, &number) && number == part->setting[i].number);
-        require(rh_spec_text(part, key->name, &text) && text == part->setting[i].text);
+        require(rh_spec_number(part, key->name, &number) &&
+                number == part->settings.setting[i].number);
+        require(rh_spec_text(part, key->name, &text) && text == part->settings.setting[i].text);
         if (key->kind == RH_KEY_SIZE || key->kind == RH_KEY_COUNT)
             require(number >= key->min && number <= key->max);
         if (key->power_of_two)

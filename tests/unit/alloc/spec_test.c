@@ -47,7 +47,7 @@ a_name_alone(void **state)
     accepts("malloc", &spec);
     assert_string_equal(spec.allocator->name, "malloc");
     assert_null(spec.base.preset);
-    assert_int_equal(spec.base.settings, 0);
+    assert_int_equal(spec.base.settings.count, 0);
     assert_int_equal(spec.layers, 0);
     rh_spec_release(&spec);
     assert_null(spec.allocator);
@@ -257,7 +257,7 @@ every_row_is_complete(void **state)
             else if (key->kind != RH_KEY_TEXT)
                 assert_true(key->min <= key->max);
         }
-        assert_true(keys <= RH_SPEC_KEYS_MAX);
+        assert_true(keys <= RH_SETTINGS_MAX);
     }
 }
 

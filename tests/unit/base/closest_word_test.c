@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "alloc/closest_word.h"
+#include "base/closest_word.h"
 
 static void
 counts_slips(void **state)

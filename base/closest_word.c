@@ -1,6 +1,7 @@
 /* Damerau and Levenshtein's distance, by the usual table of prefixes, three rows of it. */
-#include "alloc/closest_word.h"
+#include "base/closest_word.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { LONGEST = 63 };
@@ -41,4 +42,25 @@ rh_word_offer(const char *typed, const char *candidate, const char **best)
         return;
     if (!*best || distance < rh_word_distance(typed, *best))
         *best = candidate;
+}
+
+void
+rh_word_list_offer(rh_word_list *words, const char *word)
+{
+    size_t room = sizeof words->list - words->length;
+    int wanted =
+        snprintf(words->list + words->length, room, "%s%s", words->length ? ", " : "", word);
+    if (wanted > 0)
+        words->length += (size_t)wanted < room ? (size_t)wanted : room - 1;
+    rh_word_offer(words->typed, word, &words->meant);
+}
+
+char *
+rh_word_list_hint(const rh_word_list *words, const char *noun, char *text, size_t capacity)
+{
+    if (words->meant)
+        snprintf(text, capacity, "; did you mean '%s'? %s: %s", words->meant, noun, words->list);
+    else
+        snprintf(text, capacity, "; %s: %s", noun, words->list);
+    return text;
 }
