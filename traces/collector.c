@@ -22,6 +22,7 @@
 
 #include "base/host.h"
 #include "traces/drain.h"
+#include "traces/reception.h"
 #include "traces/session.h"
 #include "traces/writer.h"
 
@@ -49,6 +50,7 @@ typedef struct source {
 typedef struct collector {
     const rh_recording_options *options;
     rh_shared session;
+    rh_reception reception;
     int output; /* held open to the end: a pipe's reader then waits for us, a file is locked */
     bool output_made;
     source **sources;
@@ -139,12 +141,13 @@ keep_channels_on_offer(collector *c)
         offered += c->sources[i]->offered;
     if (c->count > 0 && !c->options->children)
         return RH_OK;
-    for (rh_status status = RH_OK; offered < wanted; offered++) {
+    rh_session *session = c->session.memory;
+    rh_status status = RH_OK;
+    for (; offered < wanted && status == RH_OK; offered++)
         status = offer_channel(c);
-        if (status != RH_OK)
-            return status;
-    }
-    return RH_OK;
+    /* Whoever finds none then does not wait for one. */
+    atomic_store(&session->exhausted, status != RH_OK);
+    return status;
 }
 
 /* Sets what the loader and the library look for. A path with a blank or a colon would be two in
@@ -166,9 +169,11 @@ set_environment(const collector *c, rh_error *error)
         snprintf(by_descriptor, sizeof by_descriptor, "/proc/%d/fd/%d", (int)getpid(), file);
         library = by_descriptor;
     }
-    char preload[4096 + 4200], place[64];
+    char preload[4096 + 4200], place[128];
     snprintf(preload, sizeof preload, "%s%s%s", library, old && *old ? ":" : "", old ? old : "");
-    snprintf(place, sizeof place, "/proc/%d/fd/%d", (int)getpid(), c->session.descriptor);
+    snprintf(place, sizeof place, RH_SESSION_FORMAT, (int)getpid(), c->session.descriptor,
+             (unsigned long long)c->reception.name, (unsigned long long)c->reception.key,
+             (unsigned long long)c->reception.network);
     if (setenv("LD_PRELOAD", preload, 1) != 0 || setenv(RH_SESSION_VARIABLE, place, 1) != 0)
         return rh_fail_errno(error, RH_SYSTEM, errno, "cannot set the environment");
     return RH_OK;
@@ -495,12 +500,24 @@ look_after_program(collector *c)
     }
 }
 
+/* What recorded processes map is all they may have. */
+static bool
+is_shared(const void *context, int descriptor)
+{
+    const collector *c = context;
+    bool found = descriptor == c->session.descriptor;
+    for (unsigned i = 0; i < c->count; i++)
+        found |= !c->sources[i]->done && descriptor == c->sources[i]->shared.descriptor;
+    return found;
+}
+
 /* One turn; false when nobody is left. */
 static bool
 turn(collector *c, uint64_t *events)
 {
     bool ended = c->program_ended, busy = false;
     keep_channels_on_offer(c);
+    rh_reception_serve(&c->reception, is_shared, c);
     for (unsigned i = 0; i < c->count; i++)
         serve_source(c, c->sources[i], events);
     for (unsigned i = 0; i < c->count; i++)
@@ -590,7 +607,8 @@ release(collector *c)
         free(c->sources[i]);
     }
     free(c->sources);
-    rh_shared_close(&c->session);
+    rh_session_close(&c->session);
+    rh_reception_close(&c->reception);
     let_go_of_output(c);
 }
 
@@ -625,6 +643,7 @@ open_session(collector *c, rh_error *error)
     rh_status status = rh_session_open(&c->session, error);
     if (status != RH_OK)
         return status;
+    rh_reception_open(&c->reception);
     rh_session *session = c->session.memory;
     session->children = c->options->children;
     session->timing = timing[c->options->timestamps];
@@ -634,7 +653,8 @@ open_session(collector *c, rh_error *error)
 rh_status
 rh_collector_run(const rh_recording_options *options, rh_recordings *recordings, rh_error *error)
 {
-    collector c = {.options = options, .session.descriptor = -1, .output = -1};
+    collector c = {
+        .options = options, .session.descriptor = -1, .output = -1, .reception.socket = -1};
     *recordings = (rh_recordings){.exit_status = -1};
     struct sigaction before[WATCHED_SIGNALS];
     rh_status status = rh_program_check(options->command[0], error);

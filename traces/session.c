@@ -52,10 +52,25 @@ rh_session_open(rh_shared *session, rh_error *error)
         return status;
     rh_session *words = session->memory;
     words->magic = RH_SESSION_MAGIC;
-    words->collector = getpid();
+    pthread_mutexattr_t kind;
+    pthread_mutexattr_init(&kind);
+    pthread_mutexattr_setpshared(&kind, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(&words->collector, &kind);
+    pthread_mutexattr_destroy(&kind);
+    pthread_mutex_lock(&words->collector);
     for (unsigned i = 0; i < RH_SESSION_CHANNELS; i++)
         atomic_store(&words->channels[i], -1);
     return RH_OK;
+}
+
+void
+rh_session_close(rh_shared *session)
+{
+    rh_session *words = session->memory;
+    if (words)
+        pthread_mutex_unlock(&words->collector);
+    rh_shared_close(session);
 }
 
 rh_status

@@ -15,8 +15,10 @@ typedef struct rh_shared {
     unsigned long bytes;
 } rh_shared;
 
-/* `session` and `channel` are cleared, with their magic set. */
+/* `session` and `channel` are cleared, with their magic set. A session counts as alive until the
+ * thread that opened it closes it or ends. */
 rh_status rh_session_open(rh_shared *session, rh_error *error);
+void rh_session_close(rh_shared *session);
 rh_status rh_channel_open(rh_shared *channel, rh_error *error);
 void rh_shared_close(rh_shared *shared);
 

@@ -254,7 +254,7 @@ rh_recorder_start(int argc, char **argv)
 {
     int saved = errno;
     recorder.session = rh_recorder_session();
-    if (recorder.session && !recorder.session->children && recorder.session->root != getpid()) {
+    if (recorder.session && !recorder.session->children && !rh_recorder_is_root(recorder.session)) {
         rh_recorder_leave_environment(recorder.session);
     } else if (recorder.session && find_python(&recorder.python)) {
         if (rh_producer_open(recorder.session))

@@ -26,10 +26,18 @@
 #ifndef REHEAP_TRACES_RECORDER_CHANNEL_H
 #define REHEAP_TRACES_RECORDER_CHANNEL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-#define RH_SESSION_VARIABLE "REHEAP_RECORD" /* "/proc/PID/fd/N": the session's memory */
+/* What a process needs to reach the collector, as RH_SESSION_FORMAT: where it sees the collector
+ * in /proc, the session's memory is /proc/PID/fd/N; where it does not (another process namespace,
+ * another user, no /proc) it asks at the socket RH_SOCKET_FORMAT, showing the key. That is found
+ * in the collector's network namespace only. */
+#define RH_SESSION_VARIABLE "REHEAP_RECORD"
+#define RH_SESSION_FORMAT   "/proc/%d/fd/%d:%016llx:%016llx:%llx" /* name, key, network */
+#define RH_SOCKET_FORMAT    "reheap-record-%016llx" /* abstract: a zero byte stands before it */
 #define RH_SESSION_MAGIC    UINT64_C(0x3173736573686572)
 #define RH_CHANNEL_MAGIC    UINT64_C(0x316e6e6168636872)
 
@@ -115,7 +123,7 @@ typedef struct rh_channel {
     uint64_t magic;
     uint64_t ticks_per_us;
     _Atomic uint32_t state; /* rh_channel_state */
-    int32_t process_id;
+    int32_t process_id;     /* as the collector sees it */
     uint64_t started_ticks;
     rh_channel_facts facts;
     char reason[512];
@@ -141,9 +149,19 @@ _Static_assert((uint64_t)RH_RAW_RINGS *RH_RAW_RING_BYTES <= RH_THREAD_RINGS_BYTE
 typedef enum rh_capture { RH_CAPTURE_PYTHON, RH_CAPTURE_MALLOC } rh_capture;
 typedef enum rh_timing { RH_TIMING_NONE, RH_TIMING_COARSE, RH_TIMING_EXACT } rh_timing;
 
+/* A descriptor of the collector's, asked for at its socket: one datagram there, one back that
+ * carries the descriptor. */
+typedef struct rh_plea {
+    uint64_t key;
+    int32_t descriptor;
+} rh_plea;
+
 typedef struct rh_session {
     uint64_t magic;
-    int32_t collector; /* process id */
+    /* Held by the collector for as long as it lives. It is a robust one: when the process dies, of
+     * whatever, the kernel takes it away, and all who share this memory see it, from any namespace.
+     */
+    pthread_mutex_t collector;
     int32_t root;      /* the process that was started; the only one recorded without children */
     uint32_t children; /* record children too */
     uint32_t capture;  /* rh_capture */
@@ -153,6 +171,15 @@ typedef struct rh_session {
     /* File descriptors of the collector that hold a channel; -1: none. A process takes one by
      * swapping in -1. The collector keeps putting new ones in. */
     _Atomic int32_t channels[RH_SESSION_CHANNELS];
+    _Atomic uint32_t exhausted; /* the collector cannot make more of them for now */
 } rh_session;
+
+/* The word of the mutex that the kernel writes: the owner's number, and flags above it. */
+static inline bool
+rh_collector_lives(const rh_session *session)
+{
+    const uint32_t owner = (UINT32_C(1) << 30) - 1;
+    return (__atomic_load_n(&session->collector.__data.__lock, __ATOMIC_ACQUIRE) & (int)owner) != 0;
+}
 
 #endif

@@ -159,7 +159,7 @@ enlist(void)
     int saved = errno;
     session = rh_recorder_session();
     bool wanted = session && session->capture == RH_CAPTURE_MALLOC;
-    if (wanted && !session->children && session->root != getpid()) {
+    if (wanted && !session->children && !rh_recorder_is_root(session)) {
         rh_recorder_leave_environment(session);
         wanted = false;
     }

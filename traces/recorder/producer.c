@@ -13,11 +13,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "traces/recorder/enlist.h"
+
 enum {
     NAP_NS = 100000,
-    NAPS_BETWEEN_LOOKS = 256, /* about 30 ms: how soon a dead collector is noticed */
-    NAPS_FOR_CHANNEL = 50000, /* about 5 s */
-    ROOM_RECORDS = 8,         /* what any one call may need */
+    ROOM_RECORDS = 8, /* what any one call may need */
     PLACE_EVERY_BYTES = 64 * sizeof(rh_record)
 };
 
@@ -35,10 +35,7 @@ static struct {
     unsigned char *thread_rings;
     uint32_t thread_ring_count;
     uint64_t main_time; /* of the last RH_RECORD_TIME; the interpreter lock guards it */
-    char channel_path[64];
-    dev_t channel_device;
-    ino_t channel_inode;
-    pid_t collector;
+    const rh_session *session;
     pthread_key_t thread_key;
     bool key_made, told;
 } producer;
@@ -60,19 +57,6 @@ nap(void)
 {
     struct timespec span = {.tv_nsec = NAP_NS};
     syscall(SYS_nanosleep, &span, NULL);
-}
-
-/* The channel's file is the collector's: once that process is gone, so is this path. A program that
- * changed its user or its root may not see the path; it asks for the process. */
-static bool
-collector_lives(void)
-{
-    struct stat now;
-    if (stat(producer.channel_path, &now) == 0)
-        return now.st_dev == producer.channel_device && now.st_ino == producer.channel_inode;
-    if (errno == ENOENT && access("/proc/self", F_OK) == 0)
-        return false;
-    return syscall(SYS_kill, producer.collector, 0) == 0 || errno == EPERM;
 }
 
 static void
@@ -97,7 +81,7 @@ static bool
 wait_for_room(rh_ring *ring, uint64_t capacity, uint64_t bytes, uint64_t *limit)
 {
     uint64_t cursor = atomic_load_explicit(&ring->cursor, memory_order_relaxed);
-    for (unsigned naps = 1;; naps++) {
+    for (;;) {
         if (atomic_load_explicit(&rh_recorder_channel.control.abandoned, memory_order_relaxed)) {
             go_on_alone("the recording has been given up; the program goes on unrecorded");
             return false;
@@ -107,7 +91,7 @@ wait_for_room(rh_ring *ring, uint64_t capacity, uint64_t bytes, uint64_t *limit)
             *limit = end;
             return true;
         }
-        if (naps % NAPS_BETWEEN_LOOKS == 0 && !collector_lives()) {
+        if (!rh_collector_lives(producer.session)) {
             go_on_alone("the process that collects the recording is gone; the program goes on "
                         "unrecorded");
             return false;
@@ -252,9 +236,9 @@ take_ring(rh_thread_end *end)
     rh_channel *channel = &rh_recorder_channel.control;
     bool left;
     rh_ring *ring = find_ring(&left);
-    for (unsigned naps = 1; !ring && left; naps++) {
+    while (!ring && left) {
         if (atomic_load_explicit(&channel->abandoned, memory_order_relaxed) ||
-            (naps % NAPS_BETWEEN_LOOKS == 0 && !collector_lives())) {
+            !rh_collector_lives(producer.session)) {
             go_on_alone("nothing takes the recording any more; the program goes on unrecorded");
             return false;
         }
@@ -478,7 +462,7 @@ static int32_t
 take_channel(const rh_session *session)
 {
     rh_session *shared = (rh_session *)(uintptr_t)session;
-    for (unsigned naps = 0; naps < NAPS_FOR_CHANNEL; naps++) {
+    while (rh_collector_lives(session)) {
         for (unsigned i = 0; i < RH_SESSION_CHANNELS; i++) {
             if (atomic_load(&shared->channels[i]) < 0)
                 continue;
@@ -486,7 +470,7 @@ take_channel(const rh_session *session)
             if (taken >= 0)
                 return taken;
         }
-        if (syscall(SYS_kill, session->collector, 0) != 0 && errno == ESRCH)
+        if (atomic_load(&session->exhausted))
             return -1;
         nap();
     }
@@ -523,19 +507,15 @@ rh_producer_open(const rh_session *session)
     int32_t number = take_channel(session);
     if (number < 0)
         return false;
-    snprintf(producer.channel_path, sizeof producer.channel_path, "/proc/%d/fd/%d",
-             (int)session->collector, (int)number);
-    int descriptor = open(producer.channel_path, O_RDWR | O_CLOEXEC);
+    int32_t process_id;
+    int descriptor = rh_recorder_fetch(number, &process_id);
     if (descriptor < 0)
         return false;
-    struct stat status;
-    bool mapped = fstat(descriptor, &status) == 0 && map_channel(descriptor);
+    bool mapped = map_channel(descriptor);
     close(descriptor);
     if (!mapped)
         return false;
-    producer.collector = session->collector;
-    producer.channel_device = status.st_dev;
-    producer.channel_inode = status.st_ino;
+    producer.session = session;
     producer.main_time = 0;
     rh_recorder_place &= RH_DEPTH_FIELD;
     rh_recorder_thread = (rh_thread_end){0};
@@ -548,7 +528,7 @@ rh_producer_open(const rh_session *session)
     if (gate == MAP_FAILED || madvise(gate, sizeof rh_recorder_gate, MADV_WIPEONFORK) != 0)
         return false;
     rh_recorder_gate.process_id = getpid();
-    rh_recorder_channel.control.process_id = rh_recorder_gate.process_id;
+    rh_recorder_channel.control.process_id = process_id;
     rh_recorder_channel.control.started_ticks = __builtin_ia32_rdtsc();
     atomic_store(&rh_recorder_channel.control.state, RH_CHANNEL_TAKEN);
     return true;
