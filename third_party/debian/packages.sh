@@ -14,6 +14,8 @@ packages_to_develop=(
     libcmocka-dev clang libclang-rt-14-dev clang-format valgrind hyperfine zstd
     # one more allocator to test against
     libtbbmalloc2
+    # peers of the recorder, for ./dev bench record, and what it records
+    heaptrack lttng-tools liblttng-ust1 jq
     # programs that the tests record
     black pylint scons python3-pyflakes python3-pygments
 )
