@@ -131,11 +131,14 @@ set_aside(rh_compiler *compiler, const rh_event *event)
     return false;
 }
 
+/* In a recording of both, what programs asked of the C library goes where RAW goes: it did then,
+ * and no lock held it back from other threads, which MEM and OBJ do not bear. */
 static unsigned
-domain_of(const rh_compiler *compiler, const rh_event *event)
+domain_of(const rh_compiler *compiler, unsigned domain)
 {
-    return compiler->has_domains && event->domain <= PYMEM_DOMAIN_OBJ ? event->domain
-                                                                      : (unsigned)compiler->domain;
+    if (!compiler->has_domains)
+        return (unsigned)compiler->domain;
+    return domain == RH_DOMAIN_LIBC ? PYMEM_DOMAIN_RAW : domain;
 }
 
 static void
@@ -150,7 +153,7 @@ compile_rare(rh_compiler *compiler, const rh_event *event, rh_program *program)
 {
     if (set_aside(compiler, event))
         return;
-    unsigned domain = domain_of(compiler, event);
+    unsigned domain = domain_of(compiler, event->domain);
     switch (event->operation) {
     case RH_FREE:
         compile_free(compiler, event, domain, program);
@@ -180,7 +183,7 @@ _Static_assert(offsetof(rh_event, operation) == 0 && offsetof(rh_event, domain) 
 /* What becomes of a common event, by its operation, its domain and two of its flags. An event for
  * which one of the masks lets something through is not common. */
 typedef struct rule {
-    uint64_t always;         /* a domain that there is not; a free of NULL */
+    uint64_t always;         /* a free of NULL */
     uint64_t but_one_mask;   /* a calloc of another number of elements than 1 */
     uint64_t from_zero_mask; /* a realloc to 0 bytes */
     uint64_t counted;        /* 1 in the 16 bits of its operation */
@@ -193,7 +196,7 @@ _Static_assert(RH_EVENT_NESTED << 16 == 16 << 13 && RH_EVENT_NULL << 16 == 32 <<
                "the flags are where RULE_OF takes them from");
 
 static rule
-make_rule(unsigned operation, unsigned domain, bool nested, bool null)
+make_rule(unsigned operation, bool nested, bool null)
 {
     static const uint8_t codes[] = {[RH_MALLOC] = RH_CODE_MALLOC,
                                     [RH_CALLOC] = RH_CODE_CALLOC,
@@ -203,7 +206,7 @@ make_rule(unsigned operation, unsigned domain, bool nested, bool null)
         return (rule){.always = 0};
     bool born = null && operation == RH_REALLOC;
     return (rule){.kept = 1,
-                  .always = domain > PYMEM_DOMAIN_OBJ || (null && !born),
+                  .always = null && !born,
                   .but_one_mask = operation == RH_CALLOC ? UINT64_MAX : 0,
                   .from_zero_mask = operation == RH_REALLOC && !born ? UINT64_MAX : 0,
                   .counted = UINT64_C(1) << (born ? RH_MALLOC : operation) * 16,
@@ -215,8 +218,8 @@ make_rules(const rh_compiler *compiler, rule rules[RULES])
 {
     for (unsigned i = 0; i < RULES; i++) {
         unsigned domain = i >> 2 & 3;
-        rules[i] = make_rule(i & 3, domain, i >> 4 & 1, i >> 5);
-        rules[i].code += compiler->has_domains ? domain : (unsigned)compiler->domain;
+        rules[i] = make_rule(i & 3, i >> 4 & 1, i >> 5);
+        rules[i].code += domain_of(compiler, domain);
     }
 }
 

@@ -12,7 +12,8 @@
  *
  * The rules of replaying are applied here: a recorded failure is counted and not issued; an event
  * nested in another is not replayed; a free of a block from before the recording is counted, and a
- * realloc of one is an allocation; a trace without domains goes to the domain of the options.
+ * realloc of one is an allocation; a trace without domains goes to the domain of the options; the
+ * C library's calls in a recording of both go to RAW.
  */
 #ifndef REHEAP_REPLAY_PROGRAM_H
 #define REHEAP_REPLAY_PROGRAM_H

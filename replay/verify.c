@@ -205,7 +205,8 @@ static void
 count_call(verifier *self, const rh_event *event)
 {
     bool for_memory = event->operation <= RH_ALIGNED && event->operation != RH_FREE;
-    self->calls += for_memory && !(event->flags & RH_EVENT_FAILED);
+    self->calls +=
+        for_memory && event->domain != RH_DOMAIN_LIBC && !(event->flags & RH_EVENT_FAILED);
 }
 
 static rh_status

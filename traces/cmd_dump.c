@@ -72,7 +72,7 @@ static const struct argp parser = {
     NULL,
 };
 
-static const char *const domain_names[] = {"raw", "mem", "obj"};
+static const char *const domain_names[RH_EVENT_DOMAINS] = RH_EVENT_DOMAIN_NAMES;
 static const char *const operation_names[RH_OPERATIONS] = {
     [RH_MALLOC] = "malloc",         [RH_CALLOC] = "calloc",
     [RH_REALLOC] = "realloc",       [RH_FREE] = "free",

@@ -13,7 +13,7 @@
 #include "traces/read_loop.h"
 #include "traces/reader.h"
 
-enum { KEY_SIZE = 256, KEY_DOMAIN, KEY_THREAD, KEY_NESTED, DOMAINS = 3 };
+enum { KEY_SIZE = 256, KEY_DOMAIN, KEY_THREAD, KEY_NESTED };
 
 typedef struct filter_options {
     rh_one_trace trace;
@@ -23,11 +23,11 @@ typedef struct filter_options {
     bool one_thread, without_nested;
 } filter_options;
 
-static const char *const domain_names[DOMAINS] = {"raw", "mem", "obj"};
+static const char *const domain_names[RH_EVENT_DOMAINS] = RH_EVENT_DOMAIN_NAMES;
 
 static const struct argp_option known[] = {
     {"size", KEY_SIZE, "A..B", 0, "blocks born with A to B bytes; A or B may be left out", 0},
-    {"domain", KEY_DOMAIN, "D", 0, "blocks of raw, mem or obj; may be given again", 0},
+    {"domain", KEY_DOMAIN, "D", 0, "blocks of raw, mem, obj or libc; may be given again", 0},
     {"thread", KEY_THREAD, "N", 0, "blocks born in thread N (as `dump` numbers them)", 0},
     {"without-nested", KEY_NESTED, NULL, 0, "no calls that an allocator made for itself", 0},
     {0},
@@ -55,13 +55,13 @@ read_sizes(filter_options *options, struct argp_state *state, const char *text)
 static void
 read_domain(filter_options *options, struct argp_state *state, const char *text)
 {
-    for (unsigned i = 0; i < DOMAINS; i++) {
+    for (unsigned i = 0; i < RH_EVENT_DOMAINS; i++) {
         if (strcmp(text, domain_names[i]) == 0) {
             options->domains |= 1u << i;
             return;
         }
     }
-    argp_error(state, "--domain=%s: it is one of raw, mem and obj", text);
+    argp_error(state, "--domain=%s: it is one of raw, mem, obj and libc", text);
 }
 
 static error_t

@@ -35,7 +35,7 @@ static const struct argp parser = {
     NULL,
 };
 
-static const char *const domain_names[RH_DIGEST_DOMAINS] = {"raw", "mem", "obj"};
+static const char *const domain_names[RH_DIGEST_DOMAINS] = RH_EVENT_DOMAIN_NAMES;
 
 /* The trace in numbers. */
 typedef struct told {
@@ -255,6 +255,8 @@ print_domains(const rh_digest *digest)
     rh_table_cell(table, "requests");
     rh_table_cell(table, "requested");
     for (unsigned i = 0; i < RH_DIGEST_DOMAINS; i++) {
+        if (i == RH_DOMAIN_LIBC && !digest->domain_events[i])
+            continue; /* only in a recording of both */
         rh_table_cell(table, "  %s", domain_names[i]);
         rh_table_cell(table, "%s", rh_count_grouped(digest->domain_events[i], count, sizeof count));
         rh_table_cell(table, "%s",

@@ -5,11 +5,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "traces/event.h"
 #include "traces/reader.h"
 #include "traces/trace_info.h"
 
 enum {
-    RH_DIGEST_DOMAINS = 3,
+    RH_DIGEST_DOMAINS = RH_EVENT_DOMAINS,
     RH_DIGEST_SIZES = 34, /* bucket 0: no bytes; b > 0: up to 8 << b bytes; the last: the rest */
     RH_DIGEST_SMALL_MAX = 512 /* what CPython's small-object allocator serves */
 };

@@ -37,9 +37,17 @@ enum {
 
 #define RH_NO_SLOT UINT32_MAX
 
+/* Where an event was asked: CPython's three domains, by their numbers, and beside them the C
+ * library's own functions, in a recording of both. */
+enum { RH_DOMAIN_LIBC = 3, RH_EVENT_DOMAINS };
+#define RH_EVENT_DOMAIN_NAMES                                                                      \
+    {                                                                                              \
+        "raw", "mem", "obj", "libc"                                                                \
+    }
+
 typedef struct rh_event {
     uint8_t operation; /* rh_operation */
-    uint8_t domain;    /* PyMemAllocatorDomain; 0 when the trace has none */
+    uint8_t domain;    /* PyMemAllocatorDomain or RH_DOMAIN_LIBC; 0 when the trace has none */
     uint8_t flags;
     uint8_t alignment_log2; /* RH_ALIGNED */
     uint32_t slot;          /* of the block born, dying or resized; RH_NO_SLOT when there is none */

@@ -9,9 +9,7 @@
 #include "traces/trace_json.h"
 #include "traces/words.h"
 
-enum { DOMAINS = 3 };
-
-static const char *const domain_names[DOMAINS] = {"raw", "mem", "obj"};
+static const char *const domain_names[RH_EVENT_DOMAINS] = RH_EVENT_DOMAIN_NAMES;
 static const char *const operation_names[RH_OPERATIONS] = {
     [RH_MALLOC] = "malloc",         [RH_CALLOC] = "calloc",
     [RH_REALLOC] = "realloc",       [RH_FREE] = "free",
@@ -165,9 +163,9 @@ read_front(char **cursor, rh_event *event, const char **problem)
     for (char *word; (word = rh_word_next(cursor));) {
         uint64_t number = 0;
         unsigned domain = 0;
-        while (domain < DOMAINS && strcmp(word, domain_names[domain]) != 0)
+        while (domain < RH_EVENT_DOMAINS && strcmp(word, domain_names[domain]) != 0)
             domain++;
-        if (domain < DOMAINS) {
+        if (domain < RH_EVENT_DOMAINS) {
             event->domain = (uint8_t)domain;
         } else if (*word == '@') {
             if (!rh_word_decimal(word + 1, &event->time_ns))

@@ -176,7 +176,7 @@ rh_shape_makes_sense(const rh_shape *shape)
         return false;
     if (flags & ~flags_allowed(operation))
         return false;
-    if (shape->domain == RH_DOMAIN_AS_BORN && (operation != RH_FREE || !rh_kills(operation, flags)))
+    if (shape->domain == RH_DOMAIN_LIBC && operation > RH_ALIGNED)
         return false;
     if ((flags & RH_EVENT_NULL) && (flags & RH_EVENT_FOREIGN))
         return false;

@@ -66,7 +66,7 @@ typedef enum rh_stream {
 /* What a token stands for: everything of an event but which block it is about. */
 typedef struct rh_shape {
     uint8_t operation;      /* rh_operation, or RH_SHAPE_THREAD */
-    uint8_t domain;         /* RH_DOMAIN_AS_BORN: the dying block's */
+    uint8_t domain;         /* RH_DOMAIN_AS_BORN in the free of a live block: the block's */
     uint8_t flags;          /* RH_EVENT_… */
     uint8_t alignment_log2; /* RH_ALIGNED */
     uint64_t size;          /* RH_CALLOC: the number of elements; RH_SHAPE_THREAD: the thread */
@@ -74,8 +74,8 @@ typedef struct rh_shape {
 } rh_shape;
 
 enum {
-    RH_SHAPE_THREAD = 15, /* what follows comes from another thread */
-    RH_DOMAIN_AS_BORN = 3,
+    RH_SHAPE_THREAD = 15,  /* what follows comes from another thread */
+    RH_DOMAIN_AS_BORN = 3, /* elsewhere RH_DOMAIN_LIBC, which no other block's free can have */
     RH_SHAPE_BYTES_MAX = 3 + 2 * RH_VARINT_MAX
 };
 

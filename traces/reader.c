@@ -284,7 +284,7 @@ parse_snapshot(const rh_block_head *head, const rh_bytes *raw, rh_snapshot *snap
         uint64_t gap = rh_take_varint(&gaps);
         uint8_t flags = rh_take_byte(&sizes);
         uint64_t size = rh_take_varint(&sizes);
-        if (gap >= head->first_birth - birth || flags > 7 || (flags & 3) == 3 || size > RH_SIZE_MAX)
+        if (gap >= head->first_birth - birth || flags > 7 || size > RH_SIZE_MAX)
             return false;
         birth += gap;
         bytes += size;

@@ -588,20 +588,27 @@ id_of(rh_writer *writer, const rh_event *event, const uint32_t *handle)
 static inline bool
 plainly_sensible(const rh_event *event)
 {
-    return event->operation < RH_MARK && event->operation != RH_CALLOC && event->domain <= 2 &&
+    return event->operation < RH_MARK && event->operation != RH_CALLOC &&
+           event->domain < RH_DOMAIN_LIBC + (event->operation != RH_FREE) &&
            event->size <= RH_SIZE_MAX && event->address <= RH_ADDRESS_MAX;
 }
 
 /* Only what importers could get wrong about one event; the rest are the caller's promises. */
 static rh_status
-refuse_nonsense(rh_writer *writer, const rh_event *event)
+refuse_nonsense(rh_writer *writer, const rh_event *event, const uint32_t *handle)
 {
     bool text = event->operation == RH_MARK || event->operation == RH_CHECKPOINT;
-    if (event->operation >= RH_OPERATIONS || event->domain > 2)
+    if (event->operation >= RH_OPERATIONS || event->domain >= RH_EVENT_DOMAINS)
         return rh_fail(&writer->broken, RH_BAD_INPUT,
                        "%s: event %llu has operation %u in domain %u, which do not exist",
                        writer->file.path, (unsigned long long)writer->events, event->operation,
                        event->domain);
+    if (event->operation == RH_FREE && event->domain == RH_DOMAIN_LIBC &&
+        rh_kills(RH_FREE, event->flags) &&
+        rh_live_domain(&writer->live.node[*handle]) != RH_DOMAIN_LIBC)
+        return rh_fail(&writer->broken, RH_BAD_INPUT,
+                       "%s: event %llu frees for the C library a block that is not its own",
+                       writer->file.path, (unsigned long long)writer->events);
     if (event->size > (text ? RH_TEXT_MAX : RH_SIZE_MAX) &&
         (text || rh_bears(event->operation, event->flags)))
         return rh_fail(&writer->broken, RH_BAD_INPUT,
@@ -634,7 +641,7 @@ rh_status
 rh_writer_event(rh_writer *writer, const rh_event *event, uint32_t *handle, rh_error *error)
 {
     if (writer->broken.status != RH_OK ||
-        (!plainly_sensible(event) && refuse_nonsense(writer, event) != RH_OK))
+        (!plainly_sensible(event) && refuse_nonsense(writer, event, handle) != RH_OK))
         return give_error(writer, error);
     if (event->time_ns > writer->last_time_ns)
         writer->last_time_ns = event->time_ns;

@@ -74,6 +74,23 @@ test_common_calls(void **state)
 }
 
 static void
+test_libc_goes_to_raw(void **state)
+{
+    (void)state;
+    compile((rh_event){.operation = RH_MALLOC, .domain = RH_DOMAIN_LIBC, .slot = 3, .size = 40});
+    compile((rh_event){.operation = RH_ALIGNED,
+                       .domain = RH_DOMAIN_LIBC,
+                       .alignment_log2 = 6,
+                       .slot = 4,
+                       .size = 50});
+    compile((rh_event){.operation = RH_FREE, .domain = RH_DOMAIN_LIBC, .slot = 3});
+    assert_int_equal(program.code_count, 3);
+    expect_code(0, RH_CODE_MALLOC + PYMEM_DOMAIN_RAW, 3, 40);
+    assert_int_equal(program.wides[0].domain, PYMEM_DOMAIN_RAW);
+    expect_code(2, RH_CODE_FREE + PYMEM_DOMAIN_RAW, 3, 0);
+}
+
+static void
 test_what_is_not_issued(void **state)
 {
     (void)state;
@@ -211,6 +228,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_common_calls, fresh),
+        cmocka_unit_test_setup(test_libc_goes_to_raw, fresh),
         cmocka_unit_test_setup(test_what_is_not_issued, fresh),
         cmocka_unit_test_setup(test_null_and_foreign_pointers, fresh),
         cmocka_unit_test_setup(test_what_is_wide, fresh),

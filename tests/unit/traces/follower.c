@@ -13,7 +13,7 @@ follow_event(follower *replayer, const rh_event *event)
                  !(event->flags & RH_EVENT_FAILED);
     if (event->operation >= RH_OPERATIONS)
         return "an operation that does not exist";
-    if (event->domain > 2)
+    if (event->domain >= RH_EVENT_DOMAINS)
         return "a domain that does not exist";
     if ((event->operation == RH_MARK || event->operation == RH_CHECKPOINT) &&
         event->text[event->size] != '\0')

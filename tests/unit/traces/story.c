@@ -88,7 +88,8 @@ tell_oddity(rh_story_teller *teller, rh_event *event, uint32_t *block)
         *event = (rh_event){.operation = RH_FREE, .flags = RH_EVENT_NULL};
         break;
     case 1:
-        *event = (rh_event){.operation = RH_FREE, .flags = RH_EVENT_FOREIGN, .domain = 1};
+        *event = (rh_event){
+            .operation = RH_FREE, .flags = RH_EVENT_FOREIGN, .domain = (uint8_t)below(teller, 4)};
         break;
     case 2:
         event->operation = RH_REALLOC;
@@ -139,7 +140,7 @@ static void
 tell_birth(rh_story_teller *teller, rh_event *event, uint32_t *block)
 {
     event->size = some_size(teller);
-    event->domain = (uint8_t)below(teller, 3);
+    event->domain = (uint8_t)below(teller, RH_EVENT_DOMAINS);
     if (teller->plan->plain) {
         event->domain = 2;
     } else if (below(teller, 6) == 0) {

@@ -130,7 +130,7 @@ test_refusals(void **state)
     assert_int_equal(rh_writer_open(path, &info, &events, &writer, &error), RH_USAGE);
     const rh_event bad[] = {
         {.operation = RH_OPERATIONS},
-        {.operation = RH_MALLOC, .domain = 3},
+        {.operation = RH_MALLOC, .domain = RH_EVENT_DOMAINS},
         {.operation = RH_MALLOC, .size = (uint64_t)1 << 60},
         {.operation = RH_MALLOC, .size = 1, .address = UINT64_MAX},
         {.operation = RH_CALLOC, .size = 10, .count = 3, .element = 3},
@@ -157,6 +157,7 @@ test_refuses_shapes_without_sense(void **state)
         {.operation = RH_MALLOC, .flags = RH_EVENT_FOREIGN},
         {.operation = RH_FREE, .flags = RH_EVENT_NULL | RH_EVENT_POOLED},
         {.operation = RH_MARK, .flags = RH_EVENT_FAILED},
+        {.operation = RH_ARENA_ALLOC, .domain = RH_DOMAIN_LIBC},
         {.operation = RH_ALIGNED, .alignment_log2 = 64},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -168,6 +169,30 @@ test_refuses_shapes_without_sense(void **state)
         assert_int_equal(rh_writer_finish(writer, 0, 0, &error), RH_BAD_INPUT);
         assert_non_null(strstr(error.message, "makes no sense"));
         assert_int_equal(access(path, F_OK), -1);
+    }
+    free(path);
+}
+
+/* A token has no room for it. */
+static void
+test_refuses_a_block_of_another_domain(void **state)
+{
+    (void)state;
+    rh_trace_info info;
+    rh_trace_info_init(&info);
+    info.domains = true;
+    char *path = story_path("another.rht");
+    for (uint8_t born = 0; born < RH_EVENT_DOMAINS; born++) {
+        rh_writer *writer;
+        rh_error error = {.status = RH_OK};
+        uint32_t handle;
+        const rh_event birth = {.operation = RH_MALLOC, .domain = born, .size = 9};
+        const rh_event death = {.operation = RH_FREE, .domain = RH_DOMAIN_LIBC};
+        assert_int_equal(rh_writer_open(path, &info, NULL, &writer, &error), RH_OK);
+        assert_int_equal(rh_writer_event(writer, &birth, &handle, &error), RH_OK);
+        assert_int_equal(rh_writer_event(writer, &death, &handle, &error),
+                         born == RH_DOMAIN_LIBC ? RH_OK : RH_BAD_INPUT);
+        rh_writer_discard(writer);
     }
     free(path);
 }
@@ -210,6 +235,7 @@ main(void)
         cmocka_unit_test(test_discard_leaves_nothing),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_refuses_shapes_without_sense),
+        cmocka_unit_test(test_refuses_a_block_of_another_domain),
         cmocka_unit_test(test_flush),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
