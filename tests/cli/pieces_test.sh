@@ -91,7 +91,7 @@ is raw.rht <<'END'
 END
 expect 0 '' "$REHEAP" filter whole.rht --thread 1 -o thread.rht
 same "filter: by thread" 1 "$(number thread.rht allocations)"
-refuses 2 'one of raw, mem and obj' "$REHEAP" filter whole.rht --domain x -o none.rht
+refuses 2 'one of raw, mem, obj and libc' "$REHEAP" filter whole.rht --domain x -o none.rht
 refuses 2 'a range of sizes' "$REHEAP" filter whole.rht --size 9..3 -o none.rht
 absent none.rht
 
