@@ -19,6 +19,7 @@
 #include "traces/recorder/enlist.h"
 #include "traces/recorder/producer.h"
 #include "traces/recorder/python_hooks.h"
+#include "traces/recorder/reheap_mark.h"
 
 enum {
     OLDEST_MINOR = 7,
@@ -274,15 +275,10 @@ rh_recorder_end(void)
         rh_hooks_at_exit();
 }
 
-/* For the program: announces a phase, which becomes a mark in the recording. The text is cut at
- * 4,000 bytes. Python: ctypes.CDLL(None).rh_record_mark(b"loading"). Without a recorder there is no
- * such function. */
-__attribute__((visibility("default"))) void rh_record_mark(const char *text);
-
-void
-rh_record_mark(const char *text)
+/* See reheap_mark.h. */
+__attribute__((visibility("default"))) void(reheap_mark)(const char *text)
 {
     enum { LONGEST_MARK = 4000 };
-    if (text && recorder.attached)
+    if (text && recorder.attached) /* else there is no channel */
         rh_put_mark(text, strnlen(text, LONGEST_MARK));
 }

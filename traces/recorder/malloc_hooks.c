@@ -28,6 +28,7 @@
 #include "traces/recorder/channel.h"
 #include "traces/recorder/enlist.h"
 #include "traces/recorder/producer.h"
+#include "traces/recorder/reheap_mark.h"
 
 #define EXPORTED      __attribute__((visibility("default")))
 #define UNLIKELY(c)   __builtin_expect(!!(c), 0)
@@ -373,12 +374,8 @@ malloc_usable_size(void *block)
     return ready() && below.usable_size ? below.usable_size(block) : 0;
 }
 
-/* For the program: announces a phase, which becomes a mark in the recording. The text is cut at
- * 4,000 bytes. */
-EXPORTED void rh_record_mark(const char *text);
-
-void
-rh_record_mark(const char *text)
+/* See reheap_mark.h. */
+EXPORTED void(reheap_mark)(const char *text)
 {
     enum { LONGEST_MARK = 4000 };
     if (text && atomic_load(&standing) == ENLISTED)
