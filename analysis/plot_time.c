@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analysis/plot.h"
+#include "analysis/plot_marks.h"
 
 /* The samples of every chosen allocator; those without any are left out. */
 typedef struct series {
@@ -96,12 +97,36 @@ curves_note(const rh_plot *plot, char *text, size_t capacity)
     return text;
 }
 
-static void
-write_title(const rh_plot *plot, const rh_figure *figure, const char *what)
+/* All in pixels. */
+enum { WIDTH = 1100, HEIGHT = 600, TITLE = 62 };
+
+/* Where the names of curves are, to the right of what is drawn. */
+static double
+key_width(const series_set *set, size_t most_letters)
 {
+    size_t longest = 8;
+    for (size_t i = 0; i < set->count; i++) {
+        size_t length = strlen(set->one[i].subject->spec);
+        longest = length > longest ? length : longest;
+    }
+    return 60 + 8.0 * (double)(longest < most_letters ? longest : most_letters);
+}
+
+/* Title and marks of a figure with one plot; the marks' names stand between the two. */
+static void
+write_head(const rh_plot *plot, const rh_figure *figure, const series_set *set, const char *what)
+{
+    enum { AXIS = 90, KEY_LETTERS = 60, LINE = 17 };
     char note[64], heading[160];
     snprintf(heading, sizeof heading, "%s%s", what, curves_note(plot, note, sizeof note));
     rh_figure_title(figure, heading, plot->workload->command);
+    unsigned room = rh_plot_marks_room(plot->workload, set->last_event);
+    if (room == 0)
+        return;
+    double width = WIDTH - AXIS - key_width(set, KEY_LETTERS);
+    fprintf(figure->script, "set title offset 0,%.1f\nset tmargin at screen %.4f\n",
+            (double)room / LINE, 1 - (double)(TITLE + room) / (HEIGHT + room));
+    rh_plot_marks(figure->script, plot->workload, set->last_event, width, true);
 }
 
 static double
@@ -144,13 +169,14 @@ rh_plot_memory(const rh_plot *plot, rh_figures *figures, rh_error *error)
         release(&set);
         return status;
     }
-    rh_figure *figure = rh_figure_begin(figures, "memory", 1100, 600,
+    rh_figure *figure = rh_figure_begin(figures, "memory", WIDTH,
+                                        HEIGHT + rh_plot_marks_room(plot->workload, set.last_event),
                                         "Memory that each allocator holds while the recording is "
                                         "replayed, above what the program has asked for");
     FILE *script = figure->script;
     rh_scale scale = rh_scale_bytes(largest_mapped(&set));
-    write_title(plot, figure, "Memory held over time");
     write_event_axis(script, set.last_event);
+    write_head(plot, figure, &set, "Memory held over time");
     fprintf(script, "bytes = %.0f\nset ylabel 'memory (%s)'\nset yrange [0:*]\n\n", scale.divisor,
             scale.unit);
     fprintf(script, "plot ");
@@ -227,13 +253,14 @@ rh_plot_fragmentation(const rh_plot *plot, rh_figures *figures, rh_error *error)
         return status;
     }
     rh_figure *figure =
-        rh_figure_begin(figures, "fragmentation", 1100, 600,
+        rh_figure_begin(figures, "fragmentation", WIDTH,
+                        HEIGHT + rh_plot_marks_room(plot->workload, set.last_event),
                         "Fragmentation over time: memory held beyond what the program has asked "
                         "for, as a part of it (start and end, where little is live, leave the "
                         "axis)");
     FILE *script = figure->script;
-    write_title(plot, figure, "Fragmentation over time: held ÷ asked for − 1");
     write_event_axis(script, set.last_event);
+    write_head(plot, figure, &set, "Fragmentation over time: held ÷ asked for − 1");
     fprintf(script, "set ylabel 'fragmentation'\n");
     rh_figure_excess_axis(script, bottom, top, 480);
     fprintf(script, "\n");
@@ -329,31 +356,29 @@ write_arenas_data(FILE *data, const series_set *set)
     }
 }
 
-enum { ARENAS_WIDTH = 1100, LEGEND_CHARACTERS = 34 };
+enum { LEGEND_CHARACTERS = 34 };
 
 /* Where the panels end and their legend begins, as a part of the width. */
 static double
 legend_left(const series_set *set)
 {
-    size_t longest = 8;
-    for (size_t i = 0; i < set->count; i++) {
-        size_t length = strlen(set->one[i].subject->spec);
-        longest = length > longest ? length : longest;
-    }
-    longest = longest < LEGEND_CHARACTERS ? longest : LEGEND_CHARACTERS;
-    return 0.97 - (60 + 8.0 * (double)longest) / ARENAS_WIDTH;
+    return 0.97 - key_width(set, LEGEND_CHARACTERS) / WIDTH;
 }
 
 /* All in pixels. */
 enum { PANEL_TOP = 78, PANEL_STEP = 190, PANEL_HEIGHT = 166, PANELS_BELOW = 60 };
 
-/* Panel `p` in the place `row`, which is the last or not. */
+#define PANELS_LEFT 0.09
+
+/* Panel `p` in the place `row`, which is the last or not; `room` for the marks' names lies above
+ * the first. */
 static void
-write_arena_panel(FILE *script, const char *name, const series_set *set, size_t p, size_t row,
-                  size_t rows)
+write_arena_panel(const rh_plot *plot, FILE *script, const char *name, const series_set *set,
+                  size_t p, size_t row, size_t rows)
 {
-    double height = PANEL_TOP + PANEL_STEP * (double)rows + PANELS_BELOW - 24;
-    double top = 1 - (PANEL_TOP + PANEL_STEP * (double)row) / height;
+    double room = rh_plot_marks_room(plot->workload, set->last_event);
+    double height = room + PANEL_TOP + PANEL_STEP * (double)rows + PANELS_BELOW - 24;
+    double top = 1 - (room + PANEL_TOP + PANEL_STEP * (double)row) / height;
     fprintf(script, "\nset tmargin at screen %.4f\nset bmargin at screen %.4f\nset ylabel '%s'\n",
             top, top - PANEL_HEIGHT / height, panels[p].heading);
     if (row == 0)
@@ -364,6 +389,9 @@ write_arena_panel(FILE *script, const char *name, const series_set *set, size_t 
         fprintf(script, "set format x '%%g'\n");
         write_event_axis(script, set->last_event);
     }
+    fprintf(script, "unset label\nunset arrow\n");
+    rh_plot_marks(script, plot->workload, set->last_event, (legend_left(set) - PANELS_LEFT) * WIDTH,
+                  row == 0);
     for (size_t i = 0; i < set->count; i++) {
         fprintf(script,
                 "%s'%s.tsv' index %zu using ($1/events):%zu with linespoints lt %zu pn 8 title ",
@@ -384,8 +412,9 @@ rh_plot_arenas(const rh_plot *plot, rh_figures *figures, rh_error *error)
         return status;
     size_t which[PANELS], rows = panels_with_numbers(&set, which);
     rh_figure *figure =
-        rh_figure_begin(figures, "arenas", ARENAS_WIDTH,
-                        PANEL_TOP + PANEL_STEP * (unsigned)rows + PANELS_BELOW - 24,
+        rh_figure_begin(figures, "arenas", WIDTH,
+                        rh_plot_marks_room(plot->workload, set.last_event) + PANEL_TOP +
+                            PANEL_STEP * (unsigned)rows + PANELS_BELOW - 24,
                         "Arenas over time: how many are held, and how many were ever born, given "
                         "back, and used again after having been empty");
     FILE *script = figure->script;
@@ -394,12 +423,12 @@ rh_plot_arenas(const rh_plot *plot, rh_figures *figures, rh_error *error)
     fprintf(script, ".\"\\n\".");
     rh_figure_quoted(script, plot->workload->command, 110);
     fputc('\n', script);
-    fprintf(script, "set lmargin at screen 0.09\nset rmargin at screen %.3f\nset yrange [0:5<*]\n",
-            legend_left(&set));
+    fprintf(script, "set lmargin at screen %.2f\nset rmargin at screen %.3f\nset yrange [0:5<*]\n",
+            PANELS_LEFT, legend_left(&set));
     write_event_axis(script, set.last_event);
     fprintf(script, "unset xlabel\n");
     for (size_t row = 0; row < rows; row++)
-        write_arena_panel(script, figure->name, &set, which[row], row, rows);
+        write_arena_panel(plot, script, figure->name, &set, which[row], row, rows);
     fprintf(script, "unset multiplot\n");
     write_arenas_data(figure->data, &set);
     rh_figure_end(figure);

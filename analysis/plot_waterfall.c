@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analysis/plot.h"
+#include "analysis/plot_marks.h"
 
 typedef struct part {
     const char *metric, *legend, *colour, *ink;
@@ -130,8 +131,36 @@ write_totals(FILE *script, const rh_subject **bars, size_t count, bool beyond)
     }
 }
 
+enum { NAME_LETTERS = 40, PHASE_LETTERS = 30 };
+
+/* The phase in which an allocator holds most; NULL: none was announced. */
+static const char *
+phase_of(const rh_plot *plot, const rh_subject *bar)
+{
+    double event = rh_subject_median(bar, "peak_mapped_event");
+    return isfinite(event) ? rh_plot_phase_at(plot->workload, event) : NULL;
+}
+
 static void
-write_panel(FILE *script, const half *panel, const rh_subject **bars, size_t count)
+write_names(const rh_plot *plot, FILE *script, const rh_subject **bars, size_t count)
+{
+    fprintf(script, "set ytics (");
+    for (size_t i = 0; i < count; i++) {
+        const char *phase = phase_of(plot, bars[i]);
+        fprintf(script, i ? ", " : "");
+        rh_figure_quoted_tic(script, bars[i]->spec, NAME_LETTERS);
+        if (phase) {
+            fprintf(script, ".\"\\nin \".");
+            rh_figure_quoted_tic(script, phase, PHASE_LETTERS);
+        }
+        fprintf(script, " %zu", i);
+    }
+    fprintf(script, ") scale 0\n");
+}
+
+static void
+write_panel(const rh_plot *plot, FILE *script, const half *panel, const rh_subject **bars,
+            size_t count)
 {
     rh_scale scale = rh_scale_bytes(panel->widest_bytes);
     fprintf(script,
@@ -146,23 +175,23 @@ write_panel(FILE *script, const half *panel, const rh_subject **bars, size_t cou
         fprintf(script, "unset ytics\nunset key\n");
         return;
     }
-    fprintf(script, "set ytics (");
-    for (size_t i = 0; i < count; i++) {
-        fprintf(script, i ? ", " : "");
-        rh_figure_quoted_tic(script, bars[i]->spec, 40);
-        fprintf(script, " %zu", i);
-    }
-    fprintf(script,
-            ") scale 0\nset key at screen 0.5,0.015 center bottom vertical maxrows 3 width 2\n");
+    write_names(plot, script, bars, count);
+    fprintf(script, "set key at screen 0.5,0.015 center bottom vertical maxrows 3 width 2\n");
 }
 
 static size_t
-longest_name(const rh_subject **bars, size_t count)
+longest_name(const rh_plot *plot, const rh_subject **bars, size_t count)
 {
     size_t longest = 0;
-    for (size_t i = 0; i < count; i++)
-        longest = strlen(bars[i]->spec) > longest ? strlen(bars[i]->spec) : longest;
-    return longest < 40 ? longest : 40;
+    for (size_t i = 0; i < count; i++) {
+        const char *phase = phase_of(plot, bars[i]);
+        size_t name = strlen(bars[i]->spec), in = phase ? strlen(phase) : 0;
+        name = name < NAME_LETTERS ? name : NAME_LETTERS;
+        in = phase ? 3 + (in < PHASE_LETTERS ? in : PHASE_LETTERS) : 0;
+        longest = name > longest ? name : longest;
+        longest = in > longest ? in : longest;
+    }
+    return longest;
 }
 
 /* The first part beyond the request that is there: it begins the plot command. */
@@ -176,11 +205,11 @@ first_of(const bool *present, bool beyond)
 }
 
 static void
-write_panels(const rh_figure *figure, const rh_subject **bars, size_t count, const bool *present,
-             unsigned height)
+write_panels(const rh_plot *plot, const rh_figure *figure, const rh_subject **bars, size_t count,
+             const bool *present, unsigned height)
 {
     FILE *script = figure->script;
-    double start = (30 + 8.0 * (double)longest_name(bars, count)) / WIDTH;
+    double start = (30 + 8.0 * (double)longest_name(plot, bars, count)) / WIDTH;
     double middle = start + (0.98 - start) * 0.44;
     half panels[] = {{start, middle, false, 0}, {middle + 0.03, 0.98, true, 1}};
     for (size_t i = 0; i < count; i++) {
@@ -193,7 +222,7 @@ write_panels(const rh_figure *figure, const rh_subject **bars, size_t count, con
             "set grid noy\n",
             1 - 62.0 / height, 140.0 / height, (double)count - 0.4);
     for (size_t i = 0; i < 2; i++) {
-        write_panel(script, &panels[i], bars, count);
+        write_panel(plot, script, &panels[i], bars, count);
         size_t index = 0;
         for (size_t p = 0; p < PARTS; p++) {
             if (!present[p])
@@ -236,7 +265,7 @@ rh_plot_waterfall(const rh_plot *plot, rh_figures *figures, rh_error *error)
     fprintf(figure->script, ".\"\\n\".");
     rh_figure_quoted(figure->script, plot->workload->command, 110);
     fputc('\n', figure->script);
-    write_panels(figure, bars, count, present, height);
+    write_panels(plot, figure, bars, count, present, height);
     fprintf(figure->script, "unset multiplot\n");
     rh_figure_end(figure);
     return RH_OK;

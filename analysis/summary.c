@@ -190,8 +190,16 @@ rh_summary_of(const char *path, rh_results *results, rh_summary **summary, rh_er
         return status;
     }
     const char *list = rh_results_get(results, "allocators");
-    for (size_t i = 0; i < made->workload_count; i++)
-        order_subjects(&made->workloads[i], list);
+    for (size_t i = 0; status == RH_OK && i < made->workload_count; i++) {
+        rh_workload *workload = &made->workloads[i];
+        order_subjects(workload, list);
+        status = rh_results_load_marks(results, workload->trace, &workload->marks,
+                                       &workload->mark_count, error);
+    }
+    if (status != RH_OK) {
+        rh_summary_detach(made);
+        return status;
+    }
     *summary = made;
     return RH_OK;
 }

@@ -50,6 +50,8 @@ typedef struct rh_workload {
     uint64_t arena_bytes, pool_bytes; /* of the recorded pymalloc; 0: unknown */
     rh_subject *subjects;             /* in the order in which they were named */
     size_t subject_count;
+    const rh_mark *marks; /* the phases that the program announced, on the clock of samples */
+    size_t mark_count;
 } rh_workload;
 
 typedef struct rh_summary {

@@ -156,6 +156,9 @@ enter_trace(const run_state *state, trace_entry *trace, const rh_trace_info *inf
     rh_status status =
         rh_results_add_trace(results, trace->path, trace->hash, description, &trace->id, error);
     free(description);
+    if (status == RH_OK && trace->scan.mark_count)
+        status = rh_results_add_marks(results, trace->id, trace->scan.marks, trace->scan.mark_count,
+                                      error);
     return status;
 }
 
@@ -562,6 +565,8 @@ release(run_state *state)
             rh_spec_release(&state->candidates[i].spec);
             free(state->candidates[i].library);
         }
+    for (size_t i = 0; state->traces && i < state->experiment->trace_count; i++)
+        rh_scan_release(&state->traces[i].scan);
     free(state->candidates);
     free(state->traces);
     free(state->orders);

@@ -167,6 +167,7 @@ add_memory(rh_metrics *metrics, const rh_memory_totals *totals)
     add(metrics, "end_requested_bytes", number(totals->end.requested_bytes));
     add(metrics, "peak_usable_bytes", number(totals->peak_usable_bytes));
     add(metrics, "peak_mapped_bytes", number(totals->peak.counters.mapped_bytes));
+    add(metrics, "peak_mapped_event", number(totals->peak.event));
     add(metrics, "end_mapped_bytes", number(totals->end.counters.mapped_bytes));
     add(metrics, "peak_resident_bytes", number(totals->peak_resident_bytes));
     add(metrics, "end_resident_bytes", number(totals->end.resident_bytes));

@@ -55,6 +55,8 @@ _Static_assert(sizeof(rh_counters) == COUNTER_COLUMNS * sizeof(uint64_t), "count
 static const char schema[] =
     "CREATE TABLE experiment(key TEXT PRIMARY KEY, value TEXT);"
     "CREATE TABLE trace(id INTEGER PRIMARY KEY, path TEXT, hash TEXT, info TEXT);"
+    "CREATE TABLE mark(trace INTEGER REFERENCES trace(id), event INTEGER, time_ns INTEGER,"
+    " text TEXT);"
     "CREATE TABLE run(id INTEGER PRIMARY KEY, trace INTEGER REFERENCES trace(id), spec TEXT,"
     " name TEXT, version TEXT, rep INTEGER, pass TEXT, status TEXT, provenance TEXT);"
     "CREATE TABLE metric(run INTEGER REFERENCES run(id), name TEXT, value REAL,"
@@ -102,7 +104,7 @@ keep(rh_results *results, size_t bytes)
     return block->data;
 }
 
-static const char *
+static char *
 keep_text(rh_results *results, const unsigned char *text)
 {
     if (!text)
@@ -482,6 +484,48 @@ insert(sqlite3_stmt *statement)
     return done;
 }
 
+static void
+bind_number(sqlite3_stmt *statement, int place, uint64_t value)
+{
+    if (value == RH_UNKNOWN)
+        sqlite3_bind_null(statement, place);
+    else
+        sqlite3_bind_int64(statement, place, (int64_t)value);
+}
+
+static bool
+insert_marks(sqlite3_stmt *statement, int64_t trace, const rh_mark *marks, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        sqlite3_bind_int64(statement, 1, trace);
+        bind_number(statement, 2, marks[i].event);
+        bind_number(statement, 3, marks[i].time_ns);
+        sqlite3_bind_text(statement, 4, marks[i].text, -1, SQLITE_STATIC);
+        if (!insert(statement))
+            return false;
+    }
+    return true;
+}
+
+rh_status
+rh_results_add_marks(rh_results *results, int64_t trace, const rh_mark *marks, size_t count,
+                     rh_error *error)
+{
+    sqlite3_stmt *statement;
+    rh_status status = execute(results, "BEGIN", "write it", error);
+    if (status == RH_OK)
+        status = prepare(results, "INSERT INTO mark VALUES(?,?,?,?)", &statement, error);
+    if (status != RH_OK)
+        return status;
+    if (!insert_marks(statement, trace, marks, count))
+        status = database_error(results, error, "write it");
+    sqlite3_finalize(statement);
+    if (status == RH_OK)
+        return execute(results, "COMMIT", "write it", error);
+    sqlite3_exec(results->database, "ROLLBACK", NULL, NULL, NULL);
+    return status;
+}
+
 static bool
 insert_metrics(rh_results *results, const rh_run *run)
 {
@@ -497,15 +541,6 @@ insert_metrics(rh_results *results, const rh_run *run)
             return false;
     }
     return true;
-}
-
-static void
-bind_number(sqlite3_stmt *statement, int place, uint64_t value)
-{
-    if (value == RH_UNKNOWN)
-        sqlite3_bind_null(statement, place);
-    else
-        sqlite3_bind_int64(statement, place, (int64_t)value);
 }
 
 static bool
@@ -793,4 +828,33 @@ const char *
 rh_results_trace_info(rh_results *results, int64_t trace)
 {
     return trace_text(results, trace, "SELECT info FROM trace WHERE id=?");
+}
+
+rh_status
+rh_results_load_marks(rh_results *results, int64_t trace, const rh_mark **marks, size_t *count,
+                      rh_error *error)
+{
+    *count = 0;
+    *marks = NULL;
+    if (query_number(results, "SELECT count(*) FROM sqlite_master WHERE name='mark' AND ?", 1) == 0)
+        return RH_OK;
+    size_t room = (size_t)query_number(results, "SELECT count(*) FROM mark WHERE trace=?", trace);
+    sqlite3_stmt *statement;
+    rh_status status =
+        prepare(results, "SELECT event, time_ns, text FROM mark WHERE trace=? ORDER BY rowid",
+                &statement, error);
+    if (status != RH_OK)
+        return status;
+    sqlite3_bind_int64(statement, 1, trace);
+    rh_mark *read = keep(results, room * sizeof *read);
+    while (*count < room && sqlite3_step(statement) == SQLITE_ROW) {
+        const unsigned char *text = sqlite3_column_text(statement, 2);
+        read[(*count)++] =
+            (rh_mark){.event = column_number(statement, 0),
+                      .time_ns = column_number(statement, 1),
+                      .text = keep_text(results, text ? text : (const unsigned char *)"")};
+    }
+    sqlite3_finalize(statement);
+    *marks = read;
+    return RH_OK;
 }

@@ -3,6 +3,9 @@
  * Tables (docs/metrics.md gives each number's formula):
  *   experiment(key, value)           how it was made: command line, seed, options, start
  *   trace(id, path, hash, info)      info: JSON of what the trace says of itself
+ *   mark(trace, event, time_ns, text)
+ *                                    phases that the program announced; event: calls replayed
+ *                                    before it, as in sample; time_ns NULL when unknown
  *   run(id, trace, spec, name, version, rep, pass, status, provenance)
  *                                    pass: memory throughput latency; status: complete flagged
  *                                    failed; provenance: JSON of processor, kernel, huge pages,
@@ -35,6 +38,13 @@ typedef struct rh_sample {
     uint64_t resident_bytes; /* RH_UNKNOWN where not taken */
     rh_counters counters;
 } rh_sample;
+
+/* A phase that the recorded program announced. */
+typedef struct rh_mark {
+    uint64_t event;   /* calls replayed before it: the clock of samples */
+    uint64_t time_ns; /* recorded time; RH_UNKNOWN */
+    char *text;
+} rh_mark;
 
 typedef struct rh_bucket {
     const char *operation;
@@ -86,6 +96,9 @@ size_t rh_results_traces(rh_results *results);
 int64_t rh_results_trace_id(rh_results *results, size_t index);
 /* Takes the runs that failed out of it, so that they can be made again. */
 rh_status rh_results_forget_failures(rh_results *results, rh_error *error);
+/* In the order in which they were announced. */
+rh_status rh_results_add_marks(rh_results *results, int64_t trace, const rh_mark *marks,
+                               size_t count, rh_error *error);
 rh_status rh_results_add_run(rh_results *results, rh_run *run, rh_error *error);
 
 /* All runs in the order they were stored, with metrics; samples and buckets are left out. Valid
@@ -98,5 +111,8 @@ rh_status rh_results_load_buckets(rh_results *results, rh_run *run, rh_error *er
 const char *rh_results_trace_path(rh_results *results, int64_t trace);
 const char *rh_results_trace_hash(rh_results *results, int64_t trace);
 const char *rh_results_trace_info(rh_results *results, int64_t trace);
+/* The marks of a trace; none in files of builds that did not keep them. Valid until close. */
+rh_status rh_results_load_marks(rh_results *results, int64_t trace, const rh_mark **marks,
+                                size_t *count, rh_error *error);
 
 #endif

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* strdup */
 #include "replay/scan.h"
 
 #include <stdlib.h>
@@ -53,6 +54,45 @@ follow(rh_scan *scan, live_set *live, const rh_event *event)
         scan->peak_live_blocks = scan->end_live_blocks;
 }
 
+enum { MARKS_KEPT = 1 << 14 };
+
+static char *
+copied(const char *text)
+{
+    char *copy = strdup(text);
+    if (!copy)
+        abort();
+    return copy;
+}
+
+/* Leaves every second one. */
+static void
+thin_marks(rh_scan *scan)
+{
+    for (size_t i = 0; i < MARKS_KEPT; i++) {
+        if (i % 2)
+            free(scan->marks[i].text);
+        else
+            scan->marks[i / 2] = scan->marks[i];
+    }
+    scan->mark_count = MARKS_KEPT / 2;
+    scan->marks_every *= 2;
+}
+
+static void
+keep_mark(rh_scan *scan, const rh_event *event)
+{
+    if (scan->marks_met++ % scan->marks_every)
+        return;
+    if (!scan->marks && !(scan->marks = calloc(MARKS_KEPT, sizeof *scan->marks)))
+        abort();
+    if (scan->mark_count == MARKS_KEPT)
+        thin_marks(scan);
+    uint64_t time_ns = scan->counts.has_times ? event->time_ns : RH_UNKNOWN;
+    scan->marks[scan->mark_count++] =
+        (rh_mark){.event = scan->counts.calls, .time_ns = time_ns, .text = copied(event->text)};
+}
+
 /* Compiled as it will be, into one buffer over and over, only to count. */
 typedef struct scan_buffer {
     rh_code codes[RH_CHANNEL_CODES];
@@ -60,19 +100,32 @@ typedef struct scan_buffer {
     rh_program program;
 } scan_buffer;
 
+/* Events without a mark among them. */
 static void
-scan_batch(rh_scan *scan, live_set *live, scan_buffer *buffer, const rh_batch *batch)
+scan_stretch(rh_scan *scan, scan_buffer *buffer, const rh_event *events, size_t count)
 {
-    for (size_t i = 0; i < batch->count; i++)
-        follow(scan, live, &batch->events[i]);
-    for (size_t done = 0; done < batch->count;) {
-        done +=
-            rh_compile(&scan->counts, batch->events + done, batch->count - done, &buffer->program);
-        if (done == batch->count)
+    for (size_t done = 0; done < count;) {
+        done += rh_compile(&scan->counts, events + done, count - done, &buffer->program);
+        if (done == count)
             break;
         scan->batches++;
         buffer->program.code_count = buffer->program.wide_count = 0;
     }
+}
+
+static void
+scan_batch(rh_scan *scan, live_set *live, scan_buffer *buffer, const rh_batch *batch)
+{
+    size_t done = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        follow(scan, live, &batch->events[i]);
+        if (batch->events[i].operation != RH_MARK)
+            continue;
+        scan_stretch(scan, buffer, batch->events + done, i - done);
+        keep_mark(scan, &batch->events[i]);
+        done = i;
+    }
+    scan_stretch(scan, buffer, batch->events + done, batch->count - done);
 }
 
 static scan_buffer *
@@ -91,7 +144,7 @@ new_scan_buffer(void)
 rh_status
 rh_scan_source(const rh_source *source, const rh_compiler *compiler, rh_scan *scan, rh_error *error)
 {
-    *scan = (rh_scan){.counts = *compiler, .batches = 1};
+    *scan = (rh_scan){.counts = *compiler, .batches = 1, .marks_every = 1};
     live_set live = {0};
     scan_buffer *buffer = new_scan_buffer();
     rh_status status;
@@ -108,4 +161,14 @@ rh_scan_source(const rh_source *source, const rh_compiler *compiler, rh_scan *sc
     free(live.sizes);
     free(buffer);
     return status;
+}
+
+void
+rh_scan_release(rh_scan *scan)
+{
+    for (size_t i = 0; i < scan->mark_count; i++)
+        free(scan->marks[i].text);
+    free(scan->marks);
+    scan->marks = NULL;
+    scan->mark_count = 0;
 }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "replay/program.h"
+#include "replay/results.h"
 #include "traces/reader.h"
 
 /* Where batches come from: a reader, or a test. */
@@ -21,10 +22,15 @@ typedef struct rh_scan {
     rh_compiler counts;
     uint64_t peak_requested_bytes, peak_live_blocks;
     uint64_t end_requested_bytes, end_live_blocks;
+    rh_mark *marks; /* the phases; of very many, every 2nd, 4th, 8th, … */
+    size_t mark_count;
+    uint64_t marks_met, marks_every; /* in the trace; of which one is kept */
 } rh_scan;
 
-/* Reads the source to its end. `compiler` has the options. RH_INTERRUPTED on Ctrl-C. */
+/* Reads the source to its end. `compiler` has the options. RH_INTERRUPTED on Ctrl-C. What `scan`
+ * holds is released also after a failure. */
 rh_status rh_scan_source(const rh_source *source, const rh_compiler *compiler, rh_scan *scan,
                          rh_error *error);
+void rh_scan_release(rh_scan *scan);
 
 #endif

@@ -4,7 +4,7 @@ set -eu
 tree=$PWD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-"$tree/tests/unit/analysis/make_results" "$work/runs.db" grid samples=5
+"$tree/tests/unit/analysis/make_results" "$work/runs.db" grid marks=60 samples=5
 # Without a gnuplot on its path the command leaves scripts and tables, and says so with status 4.
 status=0
 env PATH="$work/nothing" "$tree/reheap_program" plot "$work/runs.db" -o "$work/figures" 2>/dev/null || status=$?

@@ -138,6 +138,8 @@ add_memory(rh_results *results, int64_t trace, const invented *allocator,
     set(&run, metrics, "peak_requested_bytes", most_requested);
     set(&run, metrics, "fragmentation_mean", allocator->excess + 0.02);
     set(&run, metrics, "peak_mapped_bytes", peak);
+    if (options->marks)
+        set(&run, metrics, "peak_mapped_event", 0.9 * EVENTS);
     set(&run, metrics, "peak_resident_bytes", peak + MIB);
     set(&run, metrics, "arenas_highwater",
         allocator->arena_bytes > 0 ? peak / allocator->arena_bytes : NAN);
@@ -205,6 +207,21 @@ add_allocator(rh_results *results, int64_t trace, const invented *allocator,
     }
 }
 
+/* Evenly over the first nine tenths, so that the last phase is longer than the others. */
+static void
+add_marks(rh_results *results, int64_t trace, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char text[64];
+        snprintf(text, sizeof text, i % 3 ? "round %u" : "it's `touch ran` \xc3\xbc %u", i);
+        rh_mark mark = {.event = (uint64_t)(0.05 * EVENTS + 0.85 * EVENTS * i / count),
+                        .time_ns = UINT64_MAX,
+                        .text = text};
+        rh_error error;
+        must(rh_results_add_marks(results, trace, &mark, 1, &error), &error);
+    }
+}
+
 static void
 add_grid(rh_results *results, int64_t trace, const made_options *options)
 {
@@ -246,6 +263,7 @@ make_results(const char *path, const made_options *options)
              "\"pool_bytes\": 16384}",
              &trace, &error),
          &error);
+    add_marks(results, trace, options->marks);
     for (size_t i = 0; i < sizeof six / sizeof six[0]; i++)
         add_allocator(results, trace, &six[i], options);
     if (options->grid)

@@ -8,7 +8,8 @@ typedef struct made_options {
     int grid;         /* as well as six allocators, pymalloc on 6 arenas by 4 pools, one left out */
     const char *hash; /* of the trace */
     const char *touch;
-    double slower; /* every time is multiplied by this */
+    unsigned marks; /* phases */
+    double slower;  /* every time is multiplied by this */
 } made_options;
 
 extern const made_options made_standard;

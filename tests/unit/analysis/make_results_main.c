@@ -1,5 +1,5 @@
-/* make_results FILE [grid] [touch=MODE] [hash=HASH] [slower=FACTOR] [reps=N] [samples=N]: writes
- * made-up results, for the tests of commands. */
+/* make_results FILE [grid] [marks=N] [touch=MODE] [hash=HASH] [slower=FACTOR] [reps=N] [samples=N]:
+ * writes made-up results, for the tests of commands. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +12,8 @@ main(int argc, char **argv)
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "grid") == 0)
             options.grid = 1;
+        else if (strncmp(argv[i], "marks=", 6) == 0)
+            options.marks = (unsigned)atoi(argv[i] + 6);
         else if (strncmp(argv[i], "touch=", 6) == 0)
             options.touch = argv[i] + 6;
         else if (strncmp(argv[i], "hash=", 5) == 0)

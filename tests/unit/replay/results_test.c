@@ -97,6 +97,23 @@ check_run(rh_results *results, const rh_run *stored)
 }
 
 static void
+check_marks(rh_results *results, int64_t trace)
+{
+    const rh_mark *marks;
+    size_t count;
+    rh_error error;
+    assert_int_equal(rh_results_load_marks(results, trace, &marks, &count, &error), RH_OK);
+    assert_int_equal(count, 2);
+    assert_string_equal(marks[0].text, "loading");
+    assert_int_equal(marks[0].event, 7);
+    assert_true(marks[0].time_ns == RH_UNKNOWN);
+    assert_string_equal(marks[1].text, "");
+    assert_int_equal(marks[1].time_ns, 5);
+    assert_int_equal(rh_results_load_marks(results, 99, &marks, &count, &error), RH_OK);
+    assert_int_equal(count, 0);
+}
+
+static void
 test_round_trip(void **state)
 {
     (void)state;
@@ -106,6 +123,8 @@ test_round_trip(void **state)
     assert_int_equal(rh_results_create(path, &results, &error), RH_OK);
     assert_int_equal(rh_results_set(results, "seed", "7", &error), RH_OK);
     assert_int_equal(rh_results_add_trace(results, "a.rht", "00ff", "{}", &trace, &error), RH_OK);
+    rh_mark stored[] = {{7, RH_UNKNOWN, (char[]){"loading"}}, {9, 5, (char[]){""}}};
+    assert_int_equal(rh_results_add_marks(results, trace, stored, 2, &error), RH_OK);
     assert_int_not_equal(access(path, F_OK), 0);
     add_run(results, trace, "bump");
     assert_int_equal(access(path, F_OK), 0);
@@ -125,6 +144,7 @@ test_round_trip(void **state)
     assert_string_equal(rh_results_trace_path(results, runs[0].trace), "a.rht");
     assert_string_equal(rh_results_trace_hash(results, runs[0].trace), "00ff");
     assert_null(rh_results_trace_info(results, 99));
+    check_marks(results, runs[0].trace);
     rh_results_close(results);
 }
 

@@ -51,7 +51,7 @@ set label sprintf('%.3g', 121634816.0/bytes) at first 121634816.0/bytes,4 left o
 set label sprintf('%.3g', 125829120.0/bytes) at first 125829120.0/bytes,5 left offset 0.6,0
 set label sprintf('%.3g', 134217728.0/bytes) at first 134217728.0/bytes,6 left offset 0.6,0
 set label sprintf('%.3g', 134616186.0/bytes) at first 134616186.0/bytes,7 left offset 0.6,0
-set ytics ('pymalloc,arena=256K,pool=4K' 0, 'pymalloc,arena=256K,pool=8K' 1, 'pymalloc,arena=512K,pool=16K' 2, 'pymalloc' 3, 'pymalloc,arena=2M,pool=8K' 4, 'pymalloc,arena=4M,pool=8K' 5, 'pymalloc,arena=8M,pool=8K' 6, 'mimalloc' 7) scale 0
+set ytics ('pymalloc,arena=256K,pool=4K'."\nin ".'round 59' 0, 'pymalloc,arena=256K,pool=8K'."\nin ".'round 59' 1, 'pymalloc,arena=512K,pool=16K'."\nin ".'round 59' 2, 'pymalloc'."\nin ".'round 59' 3, 'pymalloc,arena=2M,pool=8K'."\nin ".'round 59' 4, 'pymalloc,arena=4M,pool=8K'."\nin ".'round 59' 5, 'pymalloc,arena=8M,pool=8K'."\nin ".'round 59' 6, 'mimalloc'."\nin ".'round 59' 7) scale 0
 set key at screen 0.5,0.015 center bottom vertical maxrows 3 width 2
 plot 'waterfall.tsv' index 0 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#0072B2' lw 1 dt 1 title 'asked for by the program', \
      '' index 0 using ((($2+$3)/2)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'white' notitle, \
