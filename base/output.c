@@ -164,6 +164,28 @@ rh_output_abandon(rh_output_file *file)
         unlink(file->temporary);
 }
 
+bool
+rh_output_same_file(const char *one, const char *other)
+{
+    struct stat first, second;
+    return stat(one, &first) == 0 && stat(other, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
+}
+
+rh_there
+rh_output_there(const char *path, const void *magic, size_t magic_bytes)
+{
+    char start[64];
+    struct stat there;
+    if (stat(path, &there) != 0 || !S_ISREG(there.st_mode) || there.st_size == 0)
+        return RH_THERE_NOTHING;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = file < 0 ? -1 : read(file, start, magic_bytes);
+    if (file >= 0)
+        close(file);
+    return got > 0 && memcmp(start, magic, (size_t)got) == 0 ? RH_THERE_OURS : RH_THERE_OTHER;
+}
+
 void
 rh_output_plain(const char *text, FILE *out)
 {

@@ -37,6 +37,16 @@ rh_status rh_output_open(rh_output_file *file, const char *path, rh_error *error
 rh_status rh_output_commit(rh_output_file *file, rh_error *error);
 void rh_output_abandon(rh_output_file *file);
 
+/* Both paths lead to one file, which is there. */
+bool rh_output_same_file(const char *one, const char *other);
+
+/* What stands at a path that is to be written. */
+typedef enum rh_there { RH_THERE_NOTHING, RH_THERE_OURS, RH_THERE_OTHER } rh_there;
+
+/* Nothing: no file, an empty one, or a pipe or device. Ours: it begins with `magic` (at most 64
+ * bytes), as far as it goes. */
+rh_there rh_output_there(const char *path, const void *magic, size_t magic_bytes);
+
 /* Prints a text that came out of a file, on one line: control characters, which could end it or
  * command the terminal, are escaped. */
 void rh_output_plain(const char *text, FILE *out);

@@ -8,6 +8,7 @@
 #include "base/size.h"
 #include "traces/commands.h"
 #include "traces/export.h"
+#include "traces/format.h"
 #include "traces/one_trace.h"
 #include "traces/reader.h"
 
@@ -72,6 +73,11 @@ export_to(const export_options *options, rh_reader *reader, rh_export_report *re
     const rh_one_trace *trace = &options->trace;
     if (!trace->output)
         return options->exporter->run(reader, trace->path, stdout, report, error);
+    if (rh_output_there(trace->output, RH_TRACE_MAGIC, sizeof RH_TRACE_MAGIC - 1) == RH_THERE_OURS)
+        return rh_fail(error, RH_USAGE,
+                       "%s: a trace is there, and would be replaced by what is no trace; remove it "
+                       "first, or choose another name",
+                       trace->output);
     rh_output_file file;
     rh_status status = rh_output_open(&file, trace->output, error);
     if (status != RH_OK)

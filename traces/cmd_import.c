@@ -47,6 +47,9 @@ parse(int key, char *argument, struct argp_state *state)
         if (!options->input || !options->importer || !options->output)
             argp_error(state,
                        "name the format (--from), the file to read, and the trace to write (-o)");
+        if (rh_output_same_file(options->input, options->output))
+            argp_error(state, "%s is what is read; give what is written another name",
+                       options->output);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -40,6 +40,10 @@ parse(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_END:
         if (options->count < 2 || !options->output)
             argp_error(state, "name at least two traces, and the one to write (-o)");
+        for (unsigned i = 0; i < options->count; i++)
+            if (rh_output_same_file(options->inputs[i], options->output))
+                argp_error(state, "%s is among what is read; give what is written another name",
+                           options->output);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/command.h"
 #include "base/error.h"
@@ -37,7 +38,9 @@ typedef struct arguments {
 } arguments;
 
 static const struct argp_option argument_list[] = {
-    {"output", 'o', "FILE", 0, "write the recording to FILE (default: the program's name and .rht)",
+    {"output", 'o', "FILE", 0,
+     "write the recording to FILE (default: the program's name and .rht, numbered where there is "
+     "one)",
      0},
     {"python", KEY_PYTHON, NULL, 0,
      "record CPython's three allocator domains and its arenas (the default)", 0},
@@ -167,6 +170,22 @@ passed_status(int status)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+/* PROGRAM.rht, or, where that is taken, PROGRAM.2.rht and so on: nobody asked to replace it. */
+static void
+choose_name(const char *program, char *name, size_t room)
+{
+    char copy[4096], part[sizeof copy + 256];
+    snprintf(copy, sizeof copy, "%s", program);
+    const char *base = basename(copy);
+    snprintf(name, room, "%s.rht", base);
+    for (unsigned number = 2;; number++) {
+        snprintf(part, sizeof part, "%s.partial", name);
+        if (access(name, F_OK) != 0 && access(part, F_OK) != 0)
+            return;
+        snprintf(name, room, "%s.%u.rht", base, number);
+    }
+}
+
 static int
 run_record(int argc, char **argv)
 {
@@ -176,12 +195,11 @@ run_record(int argc, char **argv)
     argp_err_exit_status = RH_USAGE;
     if (argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &given) != 0)
         return RH_USAGE;
-    char library[4200], standard[4200], name[4096];
+    char library[4200], standard[4200];
     rh_error error = {0};
     rh_recordings recordings = {.exit_status = -1};
     if (!given.output) {
-        snprintf(name, sizeof name, "%s", given.command[0]);
-        snprintf(standard, sizeof standard, "%s.rht", basename(name));
+        choose_name(given.command[0], standard, sizeof standard);
         given.output = standard;
     }
     rh_status status = rh_host_companion(

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -22,6 +21,7 @@
 
 #include "base/host.h"
 #include "traces/drain.h"
+#include "traces/place.h"
 #include "traces/reception.h"
 #include "traces/session.h"
 #include "traces/writer.h"
@@ -44,6 +44,7 @@ typedef struct source {
     rh_writer *writer;
     rh_drain *drain;
     rh_recording recording;
+    rh_place place;
     uint64_t flushed_events, flushed_ns;
 } source;
 
@@ -51,8 +52,7 @@ typedef struct collector {
     const rh_recording_options *options;
     rh_shared session;
     rh_reception reception;
-    int output; /* held open to the end: a pipe's reader then waits for us, a file is locked */
-    bool output_made;
+    rh_place place; /* of the program's own recording, held to the end */
     source **sources;
     unsigned count;
     pid_t program;
@@ -335,27 +335,32 @@ retire(source *s)
     s->process = -1;
 }
 
+/* Adds to the first error where what was written until then has stayed. */
+static void
+tell_of_part(collector *c, const source *s)
+{
+    if (c->error.status != RH_SYSTEM || !rh_place_has_part(&s->place))
+        return;
+    rh_error more = c->error;
+    rh_fail(&c->error, RH_SYSTEM, "%s; what was recorded until then is in %s", more.message,
+            s->place.partial);
+}
+
 /* Nothing more is taken from the process; it goes on by itself. */
 static void
 give_up(collector *c, source *s, const rh_error *error)
 {
     keep_error(c, error);
     atomic_store(&s->channel->abandoned, 1);
-    if (s->writer) {
+    if (s->writer && error->status == RH_SYSTEM) {
         /* What could be written is kept, but not where a whole recording is looked for. */
-        char partial[sizeof s->recording.path + 16];
-        struct stat status;
-        snprintf(partial, sizeof partial, "%s.partial", s->recording.path);
-        bool kept = error->status == RH_SYSTEM && lstat(s->recording.path, &status) == 0 &&
-                    S_ISREG(status.st_mode) && rename(s->recording.path, partial) == 0;
+        rh_error again;
+        rh_writer_finish(s->writer, -1, rh_drain_unseen(s->drain), &again);
+        tell_of_part(c, s);
+    } else if (s->writer) {
         rh_writer_discard(s->writer);
-        s->writer = NULL;
-        if (kept && c->error.status == RH_SYSTEM) {
-            rh_error more = c->error;
-            rh_fail(&c->error, RH_SYSTEM, "%s; what was recorded until then is in %s", more.message,
-                    partial);
-        }
     }
+    s->writer = NULL;
     s->recording.path[0] = '\0';
     retire(s);
 }
@@ -373,7 +378,9 @@ open_source(collector *c, source *s)
     choose_path(c, s);
     describe(c, s, &info);
     rh_writer_options writing = {.in_place = true};
-    rh_status status = rh_writer_open(s->recording.path, &info, &writing, &s->writer, &error);
+    rh_status status = rh_place_name(&s->place, s->recording.path, &error);
+    if (status == RH_OK)
+        status = rh_writer_open(s->place.partial, &info, &writing, &s->writer, &error);
     rh_trace_info_release(&info);
     if (status == RH_OK) {
         bool timed = c->options->timestamps != RH_TIMES_NONE;
@@ -410,9 +417,15 @@ finish_source(collector *c, source *s)
     s->recording.events = rh_drain_events(s->drain);
     s->recording.dropped = rh_drain_unseen(s->drain);
     rh_writer_set_undecided(s->writer, rh_drain_undecided(s->drain));
-    if (rh_writer_finish(s->writer, exit_status, s->recording.dropped, &error) != RH_OK)
-        keep_error(c, &error);
+    rh_status written = rh_writer_finish(s->writer, exit_status, s->recording.dropped, &error);
     s->writer = NULL;
+    if (written == RH_OK)
+        written = rh_place_complete(&s->place, NULL, &error);
+    if (written != RH_OK) {
+        keep_error(c, &error);
+        tell_of_part(c, s);
+        s->recording.path[0] = '\0';
+    }
     if (stat(s->recording.path, &status) == 0)
         s->recording.file_bytes = (uint64_t)status.st_size;
     retire(s);
@@ -557,47 +570,6 @@ report(const collector *c, rh_recordings *recordings)
     recordings->drain_ns = (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 }
 
-/* Opens the output once, before the program runs in vain, and holds it: a second recording into
- * the same file would mix with this one, and the reader of a named pipe would take a close for the
- * end. */
-static rh_status
-hold_output(collector *c, rh_error *error)
-{
-    const char *path = c->options->output;
-    struct stat status;
-    c->output_made = access(path, F_OK) != 0;
-    c->output = open(path, O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0666);
-    if (c->output < 0 && errno == ENXIO)
-        return rh_fail(error, RH_SYSTEM,
-                       "%s: it is a pipe that nothing reads; start its reader first, or choose "
-                       "another place",
-                       path);
-    if (c->output < 0)
-        return rh_fail_errno(error, RH_SYSTEM, errno, "%s: cannot write it; choose another place",
-                             path);
-    if (fstat(c->output, &status) == 0 && S_ISREG(status.st_mode) &&
-        flock(c->output, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        return rh_fail(error, RH_SYSTEM,
-                       "%s: another recording is being written into it; choose another place",
-                       path);
-    return RH_OK;
-}
-
-/* A file that was made to hold the place goes when nothing has come into it. */
-static void
-let_go_of_output(collector *c)
-{
-    struct stat held, named;
-    if (c->output < 0)
-        return;
-    if (c->output_made && fstat(c->output, &held) == 0 && S_ISREG(held.st_mode) &&
-        held.st_size == 0 && stat(c->options->output, &named) == 0 && named.st_dev == held.st_dev &&
-        named.st_ino == held.st_ino)
-        unlink(c->options->output);
-    close(c->output);
-    c->output = -1;
-}
-
 static void
 release(collector *c)
 {
@@ -609,7 +581,7 @@ release(collector *c)
     free(c->sources);
     rh_session_close(&c->session);
     rh_reception_close(&c->reception);
-    let_go_of_output(c);
+    rh_place_release(&c->place);
 }
 
 /* The program is gone and never offered anything. */
@@ -654,7 +626,7 @@ rh_status
 rh_collector_run(const rh_recording_options *options, rh_recordings *recordings, rh_error *error)
 {
     collector c = {
-        .options = options, .session.descriptor = -1, .output = -1, .reception.socket = -1};
+        .options = options, .session.descriptor = -1, .place.held = -1, .reception.socket = -1};
     *recordings = (rh_recordings){.exit_status = -1};
     struct sigaction before[WATCHED_SIGNALS];
     rh_status status = rh_program_check(options->command[0], error);
@@ -662,7 +634,9 @@ rh_collector_run(const rh_recording_options *options, rh_recordings *recordings,
         return status;
     signal_to_pass = 0;
     watch_signals(before);
-    status = hold_output(&c, error);
+    status = rh_place_name(&c.place, options->output, error);
+    if (status == RH_OK)
+        status = rh_place_hold(&c.place, error);
     if (status == RH_OK)
         status = open_session(&c, error);
     if (status == RH_OK && (status = keep_channels_on_offer(&c)) != RH_OK && error)

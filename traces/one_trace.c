@@ -1,5 +1,7 @@
 #include "traces/one_trace.h"
 
+#include "base/output.h"
+
 static error_t
 parse(int key, char *argument, struct argp_state *state)
 {
@@ -19,6 +21,9 @@ parse(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_END:
         if (!trace->path)
             argp_error(state, "name a trace");
+        if (trace->output && rh_output_same_file(trace->path, trace->output))
+            argp_error(state, "%s is what is read; give what is written another name",
+                       trace->output);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -203,6 +203,17 @@ remove_file(rh_writer *writer)
 }
 
 rh_status
+rh_writer_may_replace(const char *path, rh_error *error)
+{
+    if (rh_output_there(path, RH_TRACE_MAGIC, strlen(RH_TRACE_MAGIC)) != RH_THERE_OTHER)
+        return RH_OK;
+    return rh_fail(error, RH_USAGE,
+                   "%s: a file is there that is not a trace; remove it first, or choose another "
+                   "name",
+                   path);
+}
+
+rh_status
 rh_writer_open(const char *path, const rh_trace_info *info, const rh_writer_options *options,
                rh_writer **out, rh_error *error)
 {
@@ -217,6 +228,9 @@ rh_writer_open(const char *path, const rh_trace_info *info, const rh_writer_opti
     if (block_events < BLOCK_EVENTS_MIN || block_events > RH_BLOCK_EVENTS_MAX)
         return rh_fail(error, RH_USAGE, "%s: blocks of %u events are outside of %d to %d", path,
                        block_events, BLOCK_EVENTS_MIN, RH_BLOCK_EVENTS_MAX);
+
+    if (rh_writer_may_replace(path, error) != RH_OK)
+        return RH_USAGE;
 
     rh_writer *writer = calloc(1, sizeof *writer);
     if (!writer)

@@ -27,7 +27,11 @@ typedef struct rh_writer_options {
                       file */
 } rh_writer_options;
 
-/* Creates the file; `info` is copied, its totals ignored. */
+/* RH_USAGE, with what to do, when a file stands at `path` that is not a trace, nor empty. */
+rh_status rh_writer_may_replace(const char *path, rh_error *error);
+
+/* Creates the file; `info` is copied, its totals ignored. A trace that stands there is replaced
+ * when this one is complete; any other file is kept, and the call fails. */
 rh_status rh_writer_open(const char *path, const rh_trace_info *info,
                          const rh_writer_options *options, rh_writer **writer, rh_error *error);
 

@@ -121,4 +121,23 @@ lines times.rht | sed 's/^@\([0-9]*\) .*/\1/' | sort -n -c || problem "merge: ti
 refuses 2 'not alike' sh -c 'echo "Alloc(5)," | "$0" import --from wee - -o wee.rht >/dev/null 2>&1; exec "$0" merge whole.rht wee.rht -o none.rht' "$REHEAP"
 refuses 2 'at least two' "$REHEAP" merge whole.rht -o none.rht
 absent none.rht
+
+# Nothing is written over what is read, under whatever name, nor a trace over what is none, nor the other way round.
+cp whole.rht kept.rht
+ln kept.rht other_name.rht
+echo 'a letter' >letter.txt
+for command in "cut --to 5" "filter --size 1..2" "merge late.rht" "export --to text"; do
+    refuses 2 'kept.rht is (among )?what is read|other_name.rht is (among )?what is read' "$REHEAP" $command kept.rht -o other_name.rht
+done
+echo "Alloc(5)," >wee.txt
+refuses 2 'is what is read' "$REHEAP" import --from wee wee.txt -o wee.txt
+for command in "cut --to 5" "filter --size 1..2" "merge late.rht"; do
+    refuses 2 'letter.txt: a file is there that is not a trace' "$REHEAP" $command whole.rht -o letter.txt
+done
+refuses 2 'letter.txt: a file is there that is not a trace' "$REHEAP" import --from wee wee.txt -o letter.txt
+refuses 2 'kept.rht: a trace is there' "$REHEAP" export --to text whole.rht -o kept.rht
+cmp whole.rht kept.rht || problem "a file was replaced"
+same "what stood there" 'a letter' "$(cat letter.txt)"
+expect 0 '' "$REHEAP" cut --to 5 whole.rht -o kept.rht
+expect 0 '' "$REHEAP" export --to text whole.rht -o letter.txt
 finish

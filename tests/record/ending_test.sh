@@ -21,7 +21,7 @@ expect 137 'signal 9' "$REHEAP" record --pass-status -o killed.rht -- "$debian" 
 # SIGKILL from outside, in the middle of its work.
 "$REHEAP" record -o middle.rht -- "$debian" "$programs" forever 2>words &
 recorder=$!
-await eval '[ "$(stat -c %s middle.rht 2>/dev/null || echo 0)" -gt 5000 ]'
+await eval '[ "$(stat -c %s middle.rht.partial 2>/dev/null || echo 0)" -gt 5000 ]'
 kill -9 $(cat /proc/$recorder/task/$recorder/children)
 wait $recorder
 same "the program was killed: exit code" 0 $?
@@ -32,14 +32,15 @@ same "the recording of a killed program is complete" True "$(fact middle.rht com
 # SIGKILL of the collector: the program runs to its end and says once that it is alone.
 "$REHEAP" record -o orphan.rht -- "$debian" "$programs" patient "$TMP/go" >program.out 2>program.err &
 recorder=$!
-await eval '[ "$(stat -c %s orphan.rht 2>/dev/null || echo 0)" -gt 5000 ]'
+await eval '[ "$(stat -c %s orphan.rht.partial 2>/dev/null || echo 0)" -gt 5000 ]'
 kill -9 $recorder
 wait $recorder 2>/dev/null
 touch go
 await grep -q finished program.out
 same "it says so once" 1 "$(grep -c 'goes on unrecorded' program.err)"
-expect 0 'recording ended early' "$REHEAP" check orphan.rht
-[ "$(fact orphan.rht events)" -gt 100000 ] || problem "what was recorded before is not readable"
+[ ! -e orphan.rht ] || problem "a part of a recording stands under its final name"
+expect 0 'recording ended early' "$REHEAP" check orphan.rht.partial
+[ "$(fact orphan.rht.partial events)" -gt 100000 ] || problem "what was recorded before is not readable"
 
 # A signal to the recorder reaches the program, which ends as it likes; the rest is recorded.
 # (A shell has what it puts into the background ignore the signal; env undoes that.)

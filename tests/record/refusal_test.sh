@@ -64,7 +64,7 @@ grep -q 'ended with status 0' err || problem "the program did not end by itself"
 # What a limit on file sizes stops is kept under another name.
 "$REHEAP" record -o limited.rht -- "$debian" "$programs" patient "$TMP/go" >program.out 2>program.err &
 recorder=$!
-await [ -s limited.rht ]
+await [ -s limited.rht.partial ]
 expect 5 'another recording' "$REHEAP" record -o limited.rht -- "$debian" -c 'print("must not run")'
 prlimit --pid $recorder --fsize=20000
 touch go
@@ -74,4 +74,18 @@ grep -q 'File too large.*limited.rht.partial' program.err || problem "the messag
 grep -q finished program.out || problem "the program did not run to its end"
 [ ! -e limited.rht ] || problem "a part of a recording stands under its final name"
 expect 0 'ended early' "$REHEAP" check limited.rht.partial
+
+# What stands at the place: another recording is replaced, once this one is complete; what is no recording is kept.
+echo 'not a recording' >notes.rht
+refuses 2 'not a trace' "$REHEAP" record -o notes.rht -- "$debian" -c 'print("must not run")'
+same "what stood there" 'not a recording' "$(cat notes.rht)"
+: >empty.rht
+records empty.rht -- "$debian" -c 1
+records empty.rht -- "$debian" -c 1
+ln -s empty.rht link.rht
+records link.rht -- "$debian" -c 2
+[ -L link.rht ] && [ "$(fact empty.rht command)" = "$debian -c 2" ] || problem "a link was not followed: $(fact empty.rht command)"
+# A name that nobody gave never replaces anything.
+for i in 1 2 3; do expect 0 '' "$REHEAP" record -- "$debian" -c 1; done
+same "recordings without a name" 'python3.2.rht python3.3.rht python3.rht' "$(echo python3*)"
 finish
