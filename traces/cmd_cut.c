@@ -250,10 +250,12 @@ take_event(cutting *cut, uint64_t at, const rh_event *event, rh_error *error)
 static rh_status
 enter(cutting *cut, rh_error *error)
 {
-    if (!cut->options->by_event || cut->options->after)
-        return RH_OK;
+    const cut_options *options = cut->options;
+    if (options->after)
+        return RH_OK; /* a mark may be anywhere */
     rh_batch batch;
-    rh_status status = rh_reader_seek(cut->reader, cut->options->from, error);
+    rh_status status = options->from_ns ? rh_reader_seek_time(cut->reader, options->from_ns, error)
+                                        : rh_reader_seek(cut->reader, options->from, error);
     while (status == RH_OK && (status = rh_reader_live(cut->reader, &batch, error)) == RH_OK &&
            batch.count > 0)
         for (size_t i = 0; i < batch.count && status == RH_OK; i++)

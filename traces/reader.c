@@ -16,6 +16,7 @@
 #include "base/host.h"
 #include "traces/block_table.h"
 #include "traces/decoder.h"
+#include "traces/snapshot.h"
 #include "traces/unpacker.h"
 
 enum {
@@ -35,23 +36,28 @@ typedef struct rh_bridge {
 } rh_bridge;
 
 struct rh_reader {
-    rh_block_table table;
+    const rh_block_table *table;
+    rh_block_table *own; /* NULL: the table is another reader's, whose fork this is */
     rh_reader_options options;
     rh_unpacker unpacker;
     rh_decoder decoder;
     rh_block_head head;
     rh_bytes packed, raw[RH_STREAMS];
-    size_t block;        /* in the table: the one being decoded, or next to be */
+    size_t block; /* in the table: the one being decoded, or next to be */
+    size_t stop;  /* the block where reading ends */
+    bool stopped;
     size_t resume;       /* after damage: the first block that may be sound */
     bool inside;         /* of that block */
     bool tail_told;      /* the damage behind the last block has been reported */
     uint64_t next_event; /* by the numbers of the file */
     rh_bridge bridge;
-    bool sought;      /* the bridge is the live set after a seek, for rh_reader_live alone */
-    rh_error failure; /* the last */
-    bool failed;      /* it sticks */
-    bool refused;     /* too much memory is asked for: a lenient reader gives up too */
-    rh_damage place;  /* the last damage, while it is being dealt with */
+    bool sought;       /* the bridge is the live set after a seek, which rh_reader_live tells */
+    uint32_t told;     /* by rh_reader_live: the slot it came to; 0: none yet */
+    uint64_t unpacked; /* blocks */
+    rh_error failure;  /* the last */
+    bool failed;       /* it sticks */
+    bool refused;      /* too much memory is asked for: a lenient reader gives up too */
+    rh_damage place;   /* the last damage, while it is being dealt with */
     rh_damage *damage;
     size_t damages;
     char contradiction[CONTRADICTION_BYTES];
@@ -66,28 +72,55 @@ release_bridge(rh_bridge *bridge)
     memset(bridge, 0, sizeof *bridge);
 }
 
-rh_status
-rh_reader_open(const char *path, const rh_reader_options *options, rh_reader **out, rh_error *error)
+/* A reader of `table` at its start. */
+static rh_status
+start_reader(const rh_block_table *table, const rh_reader_options *options, rh_reader **out,
+             rh_error *error)
 {
     rh_reader *reader = calloc(1, sizeof *reader);
     if (!reader)
-        return rh_fail(error, RH_SYSTEM, "%s: out of memory", path);
+        return rh_fail(error, RH_SYSTEM, "%s: out of memory", table->path);
+    reader->table = table;
+    reader->stop = SIZE_MAX;
     if (options)
         reader->options = *options;
     if (!reader->options.max_live_blocks)
         reader->options.max_live_blocks = rh_host_memory_bytes() / 2 / LIVE_BLOCK_BYTES;
-    rh_status status = rh_block_table_open(&reader->table, path, error);
-    if (status != RH_OK) {
-        free(reader);
-        return status;
-    }
     rh_unpacker_init(&reader->unpacker);
-    if (!rh_decoder_init(&reader->decoder, &reader->table.info)) {
+    if (!rh_decoder_init(&reader->decoder, &table->info)) {
         rh_reader_close(reader);
-        return rh_fail(error, RH_SYSTEM, "%s: out of memory", path);
+        return rh_fail(error, RH_SYSTEM, "%s: out of memory", table->path);
     }
     *out = reader;
     return RH_OK;
+}
+
+rh_status
+rh_reader_open(const char *path, const rh_reader_options *options, rh_reader **out, rh_error *error)
+{
+    rh_block_table *table = malloc(sizeof *table);
+    if (!table)
+        return rh_fail(error, RH_SYSTEM, "%s: out of memory", path);
+    rh_status status = rh_block_table_open(table, path, error);
+    if (status != RH_OK) {
+        free(table);
+        return status;
+    }
+    status = start_reader(table, options, out, error);
+    if (status != RH_OK) {
+        rh_block_table_close(table);
+        free(table);
+        return status;
+    }
+    (*out)->own = table;
+    return RH_OK;
+}
+
+rh_status
+rh_reader_fork(const rh_reader *reader, const rh_reader_options *options, rh_reader **fork,
+               rh_error *error)
+{
+    return start_reader(reader->table, options, fork, error);
 }
 
 void
@@ -102,20 +135,28 @@ rh_reader_close(rh_reader *reader)
         rh_bytes_release(&reader->raw[i]);
     release_bridge(&reader->bridge);
     free(reader->damage);
-    rh_block_table_close(&reader->table);
+    if (reader->own)
+        rh_block_table_close(reader->own);
+    free(reader->own);
     free(reader);
 }
 
 const rh_trace_info *
 rh_reader_info(const rh_reader *reader)
 {
-    return &reader->table.info;
+    return &reader->table->info;
+}
+
+uint64_t
+rh_reader_blocks_unpacked(const rh_reader *reader)
+{
+    return reader->unpacked;
 }
 
 double
 rh_reader_progress(const rh_reader *reader)
 {
-    const rh_block_table *table = &reader->table;
+    const rh_block_table *table = reader->table;
     if (reader->block >= table->blocks)
         return 1;
     const rh_block_entry *entry = &table->block[reader->block];
@@ -135,7 +176,7 @@ rh_reader_next_event(const rh_reader *reader)
 uint64_t
 rh_reader_end_event(const rh_reader *reader)
 {
-    const rh_block_table *table = &reader->table;
+    const rh_block_table *table = reader->table;
     const rh_block_entry *last = table->blocks ? &table->block[table->blocks - 1] : NULL;
     return last ? last->first_event + last->events : 0;
 }
@@ -150,7 +191,7 @@ rh_reader_damages(const rh_reader *reader, size_t *count)
 rh_index_state
 rh_reader_index(const rh_reader *reader)
 {
-    return reader->table.index;
+    return reader->table->index;
 }
 
 const char *
@@ -171,7 +212,7 @@ contradict(rh_reader *reader, const char *format, ...)
     va_end(arguments);
     snprintf(reader->contradiction, sizeof reader->contradiction,
              "%s (block at byte %llu, event %llu)", what,
-             (unsigned long long)reader->table.block[reader->block].offset,
+             (unsigned long long)reader->table->block[reader->block].offset,
              (unsigned long long)reader->head.first_event);
 }
 
@@ -187,7 +228,7 @@ compare(rh_reader *reader, const char *what, uint64_t said, uint64_t found)
 static rh_status
 damage(rh_reader *reader, const char *what)
 {
-    const rh_block_table *table = &reader->table;
+    const rh_block_table *table = reader->table;
     uint64_t offset =
         reader->block < table->blocks ? table->block[reader->block].offset : table->blocks_end;
     reader->place = (rh_damage){what, offset, reader->next_event, 0};
@@ -204,7 +245,7 @@ too_many_alive(rh_reader *reader, uint64_t blocks)
     return rh_fail(&reader->failure, RH_BAD_INPUT,
                    "%s: %llu blocks are alive at once, more than the limit of %llu (event %llu); "
                    "--max-live raises it",
-                   reader->table.path, (unsigned long long)blocks,
+                   reader->table->path, (unsigned long long)blocks,
                    (unsigned long long)reader->options.max_live_blocks,
                    (unsigned long long)reader->next_event);
 }
@@ -213,20 +254,20 @@ static rh_status
 no_memory(rh_reader *reader)
 {
     return rh_fail(&reader->failure, RH_SYSTEM, "%s: out of memory after %llu events",
-                   reader->table.path, (unsigned long long)reader->next_event);
+                   reader->table->path, (unsigned long long)reader->next_event);
 }
 
 /* Fetches the block and checks all of its bytes. */
 static rh_status
 fetch(rh_reader *reader)
 {
-    const rh_block_entry *entry = &reader->table.block[reader->block];
+    const rh_block_entry *entry = &reader->table->block[reader->block];
     rh_bytes *packed = &reader->packed;
     packed->size = 0;
     if (!rh_bytes_reserve(packed, entry->bytes))
         return no_memory(reader);
-    rh_status status = rh_block_table_read(&reader->table, entry->offset, packed->data,
-                                           entry->bytes, &reader->failure);
+    rh_status status = rh_block_table_read(reader->table, entry->offset, packed->data, entry->bytes,
+                                           &reader->failure);
     if (status == RH_BAD_INPUT)
         return damage(reader, "the file has become shorter");
     if (status != RH_OK)
@@ -259,60 +300,22 @@ unpack(rh_reader *reader, unsigned from, unsigned to)
     return RH_OK;
 }
 
-/* A live set as a key block tells it. */
-typedef struct rh_snapshot {
-    uint64_t *birth, *what;
-    size_t count;
-} rh_snapshot;
-
-static void
-release_snapshot(rh_snapshot *snapshot)
-{
-    free(snapshot->birth);
-    free(snapshot->what);
-}
-
-static bool
-parse_snapshot(const rh_block_head *head, const rh_bytes *raw, rh_snapshot *snapshot)
-{
-    rh_cursor gaps = {raw[RH_STREAM_LIVE_GAPS].data, NULL, false};
-    rh_cursor sizes = {raw[RH_STREAM_LIVE_SIZES].data, NULL, false};
-    gaps.end = gaps.at + raw[RH_STREAM_LIVE_GAPS].size;
-    sizes.end = sizes.at + raw[RH_STREAM_LIVE_SIZES].size;
-    uint64_t birth = 0, bytes = 0;
-    for (size_t i = 0; i < snapshot->count; i++) {
-        uint64_t gap = rh_take_varint(&gaps);
-        uint8_t flags = rh_take_byte(&sizes);
-        uint64_t size = rh_take_varint(&sizes);
-        if (gap >= head->first_birth - birth || flags > 7 || size > RH_SIZE_MAX)
-            return false;
-        birth += gap;
-        bytes += size;
-        snapshot->birth[i] = birth++;
-        snapshot->what[i] = size | (uint64_t)flags << RH_LIVE_SHIFT;
-    }
-    return !gaps.failed && !sizes.failed && gaps.at == gaps.end && sizes.at == sizes.end &&
-           bytes == head->live_bytes;
-}
-
 static rh_status
 read_snapshot(rh_reader *reader, rh_snapshot *snapshot)
 {
     const rh_block_head *head = &reader->head;
-    *snapshot = (rh_snapshot){.count = head->live_blocks};
+    *snapshot = (rh_snapshot){.birth = NULL};
     if (head->live_blocks > reader->options.max_live_blocks)
         return too_many_alive(reader, head->live_blocks);
     /* A block takes two bytes at least: no more is asked for than was unpacked. */
     rh_status status = unpack(reader, RH_STREAM_LIVE_GAPS, RH_STREAMS);
     if (status != RH_OK)
         return status;
-    if (snapshot->count > reader->raw[RH_STREAM_LIVE_GAPS].size)
+    if (head->live_blocks > reader->raw[RH_STREAM_LIVE_GAPS].size)
         return damage(reader, "the live set of a key block is cut off");
-    snapshot->birth = malloc(snapshot->count * sizeof *snapshot->birth + 1);
-    snapshot->what = malloc(snapshot->count * sizeof *snapshot->what + 1);
-    if (!snapshot->birth || !snapshot->what)
+    if (!rh_snapshot_init(snapshot, head->live_blocks))
         return no_memory(reader);
-    if (!parse_snapshot(head, reader->raw, snapshot))
+    if (!rh_snapshot_read(snapshot, head, reader->raw))
         return damage(reader, "the live set of a key block makes no sense");
     return RH_OK;
 }
@@ -384,7 +387,7 @@ resynchronise(rh_reader *reader)
         reader->decoder.threads = reader->head.threads;
     }
     free(slot);
-    release_snapshot(&snapshot);
+    rh_snapshot_release(&snapshot);
     return status;
 }
 
@@ -396,21 +399,17 @@ audit(rh_reader *reader)
     rh_status status = read_snapshot(reader, &snapshot);
     const rh_live_list *live = &reader->decoder.live;
     if (status == RH_OK) {
-        size_t i = 0;
-        for (uint32_t at = live->link[0].after; at; at = live->link[at].after, i++)
-            if (i >= snapshot.count || snapshot.birth[i] != live->node[at].birth ||
-                snapshot.what[i] != live->node[at].what)
-                break;
-        if (i != live->blocks || i != snapshot.count)
+        size_t same = rh_snapshot_compare(&snapshot, live);
+        if (same != live->blocks || same != snapshot.count)
             contradict(reader, "the live set differs from what the events make at its block %zu",
-                       i);
+                       same);
     }
-    release_snapshot(&snapshot);
+    rh_snapshot_release(&snapshot);
     return status;
 }
 
 static rh_status
-compare_sums(rh_reader *reader)
+compare_sums(rh_reader *reader, bool with_snapshot)
 {
     const rh_block_head *head = &reader->head;
     const rh_live_list *live = &reader->decoder.live;
@@ -419,7 +418,7 @@ compare_sums(rh_reader *reader)
     compare(reader, "the sum of live bytes", head->live_bytes, live->bytes);
     compare(reader, "the current thread", head->thread, reader->decoder.thread);
     compare(reader, "the number of threads", head->threads, reader->decoder.threads);
-    return head->key && reader->options.audit ? audit(reader) : RH_OK;
+    return head->key && with_snapshot ? audit(reader) : RH_OK;
 }
 
 /* Makes the block `reader->block` the one being decoded. `anew`: it is a key block and the live set
@@ -435,7 +434,7 @@ enter_block(rh_reader *reader, bool anew)
     if (head->key)
         rh_unpacker_restart(&reader->unpacker);
     if (!anew)
-        status = compare_sums(reader);
+        status = compare_sums(reader, reader->options.audit);
     if (status == RH_OK)
         status = unpack(reader, 0, RH_STREAMS_CONTINUED);
     if (status != RH_OK)
@@ -448,6 +447,7 @@ enter_block(rh_reader *reader, bool anew)
         return status;
     reader->next_event = head->first_event;
     reader->inside = true;
+    reader->unpacked++;
     return RH_OK;
 }
 
@@ -469,7 +469,7 @@ keep_place(rh_reader *reader, const rh_damage *place, uint64_t next_event)
 static rh_status
 skip_damage(rh_reader *reader)
 {
-    const rh_block_table *table = &reader->table;
+    const rh_block_table *table = reader->table;
     rh_damage place = reader->place;
     reader->inside = false;
     for (reader->block = reader->resume; reader->block < table->blocks; reader->block++) {
@@ -489,18 +489,30 @@ skip_damage(rh_reader *reader)
 static rh_status
 check_tail(rh_reader *reader)
 {
-    const rh_block_table *table = &reader->table;
+    const rh_block_table *table = reader->table;
     if (reader->tail_told || !table->tail_bytes)
         return RH_OK;
     reader->tail_told = true;
     return damage(reader, "the file ends inside a block, or what follows is damaged");
 }
 
+/* At the key block where an interval ends: whoever begins there must begin with what the events
+ * made so far. */
+static rh_status
+end_interval(rh_reader *reader)
+{
+    rh_status status = fetch(reader);
+    if (status == RH_OK)
+        status = compare_sums(reader, true);
+    reader->stopped = status == RH_OK;
+    return status;
+}
+
 /* Goes on to the next block; false in `more` at the end. */
 static rh_status
 advance(rh_reader *reader, bool *more)
 {
-    const rh_block_table *table = &reader->table;
+    const rh_block_table *table = reader->table;
     *more = reader->block < table->blocks;
     reader->resume = reader->block;
     if (!*more)
@@ -510,7 +522,10 @@ advance(rh_reader *reader, bool *more)
     if (entry->offset != expected || (reader->block == 0 && !entry->key) ||
         entry->first_event != reader->next_event)
         return damage(reader, "blocks are missing or damaged");
-    return enter_block(reader, reader->block == 0);
+    if (reader->block != reader->stop)
+        return enter_block(reader, reader->block == 0);
+    *more = false;
+    return reader->stopped ? RH_OK : end_interval(reader);
 }
 
 /* The last event of the block has been decoded. */
@@ -630,6 +645,7 @@ rh_status
 rh_reader_next(rh_reader *reader, rh_batch *batch, rh_error *error)
 {
     begin_batch(reader, batch);
+    reader->told = 0;
     if (reader->failed)
         return give_failure(reader, error);
     if (reader->sought) {
@@ -643,24 +659,28 @@ rh_reader_next(rh_reader *reader, rh_batch *batch, rh_error *error)
     return status == RH_OK ? RH_OK : give_failure(reader, error);
 }
 
-rh_status
-rh_reader_seek(rh_reader *reader, uint64_t event, rh_error *error)
+/* Leaves the reader before `block`, with nothing alive, as if the trace began there. */
+static void
+move_to(rh_reader *reader, size_t block)
 {
-    const rh_block_table *table = &reader->table;
-    if (reader->failed && reader->refused)
-        return give_failure(reader, error);
-    size_t key = 0;
-    for (size_t i = 0; i < table->blocks && table->block[i].first_event <= event; i++)
-        if (table->block[i].key)
-            key = i;
+    const rh_block_table *table = reader->table;
     release_bridge(&reader->bridge);
     rh_live_list_clear(&reader->decoder.live);
-    reader->block = key;
-    reader->inside = reader->failed = reader->tail_told = false;
-    reader->next_event = key < table->blocks ? table->block[key].first_event : 0;
+    rh_birth_index_restart(&reader->decoder.births, 0);
+    reader->decoder.threads = 1;
+    reader->decoder.thread = 0;
+    reader->block = block;
+    reader->stop = SIZE_MAX;
+    reader->stopped = reader->inside = reader->failed = reader->tail_told = false;
+    reader->next_event = block < table->blocks ? table->block[block].first_event : 0;
+    reader->told = 0;
+}
+
+/* Enters the key block where the reader stands, and the live set comes from it. */
+static rh_status
+begin_at_key(rh_reader *reader, rh_error *error)
+{
     reader->sought = true;
-    if (table->blocks == 0)
-        return RH_OK;
     rh_status status = enter_block(reader, true);
     if (status == RH_BAD_INPUT && reader->options.lenient && !reader->refused)
         status = skip_damage(reader);
@@ -669,13 +689,98 @@ rh_reader_seek(rh_reader *reader, uint64_t event, rh_error *error)
 }
 
 rh_status
+rh_reader_seek(rh_reader *reader, uint64_t event, rh_error *error)
+{
+    const rh_block_table *table = reader->table;
+    if (reader->failed && reader->refused)
+        return give_failure(reader, error);
+    size_t key = 0;
+    for (size_t i = 0; i < table->blocks && table->block[i].first_event <= event; i++)
+        if (table->block[i].key)
+            key = i;
+    move_to(reader, key);
+    return table->blocks ? begin_at_key(reader, error) : RH_OK;
+}
+
+rh_status
+rh_reader_enter(rh_reader *reader, const rh_interval *interval, rh_error *error)
+{
+    if (reader->failed && reader->refused)
+        return give_failure(reader, error);
+    move_to(reader, interval->block);
+    reader->stop = interval->end_block;
+    return interval->block ? begin_at_key(reader, error) : RH_OK;
+}
+
+/* Whether a block began before `ns`; one whose head cannot be read did not, so that reading begins
+ * before it and meets the damage. */
+static bool
+began_before(const rh_reader *reader, size_t block, uint64_t ns)
+{
+    const rh_block_entry *entry = &reader->table->block[block];
+    uint8_t bytes[RH_BLOCK_HEAD_MAX];
+    size_t size = entry->bytes < sizeof bytes ? (size_t)entry->bytes : sizeof bytes;
+    rh_block_head head;
+    return rh_block_table_read(reader->table, entry->offset, bytes, size, NULL) == RH_OK &&
+           rh_block_head_read(bytes, size, &head) == RH_HEAD_SOUND && head.time_ns < ns;
+}
+
+rh_status
+rh_reader_seek_time(rh_reader *reader, uint64_t ns, rh_error *error)
+{
+    size_t count = 0;
+    rh_interval *interval = rh_reader_intervals(reader, 0, &count);
+    if (!interval)
+        return rh_fail(error, RH_SYSTEM, "%s: out of memory", reader->table->path);
+    size_t low = 0, high = count; /* the last that began before lies from low to high - 1 */
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (began_before(reader, interval[middle].block, ns))
+            low = middle;
+        else
+            high = middle;
+    }
+    uint64_t event = interval[low].first_event;
+    free(interval);
+    return rh_reader_seek(reader, event, error);
+}
+
+rh_interval *
+rh_reader_intervals(const rh_reader *reader, uint64_t least_events, size_t *count)
+{
+    const rh_block_table *table = reader->table;
+    size_t keys = 0;
+    for (size_t i = 0; i < table->blocks; i++)
+        keys += table->block[i].key;
+    rh_interval *list = calloc(keys + 1, sizeof *list);
+    if (!list)
+        return NULL;
+    list[0].end_block = SIZE_MAX;
+    *count = 1;
+    for (size_t i = 1; i < table->blocks; i++) {
+        rh_interval *last = &list[*count - 1];
+        uint64_t first = table->block[i].first_event;
+        if (!table->block[i].key || first - last->first_event < least_events)
+            continue;
+        last->end_block = i;
+        list[(*count)++] = (rh_interval){i, SIZE_MAX, first};
+    }
+    return list;
+}
+
+rh_status
 rh_reader_live(rh_reader *reader, rh_batch *batch, rh_error *error)
 {
     begin_batch(reader, batch);
     if (reader->failed)
         return give_failure(reader, error);
-    cross_bridge(reader, batch);
-    batch->slots = reader->decoder.live.used;
+    const rh_live_list *live = &reader->decoder.live;
+    uint32_t at = live->link[reader->told].after;
+    for (; at && batch->count < BATCH_EVENTS; at = live->link[at].after) {
+        reader->events[batch->count++] = bridge_event(RH_MALLOC, at, live->node[at].what);
+        reader->told = at;
+    }
+    batch->slots = live->used;
     batch->time_ns = reader->head.time_ns;
     return RH_OK;
 }

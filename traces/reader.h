@@ -52,9 +52,37 @@ rh_status rh_reader_next(rh_reader *reader, rh_batch *batch, rh_error *error);
  * (batch.first_event). The blocks alive there are then listed by rh_reader_live. */
 rh_status rh_reader_seek(rh_reader *reader, uint64_t event, rh_error *error);
 
-/* The live set at the reader's place, as if each block were born now (RH_EVENT_BRIDGE): called
- * after a seek, before the first batch, until `count` is 0. */
+/* Goes to the last key block that began before `ns`: no event at or after that time comes earlier.
+ * In a trace without times that is the first. */
+rh_status rh_reader_seek_time(rh_reader *reader, uint64_t ns, rh_error *error);
+
+/* The live set at the reader's place, oldest first, as if each block were born now
+ * (RH_EVENT_BRIDGE): after a seek or between batches, called until `count` is 0. */
 rh_status rh_reader_live(rh_reader *reader, rh_batch *batch, rh_error *error);
+
+/* A piece of a trace that can be read without what is before it: from a key block to another. */
+typedef struct rh_interval {
+    size_t block, end_block; /* of the file, counted from 0; SIZE_MAX: to the end */
+    uint64_t first_event;
+} rh_interval;
+
+/* All of the trace in intervals of at least `least_events` events, the last perhaps fewer; at least
+ * one. From malloc; NULL: no memory. */
+rh_interval *rh_reader_intervals(const rh_reader *reader, uint64_t least_events, size_t *count);
+
+/* Goes to the start of an interval, as rh_reader_seek does; to that of the trace, before its first
+ * batch, when the interval is the first. Reading ends with the interval, and nothing that comes
+ * after it has to be known: there what the next key block says is compared with what the events
+ * made, and where that differs there is a contradiction or damage as if it had been read on. */
+rh_status rh_reader_enter(rh_reader *reader, const rh_interval *interval, rh_error *error);
+
+/* Another reader of the same trace at its start, for use by another thread. It shares what opening
+ * found, and must be closed before `reader`. `options` may be NULL. */
+rh_status rh_reader_fork(const rh_reader *reader, const rh_reader_options *options,
+                         rh_reader **fork, rh_error *error);
+
+/* How many blocks of the file have been unpacked: what reading has cost so far. */
+uint64_t rh_reader_blocks_unpacked(const rh_reader *reader);
 
 /* What in the file contradicts its own events although nothing is damaged (a sum, a snapshot): the
  * first of it, NULL when there is none. Sums are compared always, snapshots with `audit`. */
