@@ -140,4 +140,44 @@ cmp whole.rht kept.rht || problem "a file was replaced"
 same "what stood there" 'a letter' "$(cat letter.txt)"
 expect 0 '' "$REHEAP" cut --to 5 whole.rht -o kept.rht
 expect 0 '' "$REHEAP" export --to text whole.rht -o letter.txt
+# Getting to a place reads nothing before the key block in front of it: what is damaged there does not matter.
+/usr/bin/python3 - >long.txt <<'END'
+import random
+random.seed(1)
+print('reheap-text 1\nheader {"timestamps":"coarse","domains":true}')
+alive = 0
+for i in range(200000):
+    if alive and random.random() < .5:
+        alive -= 1
+        print(f"@{i * 1000} obj free #{alive}")
+    else:
+        print(f"@{i * 1000} obj malloc {random.randrange(1, 10**7)} #{alive}")
+        alive += 1
+END
+expect 0 '' "$REHEAP" import --from text long.txt -o long.rht
+/usr/bin/python3 - long.rht broken.rht <<'END'
+import sys
+data = bytearray(open(sys.argv[1], "rb").read())
+data[data.index(b"RHBK", data.index(b"RHBK") + 1) - 100] ^= 1
+open(sys.argv[2], "wb").write(data)
+END
+cp broken.rht bare.rht
+truncate -s -10 bare.rht
+expect 3 'damaged' "$REHEAP" check broken.rht
+for command in "dump --from 190000 --count 5" "dump --json --from 190000 --count 5" \
+    "cut --from 190000 --to 190100 -o piece.rht" "cut --from 190ms --to 190100us -o piece.rht"; do
+    for file in long broken bare; do
+        rm -f piece.rht
+        expect 0 '' "$REHEAP" ${command%% *} $file.rht ${command#* }
+        if [ -e piece.rht ]; then
+            "$REHEAP" dump piece.rht
+        else
+            sed "s/$file.rht/FILE/" out
+        fi >"$file.said"
+        [ -s "$file.said" ] || problem "$command: nothing came out of $file.rht"
+        diff long.said "$file.said" >/dev/null || problem "$command: $file.rht gives something else"
+    done
+done
+refuses 3 'damaged|checksum' "$REHEAP" cut broken.rht --from 1 --to 190100 -o piece.rht
+
 finish
