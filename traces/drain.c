@@ -5,6 +5,7 @@
 
 #include "traces/arena_set.h"
 #include "traces/pointer_table.h"
+#include "traces/recorder/ring_pieces.h"
 
 enum {
     DEPTHS = RH_AMOUNT_DEPTH_MASK + 1,
@@ -78,6 +79,7 @@ struct rh_drain {
     rh_event common; /* what malloc and free do not say stays 0 */
     uint32_t stream_count;
     uint32_t ring_bytes, ring_count; /* of threads */
+    rh_ring_pieces rings;
     stream streams[STREAMS];
 };
 
@@ -98,11 +100,12 @@ rh_drain_new(rh_channel *channel, rh_writer *writer, double ticks_per_ns)
     drain->ns_per_tick = ticks_per_ns > 0 ? 1 / ticks_per_ns : 0;
     drain->common.slot = RH_NO_SLOT;
     drain->text = malloc(RH_CHECKPOINT_BYTES + sizeof(rh_record) + 1);
-    const unsigned char *memory = (const unsigned char *)channel + RH_CHANNEL_CONTROL_BYTES;
+    unsigned char *memory = (unsigned char *)channel + RH_CHANNEL_CONTROL_BYTES;
     begin_stream(&drain->streams[MAIN], &channel->main, memory, RH_MAIN_RING_BYTES);
     bool malloc_rings = channel->thread_ring_bytes == RH_MALLOC_RING_BYTES;
     drain->ring_bytes = malloc_rings ? RH_MALLOC_RING_BYTES : RH_RAW_RING_BYTES;
     drain->ring_count = malloc_rings ? RH_MALLOC_RINGS : RH_RAW_RINGS;
+    rh_ring_pieces_begin(&drain->rings, memory + RH_MAIN_RING_BYTES, drain->ring_bytes);
     drain->stream_count = 1;
     uint64_t arena_bytes = channel->facts.arena_bytes;
     bool good = rh_pointer_table_init(&drain->blocks);
@@ -126,6 +129,7 @@ rh_drain_free(rh_drain *drain)
     rh_pointer_table_release(&drain->owed);
     free(drain->recent);
     rh_arena_set_release(&drain->arenas);
+    rh_ring_pieces_end(&drain->rings);
     free(drain->threads);
     free(drain->text);
     free(drain);
@@ -875,12 +879,15 @@ look_at_all(rh_drain *drain)
     look_again(&drain->streams[MAIN]);
     uint32_t rings = atomic_load(&drain->channel->rings);
     rings = rings < drain->ring_count ? rings : drain->ring_count;
-    const unsigned char *memory =
-        (const unsigned char *)drain->channel + RH_CHANNEL_CONTROL_BYTES + RH_MAIN_RING_BYTES;
     for (; drain->stream_count <= rings; drain->stream_count++) {
         uint32_t ring = drain->stream_count - 1;
-        begin_stream(&drain->streams[ring + 1], &drain->channel->thread[ring],
-                     memory + (size_t)ring * drain->ring_bytes, drain->ring_bytes);
+        const unsigned char *memory = rh_ring_pieces_find(&drain->rings, ring);
+        if (!memory) {
+            rh_fail(&drain->error, RH_SYSTEM, "there is no address space for a thread's ring");
+            break;
+        }
+        begin_stream(&drain->streams[ring + 1], &drain->channel->thread[ring], memory,
+                     drain->ring_bytes);
     }
     for (uint32_t i = 1; i < drain->stream_count; i++)
         look_again(&drain->streams[i]);
@@ -1037,6 +1044,8 @@ rh_drain_run(rh_drain *drain, bool last, uint64_t *events, rh_error *error)
     uint64_t before = drain->events;
     while (result == TAKEN || result == BLOCKED)
         result = take_turn(drain);
+    if (drain->error.status != RH_OK)
+        result = FAILED; /* also where a thread's ring cannot be read */
     if (result == EMPTY && last)
         result = write_off(drain);
     for (uint32_t i = 0; i < drain->stream_count; i++) {

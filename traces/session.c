@@ -14,16 +14,17 @@
 #include "base/host.h"
 
 static rh_status
-open_shared(rh_shared *shared, const char *name, unsigned long bytes, rh_error *error)
+open_shared(rh_shared *shared, const char *name, unsigned long bytes, unsigned long mapped,
+            rh_error *error)
 {
-    shared->bytes = bytes;
+    shared->bytes = mapped;
     shared->descriptor = memfd_create(name, MFD_CLOEXEC);
     if (shared->descriptor < 0 || ftruncate(shared->descriptor, (off_t)bytes) != 0) {
         rh_fail_errno(error, RH_SYSTEM, errno, "cannot make shared memory");
         rh_shared_close(shared);
         return RH_SYSTEM;
     }
-    shared->memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, shared->descriptor, 0);
+    shared->memory = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_SHARED, shared->descriptor, 0);
     if (shared->memory == MAP_FAILED) {
         shared->memory = NULL;
         rh_fail_errno(error, RH_SYSTEM, errno, "cannot map shared memory");
@@ -47,7 +48,8 @@ rh_status
 rh_session_open(rh_shared *session, rh_error *error)
 {
     *session = (rh_shared){.descriptor = -1};
-    rh_status status = open_shared(session, "reheap-session", sizeof(rh_session), error);
+    rh_status status =
+        open_shared(session, "reheap-session", sizeof(rh_session), sizeof(rh_session), error);
     if (status != RH_OK)
         return status;
     rh_session *words = session->memory;
@@ -77,7 +79,8 @@ rh_status
 rh_channel_open(rh_shared *channel, rh_error *error)
 {
     *channel = (rh_shared){.descriptor = -1};
-    rh_status status = open_shared(channel, "reheap-channel", RH_CHANNEL_BYTES, error);
+    rh_status status =
+        open_shared(channel, "reheap-channel", RH_CHANNEL_BYTES, RH_CHANNEL_MAPPED_BYTES, error);
     if (status != RH_OK)
         return status;
     rh_channel *control = channel->memory;

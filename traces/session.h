@@ -12,13 +12,14 @@
 typedef struct rh_shared {
     void *memory;
     int descriptor;
-    unsigned long bytes;
+    unsigned long bytes; /* mapped */
 } rh_shared;
 
 /* `session` and `channel` are cleared, with their magic set. A session counts as alive until the
  * thread that opened it closes it or ends. */
 rh_status rh_session_open(rh_shared *session, rh_error *error);
 void rh_session_close(rh_shared *session);
+/* Of a channel only as much is mapped as every program needs; see recorder/ring_pieces.h. */
 rh_status rh_channel_open(rh_shared *channel, rh_error *error);
 void rh_shared_close(rh_shared *shared);
 

@@ -41,6 +41,17 @@ for way in kill abort segv overflow; do
     same "$way: the recording is complete" True "$(fact $way.rht complete)"
 done
 
+# Little address space: neither side maps more of it than there are threads.
+limited() { # KIB COMMAND...
+    (ulimit -v "$1" && shift && exec "$@")
+}
+expect 0 '0 dropped' limited 300000 "$REHEAP" record -o small.rht -- "$debian" -c 'print(1)'
+expect 0 '0 dropped' limited 300000 "$REHEAP" record --malloc -o small.rht -- "$debian" -c 'print(1)'
+LD_PRELOAD=$witness COUNT_OUT=$TMP/counts expect 0 '0 dropped' limited 4000000 \
+    "$REHEAP" record --malloc -o small.rht -- "$program" work 64 5000
+expect 0 sound "$REHEAP" check small.rht
+compare_counts small.rht 0
+
 LD_PRELOAD=$witness COUNT_OUT=$TMP/counts records fork.rht --malloc -- "$program" fork 2 50000
 compare_counts fork.rht 0
 LD_PRELOAD=$witness COUNT_OUT=$TMP/counts records exec.rht --malloc -- env "$program" exec 2 50000

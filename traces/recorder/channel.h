@@ -138,11 +138,19 @@ typedef struct rh_channel {
     rh_ring thread[RH_RAW_RINGS];
 } rh_channel;
 
-/* A channel's memory: rh_channel, the main ring, the thread rings; each begins on a page. */
+/* A channel's memory: rh_channel, the main ring, the thread rings; each begins on a page. It is a
+ * file with holes: both sides map it up to the first piece of the thread rings, and of those as
+ * many pieces as threads come. */
 #define RH_THREAD_RINGS_BYTES ((uint64_t)RH_MALLOC_RINGS * RH_MALLOC_RING_BYTES)
+enum {
+    RH_CHANNEL_CONTROL_BYTES = (sizeof(rh_channel) + 4095) / 4096 * 4096,
+    RH_PIECE_BYTES = 16 << 20,
+    RH_RING_PIECES = RH_THREAD_RINGS_BYTES / RH_PIECE_BYTES
+};
 #define RH_CHANNEL_BYTES                                                                           \
     ((uint64_t)RH_CHANNEL_CONTROL_BYTES + RH_MAIN_RING_BYTES + RH_THREAD_RINGS_BYTES)
-enum { RH_CHANNEL_CONTROL_BYTES = (sizeof(rh_channel) + 4095) / 4096 * 4096 };
+#define RH_CHANNEL_MAPPED_BYTES                                                                    \
+    ((uint64_t)RH_CHANNEL_CONTROL_BYTES + RH_MAIN_RING_BYTES + RH_PIECE_BYTES)
 _Static_assert((uint64_t)RH_RAW_RINGS *RH_RAW_RING_BYTES <= RH_THREAD_RINGS_BYTES,
                "both kinds of rings fit into the same memory");
 

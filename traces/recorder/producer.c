@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "traces/recorder/enlist.h"
+#include "traces/recorder/ring_pieces.h"
 
 enum {
     NAP_NS = 100000,
@@ -32,7 +33,7 @@ bool rh_recorder_keeps;
 static struct {
     rh_capture capture;
     rh_timing timing;
-    unsigned char *thread_rings;
+    rh_ring_pieces thread_rings;
     uint32_t thread_ring_count;
     uint64_t main_time; /* of the last RH_RECORD_TIME; the interpreter lock guards it */
     const rh_session *session;
@@ -249,9 +250,12 @@ take_ring(rh_thread_end *end)
         rh_producer_close("more threads at once than it has rings for");
         return false;
     }
+    end->base = rh_ring_pieces_find(&producer.thread_rings, (uint32_t)(ring - channel->thread));
+    if (!end->base) {
+        rh_producer_close("there is no address space for its threads' rings");
+        return false;
+    }
     end->ring = ring;
-    end->base =
-        producer.thread_rings + (size_t)(ring - channel->thread) * channel->thread_ring_bytes;
     end->cursor = atomic_load_explicit(&ring->cursor, memory_order_relaxed);
     end->room = end->ticks = 0;
     if (!end->leaving)
@@ -490,11 +494,15 @@ map_channel(int descriptor)
         mmap(rh_recorder_main_ring, RH_MAIN_RING_BYTES, both, fixed | (python ? MAP_POPULATE : 0),
              descriptor, RH_CHANNEL_CONTROL_BYTES) == MAP_FAILED)
         return false;
-    void *rings = mmap(NULL, (size_t)producer.thread_ring_count * ring_bytes, both, MAP_SHARED,
-                       descriptor, RH_CHANNEL_CONTROL_BYTES + RH_MAIN_RING_BYTES);
+    unsigned char *old = producer.thread_rings.piece[0]; /* a forked child: its parent's */
+    rh_ring_pieces_end(&producer.thread_rings);
+    if (old)
+        munmap(old, RH_PIECE_BYTES);
+    void *rings = mmap(NULL, RH_PIECE_BYTES, both, MAP_SHARED, descriptor,
+                       RH_CHANNEL_CONTROL_BYTES + RH_MAIN_RING_BYTES);
     if (rings == MAP_FAILED || rh_recorder_channel.control.magic != RH_CHANNEL_MAGIC)
         return false;
-    producer.thread_rings = rings;
+    rh_ring_pieces_begin(&producer.thread_rings, rings, ring_bytes);
     rh_recorder_channel.control.thread_ring_bytes = ring_bytes;
     return true;
 }
