@@ -24,6 +24,7 @@ static const rh_command *const commands[] = {
     &rh_cmd_filter,
     &rh_cmd_merge,
     &rh_cmd_diff,
+    &rh_cmd_generate,
     &rh_cmd_replay,
     &rh_cmd_verify,
     &rh_cmd_allocators,

@@ -14,5 +14,6 @@ extern const rh_command rh_cmd_cut;
 extern const rh_command rh_cmd_filter;
 extern const rh_command rh_cmd_merge;
 extern const rh_command rh_cmd_diff;
+extern const rh_command rh_cmd_generate;
 
 #endif

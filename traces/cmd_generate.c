@@ -1,0 +1,259 @@
+/* reheap generate: traces that are made, and not recorded. */
+#define _GNU_SOURCE
+#include <argp.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/output.h"
+#include "base/size.h"
+#include "traces/commands.h"
+#include "traces/generate/maker.h"
+#include "traces/generate/model.h"
+#include "traces/trace_info.h"
+#include "traces/trace_json.h"
+
+enum { KEY_EVENTS = 256, KEY_SEED, KEY_MODELS };
+
+typedef struct generate_options {
+    const char *model, *output;
+    uint64_t events, seed;
+    bool models, json;
+} generate_options;
+
+static const struct argp_option known[] = {
+    {"events", KEY_EVENTS, "N", 0,
+     "how many calls; K, M and G count in 1024s (default: the model's own)", 0},
+    {"seed", KEY_SEED, "S", 0, "another trace of the same kind for each (default: 1)", 0},
+    {"output", 'o', "FILE", 0, "write the trace to FILE", 0},
+    {"models", KEY_MODELS, NULL, 0, "list the models with their keys; MODEL: this one alone", 0},
+    {"json", 'j', NULL, 0, "print one JSON object", 0},
+    {0},
+};
+
+static uint64_t
+read_count(struct argp_state *state, const char *option, const char *text, uint64_t least)
+{
+    uint64_t number = 0;
+    if (!rh_size_parse(text, &number) || number < least)
+        argp_error(state, "--%s=%s: it is a number%s", option, text, least ? ", 1 at least" : "");
+    return number;
+}
+
+static error_t
+parse(int key, char *argument, struct argp_state *state)
+{
+    generate_options *options = state->input;
+    switch (key) {
+    case KEY_EVENTS:
+        options->events = read_count(state, "events", argument, 1);
+        return 0;
+    case KEY_SEED:
+        options->seed = read_count(state, "seed", argument, 0);
+        return 0;
+    case KEY_MODELS:
+        options->models = true;
+        return 0;
+    case 'o':
+        options->output = argument;
+        return 0;
+    case 'j':
+        options->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (options->model)
+            argp_error(state, "one model at a time; '%s' is the second", argument);
+        options->model = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (options->models)
+            return 0;
+        if (!options->model || !options->output)
+            argp_error(state, "name a model, and the trace to write (-o)");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp parser = {
+    known,
+    parse,
+    "MODEL[,KEY=VALUE]...",
+    "Makes a trace. The same seed makes the same file, byte for byte.\v"
+    "A round of a model that has an end is made when no number of events is given; with one it "
+    "begins again until they are made.\n\n"
+    "Example:\n"
+    "  reheap generate --models\n"
+    "  reheap generate random,live=50K,lifetimes=bimodal --events 10M -o random.rht\n"
+    "  reheap generate profile,file=TCMALLOC_0.csv,live=256M -o fleet.rht",
+    NULL,
+    NULL,
+    NULL,
+};
+
+/* ---- the list of models ---- */
+
+static void
+print_model(const rh_model *model)
+{
+    printf("%-10s  %s\n", model->name, model->summary);
+    for (const rh_key *key = model->keys; key->name; key++) {
+        printf("    %-9s %s\n              allowed: ", key->name, key->help);
+        rh_key_print_allowed(key, stdout);
+        printf("; default: %s\n", key->standard ? key->standard : "none; needed");
+    }
+    if (model->standard_events)
+        printf("    --events  default: %" PRIu64 "\n", model->standard_events);
+    else
+        printf("    --events  default: one round\n");
+}
+
+static json_t *
+describe_model(const rh_model *model)
+{
+    static const char *const kinds[] = {"size", "count", "choice", "text"};
+    json_t *keys = json_array();
+    for (const rh_key *key = model->keys; key->name; key++) {
+        json_t *one = json_pack("{s:s, s:s, s:s, s:s?}", "name", key->name, "kind",
+                                kinds[key->kind], "help", key->help, "default", key->standard);
+        if (key->kind == RH_KEY_SIZE || key->kind == RH_KEY_COUNT) {
+            json_object_set_new(one, "min", json_integer((json_int_t)key->min));
+            json_object_set_new(one, "max", json_integer((json_int_t)key->max));
+        } else if (key->choices) {
+            json_object_set_new(one, "allowed", json_string(key->choices));
+        }
+        json_array_append_new(keys, one);
+    }
+    json_t *events =
+        model->standard_events ? json_integer((json_int_t)model->standard_events) : json_null();
+    return json_pack("{s:s, s:s, s:o, s:o}", "name", model->name, "summary", model->summary,
+                     "events", events, "keys", keys);
+}
+
+static rh_status
+print_object(json_t *object, rh_error *error)
+{
+    int failed = object ? json_dumpf(object, stdout, JSON_INDENT(2)) : -1;
+    json_decref(object);
+    putchar('\n');
+    return failed ? rh_fail(error, RH_SYSTEM, "cannot print the JSON") : RH_OK;
+}
+
+static rh_status
+list_models(const generate_options *options, rh_error *error)
+{
+    rh_model_spec only = {.model = NULL};
+    if (options->model) {
+        rh_status status = rh_model_parse(options->model, &only, error);
+        /* A model that needs a key may be listed without. */
+        for (size_t i = 0; status != RH_OK && rh_models[i]; i++)
+            if (strcmp(rh_models[i]->name, options->model) == 0) {
+                only.model = rh_models[i];
+                status = RH_OK;
+            }
+        if (status != RH_OK)
+            return status;
+    }
+    json_t *list = json_array();
+    for (size_t i = 0, printed = 0; rh_models[i]; i++) {
+        if (only.model && only.model != rh_models[i])
+            continue;
+        if (options->json) {
+            json_array_append_new(list, describe_model(rh_models[i]));
+        } else {
+            printf("%s", printed++ ? "\n" : "");
+            print_model(rh_models[i]);
+        }
+    }
+    rh_model_spec_release(&only);
+    if (!options->json) {
+        json_decref(list);
+        return RH_OK;
+    }
+    return print_object(json_pack("{s:s, s:o}", "schema", "reheap.generate/1", "models", list),
+                        error);
+}
+
+/* ---- a trace ---- */
+
+static bool
+describe(const generate_options *options, rh_trace_info *info)
+{
+    char *command = NULL, *capture = NULL;
+    rh_trace_info_init(info);
+    if (asprintf(&command, "reheap generate %s --events %" PRIu64 " --seed %" PRIu64,
+                 options->model, options->events, options->seed) < 0)
+        command = NULL;
+    if (asprintf(&capture, "generate:%.*s", (int)strcspn(options->model, ","), options->model) < 0)
+        capture = NULL;
+    info->command = command;
+    info->capture = capture;
+    info->recorder = strdup("reheap generate");
+    return command && capture && info->recorder;
+}
+
+static rh_status
+make(generate_options *options, uint64_t *events, rh_error *error)
+{
+    rh_model_spec spec;
+    rh_trace_info info;
+    rh_maker maker;
+    rh_status status = rh_model_parse(options->model, &spec, error);
+    if (status != RH_OK)
+        return status;
+    if (!options->events)
+        options->events = spec.model->standard_events;
+    status = describe(options, &info) ? rh_maker_open(&maker, options->output, &info, options->seed,
+                                                      options->events, error)
+                                      : rh_fail(error, RH_SYSTEM, "out of memory");
+    rh_trace_info_release(&info);
+    if (status == RH_OK) {
+        rh_model_call call = {&spec.settings, spec.model->keys};
+        spec.model->run(&maker, &call);
+        *events = maker.events;
+        status = rh_maker_close(&maker, error);
+        if (status == RH_USAGE)
+            rh_error_prefix(error, "model '%.160s'", options->model);
+    }
+    rh_model_spec_release(&spec);
+    return status;
+}
+
+static rh_status
+report(const generate_options *options, uint64_t events, rh_error *error)
+{
+    char count[RH_SIZE_TEXT];
+    if (!options->json) {
+        fprintf(stderr, "reheap generate: %s: %s events, seed %" PRIu64 "\n", options->output,
+                rh_count_grouped(events, count, sizeof count), options->seed);
+        return RH_OK;
+    }
+    json_t *object = json_pack("{s:s, s:o, s:s, s:I, s:I}", "schema", "reheap.generate/1", "file",
+                               rh_trace_json_string(options->output), "model", options->model,
+                               "events", (json_int_t)events, "seed", (json_int_t)options->seed);
+    return print_object(object, error);
+}
+
+static int
+run(int argc, char **argv)
+{
+    generate_options options = {.seed = 1};
+    rh_error error = {.status = RH_OK};
+    uint64_t events = 0;
+    argp_err_exit_status = RH_USAGE;
+    argp_parse(&parser, argc, argv, 0, NULL, &options);
+    rh_interrupt_watch();
+    rh_status status =
+        options.models ? list_models(&options, &error) : make(&options, &events, &error);
+    if (status == RH_OK && !options.models)
+        status = report(&options, events, &error);
+    if (status != RH_OK)
+        fprintf(stderr, "reheap generate: %s\n", error.message);
+    return (int)status;
+}
+
+const rh_command rh_cmd_generate = {"generate", "make a trace: classic models, a profile", run};
