@@ -4,6 +4,7 @@
 #include "alloc/cpython.h"
 #include "alloc/layer_count.h"
 #include "alloc/layer_debug.h"
+#include "alloc/layer_delay.h"
 #include "alloc/layer_fault.h"
 #include "alloc/layer_freelist.h"
 #include "alloc/layer_trace.h"
@@ -27,6 +28,12 @@ const rh_allocator *const rh_allocators[] = {
 };
 
 const rh_layer *const rh_layers[] = {
-    &rh_count_layer, &rh_debug_layer, &rh_freelist_layer, &rh_fault_layer, &rh_trace_layer, NULL,
+    &rh_count_layer,
+    &rh_debug_layer,
+    &rh_delay_layer,
+    &rh_freelist_layer,
+    &rh_fault_layer,
+    &rh_trace_layer,
+    NULL,
 };
 /* clang-format on */

@@ -2,6 +2,7 @@
  */
 #include <argp.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,23 +10,50 @@
 #include "analysis/alike.h"
 #include "analysis/commands.h"
 #include "analysis/compare.h"
+#include "analysis/gate.h"
 #include "analysis/summary.h"
 #include "base/output.h"
 #include "base/size.h"
 
+#define GATES_MOST 64
+
 typedef struct compare_options {
     const char *results, *newer, *baseline;
+    rh_gate gates[GATES_MOST];
+    size_t gate_count;
     bool json;
 } compare_options;
 
-enum { KEY_BASELINE = 256 };
+/* What the gates said of all allocators. */
+typedef struct gate_report {
+    rh_table *table; /* of those that do not hold; NULL: none yet */
+    json_t *list;
+    size_t failed, judged;
+} gate_report;
+
+enum { KEY_BASELINE = 256, KEY_FAIL_IF };
 
 static const struct argp_option known[] = {
     {"baseline", KEY_BASELINE, "SPEC", 0,
      "what the others are compared with (default: pymalloc, or the first)", 0},
+    {"fail-if", KEY_FAIL_IF, "CONDITION", 0,
+     "end with status 1 where an allocator meets it: 'peak_mapped_bytes > +3%' (to the baseline or "
+     "the "
+     "older file), 'ns_per_event < -5%', 'peak_mapped_bytes > 200M'; may be given again",
+     0},
     {"json", 'j', NULL, 0, "print one JSON object", 0},
     {0},
 };
+
+static void
+add_gate(struct argp_state *state, compare_options *options, const char *text)
+{
+    rh_error error = {.status = RH_OK};
+    if (options->gate_count == GATES_MOST)
+        argp_error(state, "more than %d conditions", GATES_MOST);
+    if (rh_gate_parse(text, &options->gates[options->gate_count++], &error) != RH_OK)
+        argp_error(state, "%s", error.message);
+}
 
 static error_t
 parse(int key, char *argument, struct argp_state *state)
@@ -34,6 +62,9 @@ parse(int key, char *argument, struct argp_state *state)
     switch (key) {
     case KEY_BASELINE:
         options->baseline = argument;
+        return 0;
+    case KEY_FAIL_IF:
+        add_gate(state, options, argument);
         return 0;
     case 'j':
         options->json = true;
@@ -63,10 +94,14 @@ static const struct argp parser = {
     "than \"same\" is given only to what the 95 % interval of the ratio and a difference of a "
     "hundredth bear out.\v"
     "Runs that were not made alike (another recording, touch mode, processor, kernel) are refused, "
-    "naming what differs.\n\n"
+    "naming what differs. `~` stands before what varies from run to run besides times.\n\n"
+    "A condition may name any number of docs/metrics.md. One on a change counts as met when the "
+    "whole "
+    "95 % interval does; where only the median does, that is said, and no failure.\n\n"
     "Example:\n"
     "  reheap replay program.rht -a pymalloc -a mimalloc --reps 7 -o runs.db\n"
-    "  reheap compare runs.db --baseline mimalloc",
+    "  reheap compare runs.db --baseline mimalloc\n"
+    "  reheap compare before.db after.db --fail-if 'peak_mapped_bytes > +3%'",
     NULL,
     NULL,
     NULL,
@@ -137,9 +172,100 @@ find_baseline(const rh_summary *summary, const rh_workload *workload, const char
                    there);
 }
 
+/* ------------------------------------------------------------------ gates */
+
+static const char *const outcome_words[] = {
+    [RH_GATE_HOLDS] = "holds",
+    [RH_GATE_FAILS] = "FAILS",
+    [RH_GATE_UNCERTAIN] = "uncertain",
+    [RH_GATE_UNKNOWN] = "unknown",
+};
+
+static void
+gate_row(gate_report *report, const rh_gate *gate, const rh_subject *subject, const rh_gated *gated)
+{
+    char value[64], low[64], high[64];
+    if (!report->table) {
+        static const char *const headings[] = {"Condition", "allocator", "is", "95 %", "outcome"};
+        report->table = rh_table_new(5);
+        for (size_t i = 0; i < 5; i++)
+            rh_table_cell(report->table, "%s", headings[i]);
+    }
+    rh_table_cell(report->table, "%s", gate->text);
+    rh_table_cell(report->table, "%s", subject->spec);
+    rh_table_cell(report->table, "%s", rh_gate_value_text(gate, gated->value, value, sizeof value));
+    if (gated->low < gated->high)
+        rh_table_cell(report->table, "%s to %s",
+                      rh_gate_value_text(gate, gated->low, low, sizeof low),
+                      rh_gate_value_text(gate, gated->high, high, sizeof high));
+    else
+        rh_table_cell(report->table, "-");
+    if (gated->more_runs)
+        rh_table_cell(report->table, "uncertain (%u more runs)", gated->more_runs);
+    else
+        rh_table_cell(report->table, "%s", outcome_words[gated->outcome]);
+}
+
+/* `before`: what `subject` is compared with; itself: nothing. */
+static void
+judge(const compare_options *options, gate_report *report, const rh_workload *workload,
+      const rh_subject *subject, const rh_subject *before, bool paired)
+{
+    for (size_t i = 0; i < options->gate_count; i++) {
+        const rh_gate *gate = &options->gates[i];
+        if (gate->relative && before == subject)
+            continue;
+        rh_gated gated = rh_gate_judge(gate, subject, before, paired);
+        report->judged += gated.outcome != RH_GATE_UNKNOWN;
+        report->failed += gated.outcome == RH_GATE_FAILS;
+        json_array_append_new(
+            report->list,
+            json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "condition", gate->text, "trace",
+                      workload->path ? workload->path : "", "spec", subject->spec, "outcome",
+                      outcome_words[gated.outcome], "value", rh_json_number(gated.value), "low",
+                      rh_json_number(gated.low), "high", rh_json_number(gated.high)));
+        if (gated.outcome == RH_GATE_FAILS || gated.outcome == RH_GATE_UNCERTAIN)
+            gate_row(report, gate, subject, &gated);
+    }
+}
+
+/* A condition on a number that nobody has would hold for ever. */
+static rh_status
+check_gates(const compare_options *options, const rh_summary *summary, rh_error *error)
+{
+    for (size_t i = 0; i < options->gate_count; i++) {
+        bool there = false;
+        for (size_t w = 0; w < summary->workload_count; w++)
+            for (size_t s = 0; s < summary->workloads[w].subject_count; s++)
+                there |= isfinite(
+                    rh_subject_median(&summary->workloads[w].subjects[s], options->gates[i].name));
+        if (!there)
+            return rh_fail(
+                error, RH_USAGE,
+                "%s: '%.100s': no allocator has a number '%s' in it; docs/metrics.md lists "
+                "them, and the pass that measures it must have run",
+                summary->path, options->gates[i].text, options->gates[i].name);
+    }
+    return RH_OK;
+}
+
+static rh_status
+conclude_gates(const compare_options *options, const gate_report *report, rh_error *error)
+{
+    if (options->gate_count && !options->json) {
+        if (report->table)
+            print_table(report->table);
+        printf("%zu of %zu conditions failed\n", report->failed, report->judged);
+    }
+    if (report->failed)
+        return rh_fail(error, RH_DIFFERENT, "%zu of %zu conditions failed", report->failed,
+                       report->judged);
+    return RH_OK;
+}
+
 static rh_status
 compare_one(const compare_options *options, const rh_summary *summary, json_t *workloads,
-            rh_error *error)
+            gate_report *report, rh_error *error)
 {
     for (size_t i = 0; i < summary->workload_count; i++) {
         const rh_workload *workload = &summary->workloads[i];
@@ -149,6 +275,8 @@ compare_one(const compare_options *options, const rh_summary *summary, json_t *w
             status = find_baseline(summary, workload, options->baseline, &baseline, error);
         if (status != RH_OK)
             return status;
+        for (size_t s = 0; s < workload->subject_count; s++)
+            judge(options, report, workload, &workload->subjects[s], baseline, true);
         if (options->json) {
             json_array_append_new(workloads, rh_compare_json(workload, baseline));
             continue;
@@ -180,7 +308,7 @@ same_trace(const rh_summary *summary, const rh_workload *wanted)
 
 static rh_status
 compare_files(const compare_options *options, const rh_summary *older, const rh_summary *newer,
-              json_t *workloads, rh_error *error)
+              json_t *workloads, gate_report *report, rh_error *error)
 {
     for (size_t i = 0; i < older->workload_count; i++) {
         const rh_workload *before = &older->workloads[i], *after = same_trace(newer, before);
@@ -191,6 +319,9 @@ compare_files(const compare_options *options, const rh_summary *older, const rh_
             status = rh_alike_within(newer, after, error);
         if (status != RH_OK)
             return status;
+        for (size_t s = 0; s < after->subject_count; s++)
+            judge(options, report, after, &after->subjects[s],
+                  rh_workload_subject(before, after->subjects[s].spec), false);
         if (options->json) {
             json_array_append_new(workloads, rh_compare_two_json(before, after));
             continue;
@@ -207,12 +338,14 @@ compare_files(const compare_options *options, const rh_summary *older, const rh_
 }
 
 static void
-print_json(const compare_options *options, json_t *workloads)
+print_json(const compare_options *options, json_t *workloads, json_t *gates)
 {
     json_t *object = json_pack("{s:s, s:s, s:O}", "schema", "reheap.compare/1", "results",
                                options->results, "workloads", workloads);
     if (options->newer)
         json_object_set_new(object, "newer", json_string(options->newer));
+    if (options->gate_count)
+        json_object_set(object, "gates", gates);
     json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     putchar('\n');
     json_decref(object);
@@ -227,14 +360,21 @@ compare(const compare_options *options, rh_error *error)
         return status;
     if (options->newer)
         status = rh_summary_open(options->newer, &newer, error);
+    if (status == RH_OK)
+        status = check_gates(options, older, error);
     json_t *workloads = json_array();
+    gate_report report = {.list = json_array()};
     if (status == RH_OK && newer)
-        status = compare_files(options, older, newer, workloads, error);
+        status = compare_files(options, older, newer, workloads, &report, error);
     else if (status == RH_OK)
-        status = compare_one(options, older, workloads, error);
+        status = compare_one(options, older, workloads, &report, error);
     if (status == RH_OK && options->json)
-        print_json(options, workloads);
+        print_json(options, workloads, report.list);
+    if (status == RH_OK)
+        status = conclude_gates(options, &report, error);
     json_decref(workloads);
+    json_decref(report.list);
+    rh_table_free(report.table);
     rh_summary_close(older);
     rh_summary_close(newer);
     return status;

@@ -244,8 +244,8 @@ candidate_json(const rh_tuned *candidate, bool excess)
         rh_json_number(candidate->ns), "memory_ratio", rh_json_number(candidate->memory_ratio),
         "time_ratio", rh_json_number(candidate->time.value), "time_low",
         rh_json_number(candidate->time.low), "time_high", rh_json_number(candidate->time.high),
-        "speed", rh_verdict_word(rh_quantity_find("ns_per_event"), candidate->time.verdict),
-        "pareto", candidate->front);
+        "speed", rh_verdict_word(rh_quantity_find("ns_per_event"), &candidate->time), "pareto",
+        candidate->front);
 }
 
 static void
@@ -292,8 +292,7 @@ row(rh_table *table, const rh_tuned *candidate, const rh_quantity *memory, const
     rh_table_cell(table, "%.3f", candidate->memory_ratio);
     rh_table_cell(table, "%s", rh_quantity_text(ns, candidate->ns, text, sizeof text));
     rh_table_cell(table, "%.3f", candidate->time.value);
-    bool few = candidate->time.verdict == RH_VERDICT_UNKNOWN && isfinite(candidate->time.value);
-    rh_table_cell(table, "%s", few ? "too few runs" : rh_verdict_word(ns, candidate->time.verdict));
+    rh_table_cell(table, "%s", rh_verdict_text(ns, &candidate->time, text, sizeof text));
     rh_table_cell(table, "%s", note);
 }
 

@@ -7,7 +7,7 @@
 #include "base/size.h"
 
 const char *
-rh_verdict_word(const rh_quantity *quantity, rh_verdict verdict)
+rh_verdict_word(const rh_quantity *quantity, const rh_ratio *ratio)
 {
     static const char *const words[][4] = {
         [RH_QUANTITY_NS] = {"unknown", "same", "faster", "slower"},
@@ -15,7 +15,23 @@ rh_verdict_word(const rh_quantity *quantity, rh_verdict verdict)
         [RH_QUANTITY_EXCESS] = {"unknown", "same", "less", "more"},
         [RH_QUANTITY_COUNT] = {"unknown", "same", "fewer", "more"},
     };
-    return words[quantity->kind][verdict];
+    if (ratio->verdict == RH_VERDICT_SAME && ratio->more_runs)
+        return "not distinguishable";
+    return words[quantity->kind][ratio->verdict];
+}
+
+char *
+rh_verdict_text(const rh_quantity *quantity, const rh_ratio *ratio, char *text, size_t capacity)
+{
+    bool few = ratio->verdict == RH_VERDICT_UNKNOWN && isfinite(ratio->value);
+    const char *word = few ? "too few runs" : rh_verdict_word(quantity, ratio);
+    if (ratio->more_runs >= RH_MORE_RUNS_MOST)
+        snprintf(text, capacity, "%s (over %u more)", word, RH_MORE_RUNS_MOST);
+    else if (ratio->more_runs)
+        snprintf(text, capacity, "%s (%u more)", word, ratio->more_runs);
+    else
+        snprintf(text, capacity, "%s", word);
+    return text;
 }
 
 char *
@@ -62,7 +78,9 @@ value_cell(rh_table *table, const rh_subject *subject, const rh_quantity *quanti
 {
     char text[RH_SIZE_TEXT];
     double value = rh_subject_median(subject, quantity->name);
-    rh_table_cell(table, "%s", rh_quantity_text(quantity, value, text, sizeof text));
+    bool marked = quantity->kind != RH_QUANTITY_NS && rh_subject_varies(subject, quantity->name);
+    rh_table_cell(table, "%s%s", marked ? "~" : "",
+                  rh_quantity_text(quantity, value, text, sizeof text));
 }
 
 /* Ratio, interval, verdict. */
@@ -77,8 +95,8 @@ ratio_cells(rh_table *table, const rh_quantity *quantity, const rh_ratio *ratio)
         rh_table_cell(table, "%.3f to %.3f", ratio->low, ratio->high);
     else
         rh_table_cell(table, "-");
-    bool few = ratio->verdict == RH_VERDICT_UNKNOWN && isfinite(ratio->value);
-    rh_table_cell(table, "%s", few ? "too few runs" : rh_verdict_word(quantity, ratio->verdict));
+    char text[64];
+    rh_table_cell(table, "%s", rh_verdict_text(quantity, ratio, text, sizeof text));
 }
 
 static void
@@ -160,7 +178,7 @@ ratio_and_verdict(rh_table *table, const rh_subject *subject, const rh_subject *
     else if (!isfinite(ratio.value))
         rh_table_cell(table, "-");
     else
-        rh_table_cell(table, "%.3f %s", ratio.value, rh_verdict_word(quantity, ratio.verdict));
+        rh_table_cell(table, "%.3f %s", ratio.value, rh_verdict_word(quantity, &ratio));
 }
 
 static rh_table *
@@ -275,9 +293,10 @@ rh_json_number(double value)
 static json_t *
 ratio_json(const rh_quantity *quantity, const rh_ratio *ratio)
 {
-    return json_pack("{s:o, s:o, s:o, s:s}", "ratio", rh_json_number(ratio->value), "low",
+    return json_pack("{s:o, s:o, s:o, s:s, s:i, s:b}", "ratio", rh_json_number(ratio->value), "low",
                      rh_json_number(ratio->low), "high", rh_json_number(ratio->high), "verdict",
-                     rh_verdict_word(quantity, ratio->verdict));
+                     rh_verdict_word(quantity, ratio), "more_runs", (int)ratio->more_runs, "varies",
+                     (int)isfinite(ratio->low));
 }
 
 static json_t *

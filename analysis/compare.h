@@ -20,12 +20,17 @@ void rh_comparison_release(rh_comparison *tables);
 rh_table *rh_compare_two(const rh_workload *before, const rh_workload *after);
 
 /* The same as JSON: {"spec", …, "numbers": {NAME: {"median", "runs", "ratio", "low", "high",
- * "verdict"}}}; unknown values are null. */
+ * "verdict", "more_runs", "varies"}}}; unknown values are null. */
 json_t *rh_compare_json(const rh_workload *workload, const rh_subject *baseline);
 json_t *rh_compare_two_json(const rh_workload *before, const rh_workload *after);
 
-/* "faster", "slower", "less", "more", "fewer", "same", or "unknown". */
-const char *rh_verdict_word(const rh_quantity *quantity, rh_verdict verdict);
+/* "faster", "slower", "less", "more", "fewer", "same" (any difference is below what counts), "not
+ * distinguishable", or "unknown". */
+const char *rh_verdict_word(const rh_quantity *quantity, const rh_ratio *ratio);
+
+/* The same for tables, with how many repetitions more would likely decide. Returns `text`. */
+char *rh_verdict_text(const rh_quantity *quantity, const rh_ratio *ratio, char *text,
+                      size_t capacity);
 
 /* A value with its unit, as the tables show it: "12.3", "1.50 MiB", "12.3 %", "-" when unknown.
  * Returns `text`. */

@@ -59,11 +59,25 @@ rh_median(const double *values, size_t count)
     return rh_quantile(values, count, 0.5);
 }
 
+/* What would decide: an interval that leaves out 1, when the difference is one that counts; one
+ * that lies within what does not, when it is not. `count`: repetitions there are. */
+static unsigned
+runs_to_decide(const rh_ratio *ratio, size_t count)
+{
+    double reach = (log(ratio->high) - log(ratio->low)) / 2;
+    double off = fabs(log(ratio->value)), line = log1p(RH_NEGLIGIBLE);
+    double wanted = off > line ? off : line - off;
+    double needed = ceil((double)count * (reach / wanted) * (reach / wanted));
+    double more = needed - (double)count;
+    return !(more < RH_MORE_RUNS_MOST) ? RH_MORE_RUNS_MOST : more < 1 ? 1 : (unsigned)more;
+}
+
 static void
-judge(rh_ratio *ratio)
+judge(rh_ratio *ratio, size_t count)
 {
     if (isnan(ratio->value) || isnan(ratio->low)) {
         ratio->verdict = RH_VERDICT_UNKNOWN;
+        ratio->more_runs = isnan(ratio->value) ? 0 : (unsigned)(INTERVAL_FROM - count);
         return;
     }
     ratio->verdict = RH_VERDICT_SAME;
@@ -71,6 +85,8 @@ judge(rh_ratio *ratio)
         ratio->verdict = RH_VERDICT_LESS;
     else if (ratio->low > 1 && ratio->value > 1 + RH_NEGLIGIBLE)
         ratio->verdict = RH_VERDICT_MORE;
+    else if (ratio->low < 1 - RH_NEGLIGIBLE || ratio->high > 1 + RH_NEGLIGIBLE)
+        ratio->more_runs = runs_to_decide(ratio, count);
 }
 
 /* Student's t, two-sided 95 %, by degrees of freedom; beyond the table the last is near enough. */
@@ -159,7 +175,7 @@ rh_ratio_paired(const double *subject, const double *baseline, size_t count)
         ratio.high = fmax(exp(mean + reach), ratio.value);
     }
     free(ratios);
-    judge(&ratio);
+    judge(&ratio, pairs);
     return ratio;
 }
 
@@ -207,7 +223,7 @@ rh_ratio_unpaired(const double *subject, size_t subject_count, const double *bas
         welch(a, ours, b, theirs, &ratio);
     free(a);
     free(b);
-    judge(&ratio);
+    judge(&ratio, ours < theirs ? ours : theirs);
     return ratio;
 }
 

@@ -24,7 +24,7 @@
 
 typedef enum rh_verdict {
     RH_VERDICT_UNKNOWN, /* no interval: too few repetitions, or a value is missing */
-    RH_VERDICT_SAME,    /* not distinguishable */
+    RH_VERDICT_SAME,    /* not distinguishable; `more_runs` says whether that is final */
     RH_VERDICT_LESS,
     RH_VERDICT_MORE
 } rh_verdict;
@@ -33,7 +33,13 @@ typedef struct rh_ratio {
     double value;     /* NAN when either side has none */
     double low, high; /* NAN when there is no interval */
     rh_verdict verdict;
+    unsigned more_runs; /* SAME or UNKNOWN: how many repetitions more would likely decide, at most
+                           RH_MORE_RUNS_MOST; 0: it is decided, or nothing can tell */
 } rh_ratio;
+
+/* The interval shrinks with the root of the number of repetitions. Beyond this many more, the guess
+ * is no use. */
+#define RH_MORE_RUNS_MOST 1000
 
 /* The middle value, or the mean of the middle two; NAN for none. `values` keeps its order;
  * NANs in it are left out. */

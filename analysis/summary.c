@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include "analysis/summary.h"
 
-#define _GNU_SOURCE
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -263,8 +262,11 @@ ends_with(const char *text, const char *end)
 static const char *
 pass_of(const char *metric)
 {
-    if (strcmp(metric, "ns_per_event") == 0 || strcmp(metric, "wall_ns") == 0)
-        return "throughput";
+    static const char *const timed[] = {"ns_per_event", "wall_ns",     "preempted_ns",
+                                        "waited_ns",    "page_faults", "context_switches"};
+    for (size_t i = 0; i < sizeof timed / sizeof timed[0]; i++)
+        if (strcmp(metric, timed[i]) == 0)
+            return "throughput";
     return ends_with(metric, "_ns") ? "latency" : "memory";
 }
 
@@ -336,6 +338,42 @@ rh_subject_median(const rh_subject *subject, const char *metric)
     return median;
 }
 
+static bool
+vary(const rh_values *values)
+{
+    for (size_t i = 1; i < values->count; i++)
+        if (values->value[i] != values->value[0])
+            return true;
+    return false;
+}
+
+bool
+rh_subject_varies(const rh_subject *subject, const char *metric)
+{
+    rh_values values = rh_subject_values(subject, metric);
+    bool varies = vary(&values);
+    rh_values_release(&values);
+    return varies;
+}
+
+/* One value stands for as many repetitions as the other side has. */
+static void
+stand_for(rh_values *values, const rh_values *other)
+{
+    if (values->count != 1 || other->count < 2)
+        return;
+    double value = values->value[0];
+    values->value = realloc(values->value, other->count * sizeof *values->value);
+    values->repetition = realloc(values->repetition, other->count * sizeof *values->repetition);
+    if (!values->value || !values->repetition)
+        abort();
+    for (size_t i = 0; i < other->count; i++) {
+        values->value[i] = value;
+        values->repetition[i] = other->repetition[i];
+    }
+    values->count = other->count;
+}
+
 /* Puts the values of repetitions that both have side by side; returns how many. */
 static size_t
 pair_up(rh_values *a, rh_values *b)
@@ -377,7 +415,12 @@ rh_subject_ratio(const rh_subject *subject, const rh_subject *baseline, const rh
     for (size_t i = 0; i < theirs.count; i++)
         theirs.value[i] += shift;
     rh_ratio ratio;
-    if (quantity->kind != RH_QUANTITY_NS)
+    bool exact = quantity->kind != RH_QUANTITY_NS && !vary(&ours) && !vary(&theirs);
+    if (quantity->kind != RH_QUANTITY_NS) {
+        stand_for(&ours, &theirs);
+        stand_for(&theirs, &ours);
+    }
+    if (exact)
         ratio = rh_ratio_exact(rh_median(ours.value, ours.count),
                                rh_median(theirs.value, theirs.count));
     else if (paired)

@@ -86,8 +86,12 @@ void rh_values_release(rh_values *values);
 /* The median over repetitions; NAN when no run knows it. */
 double rh_subject_median(const rh_subject *subject, const char *metric);
 
-/* `subject` over `baseline`. `paired`: both ran in one experiment. Quantiles of latency under twice
- * the probe's cost count as that much. */
+/* Whether a number came out differently in different repetitions. A heap that behaves the same
+ * every time runs once, and its numbers never do. */
+bool rh_subject_varies(const rh_subject *subject, const char *metric);
+
+/* `subject` over `baseline`: with an interval where a number varies from run to run. `paired`: both
+ * ran in one experiment. Quantiles of latency under twice the probe's cost count as that much. */
 rh_ratio rh_subject_ratio(const rh_subject *subject, const rh_subject *baseline,
                           const rh_quantity *quantity, bool paired);
 

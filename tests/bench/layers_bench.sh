@@ -27,6 +27,7 @@ layers=$("$reheap" allocators | sed -n 's/^+\([a-z]*\).*/\1/p')
     echo "heap random recording"
     for layer in '' $layers; do
         [ "$layer" != fault ] || layer=fault,nth=1000000000000
+        [ "$layer" != delay ] || layer=delay,ns=0
         line="pymalloc,large=libc${layer:++$layer}"
         spec=$line
         for load in random recording; do

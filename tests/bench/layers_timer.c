@@ -258,8 +258,12 @@ gather(field *all)
         if (!add(all, bases[b], "", bare))
             continue;
         for (size_t i = 0; rh_layers[i]; i++) {
-            bool faults = strcmp(rh_layers[i]->name, "fault") == 0;
-            add(all, bases[b], faults ? "fault,nth=1000000000000" : rh_layers[i]->name, bare);
+            const char *name = rh_layers[i]->name;
+            add(all, bases[b],
+                strcmp(name, "fault") == 0   ? "fault,nth=1000000000000"
+                : strcmp(name, "delay") == 0 ? "delay,ns=0"
+                                             : name,
+                bare);
         }
     }
     add(all, bases[0], "trace,frames=8,stack=return", 0);

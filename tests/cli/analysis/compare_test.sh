@@ -25,12 +25,42 @@ END
 
 # Two runs give a ratio, but no verdict.
 "$make_results" two.db reps=2
-expect 0 '^malloc +19\.[0-9] +1\.7[0-9]+ +- +too few runs$' "$REHEAP" compare two.db
+expect 0 '^malloc +19\.[0-9] +1\.7[0-9]+ +- +too few runs \(1 more\)$' "$REHEAP" compare two.db
 
 # Two files.
 "$make_results" slower.db slower=1.2
 expect 0 '^pymalloc +ns/event +11\.2 +13\.4 +1\.20. .*slower$' "$REHEAP" compare runs.db slower.db
 expect 0 '"newer"' "$REHEAP" compare runs.db slower.db --json
+
+# What cannot be told apart, and how many more runs would tell.
+expect 0 '^pymalloc .*(same|not distinguishable)' "$REHEAP" compare runs.db runs.db
+"$make_results" near.db slower=1.005
+expect 0 '^pymalloc +ns/event .*not distinguishable \(.*more\)$' "$REHEAP" compare runs.db near.db
+
+# Gates.
+expect 0 '^0 of [1-9][0-9]* conditions failed$' "$REHEAP" compare runs.db slower.db --fail-if 'peak_mapped_bytes > +3%'
+expect 1 '^ns_per_event > \+10% +pymalloc +\+20\.[0-9]+ % .*FAILS$' "$REHEAP" compare runs.db slower.db \
+    --fail-if 'ns_per_event > +10%' --fail-if 'peak_mapped_bytes > 1T'
+grep -q '^reheap compare: [1-9][0-9]* of [0-9]* conditions failed$' err || problem "the failure is not told"
+expect 0 '' "$REHEAP" compare runs.db slower.db --fail-if 'ns_per_event > +30%' --fail-if 'ns_per_event < -1%'
+expect 1 '^fragmentation_mean > 1% ' "$REHEAP" compare runs.db --fail-if 'fragmentation_mean > 1%'
+expect 1 '"outcome": "FAILS"' "$REHEAP" compare runs.db slower.db --json --fail-if 'ns_per_event > +10%'
+expect 1 '^ns_per_event<\+0% +mimalloc ' "$REHEAP" compare runs.db --fail-if 'ns_per_event<+0%'
+for wrong in '' x 'x >' '> 3' 'ns_per_event 3%' 'ns_per_event > 3%' 'ns_per_event > +3' 'ns_per_event > +3% or so' 'ns_per_event > +nan%' \
+    'ns_per_event > -100%' 'ns_per_event > +%' 'ns_per_event = 3' 'ns_per_event > 5%'; do
+    refuses 2 'is no condition' "$REHEAP" compare runs.db --fail-if "$wrong"
+done
+refuses 2 "no allocator has a number 'peak_maped_bytes'" "$REHEAP" compare runs.db --fail-if 'peak_maped_bytes > +3%'
+# An allocator that fails does not pass.
+cp slower.db crashed.db
+/usr/bin/python3 - crashed.db <<'END'
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute("UPDATE run SET status = 'failed' WHERE spec = 'malloc'")
+db.execute("DELETE FROM metric WHERE run IN (SELECT id FROM run WHERE status = 'failed')")
+db.commit()
+END
+expect 1 '^peak_mapped_bytes > \+3% +malloc +- +- +FAILS$' "$REHEAP" compare runs.db crashed.db --fail-if 'peak_mapped_bytes > +3%'
 
 # Unlike runs.
 "$make_results" pages.db touch=pages

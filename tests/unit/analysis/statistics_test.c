@@ -151,6 +151,34 @@ interval_covers(void **state)
     assert_in_range(covered, TRIALS * 88 / 100, TRIALS);
 }
 
+/* What cannot be told apart says how much more would tell: as many as the guess promises decide it.
+ */
+static void
+more_runs_decide(void **state)
+{
+    (void)state;
+    rh_random random = {.state = 5};
+    double base[RH_MORE_RUNS_MOST], ours[RH_MORE_RUNS_MOST];
+    for (int i = 0; i < RH_MORE_RUNS_MOST; i++) {
+        base[i] = 100;
+        ours[i] = i < 6 ? 94 + i * 2 : 92 + (double)rh_random_below(&random, 81) / 10; /* 96 +- 4 */
+    }
+    rh_ratio few = rh_ratio_paired(ours, base, 6);
+    assert_int_equal(few.verdict, RH_VERDICT_SAME);
+    assert_in_range(few.more_runs, 1, RH_MORE_RUNS_MOST - 1);
+    assert_int_equal(rh_ratio_paired(ours, base, 400).verdict, RH_VERDICT_LESS);
+    assert_int_equal(rh_ratio_paired(ours, base, 400).more_runs, 0);
+    /* Nothing to tell apart, and an interval that says so. */
+    for (int i = 0; i < 9; i++)
+        ours[i] = 100 + (i % 3 - 1) * 0.1;
+    rh_ratio same = rh_ratio_paired(ours, base, 9);
+    assert_int_equal(same.verdict, RH_VERDICT_SAME);
+    assert_int_equal(same.more_runs, 0);
+    /* Two runs have no interval yet. */
+    assert_int_equal(rh_ratio_paired(ours, base, 2).more_runs, 1);
+    assert_int_equal(rh_ratio_paired(ours, base, 0).more_runs, 0);
+}
+
 static void
 exact_needs_no_repetition(void **state)
 {
@@ -175,6 +203,7 @@ main(void)
         cmocka_unit_test(sure_but_negligible_is_the_same),
         cmocka_unit_test(same_input_same_interval),
         cmocka_unit_test(interval_covers),
+        cmocka_unit_test(more_runs_decide),
         cmocka_unit_test(exact_needs_no_repetition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
