@@ -18,6 +18,7 @@
 
 enum {
     NAP_NS = 100000,
+    LONGEST_NAP_NS = 32 * NAP_NS, /* how soon a dead collector is noticed */
     ROOM_RECORDS = 8, /* what any one call may need */
     PLACE_EVERY_BYTES = 64 * sizeof(rh_record)
 };
@@ -54,9 +55,9 @@ rh_recorder_say(const char *text)
 
 /* Not nanosleep(), which is a place where threads are cancelled. */
 static void
-nap(void)
+nap(long ns)
 {
-    struct timespec span = {.tv_nsec = NAP_NS};
+    struct timespec span = {.tv_nsec = ns};
     syscall(SYS_nanosleep, &span, NULL);
 }
 
@@ -77,12 +78,16 @@ go_on_alone(const char *why)
     }
 }
 
-/* Waits until `bytes` more fit into the ring; then sets *limit. False: nobody reads any more. */
+/* Waits until `bytes` more fit into the ring; then sets *limit. False: nobody reads any more.
+ *
+ * A ring that is full stays so for some milliseconds, as long as it takes to read it: naps become
+ * longer, and end when half of it is free. Each costs the program microseconds, and then the cache
+ * that it has to fill again. */
 static bool
 wait_for_room(rh_ring *ring, uint64_t capacity, uint64_t bytes, uint64_t *limit)
 {
     uint64_t cursor = atomic_load_explicit(&ring->cursor, memory_order_relaxed);
-    for (;;) {
+    for (long ns = NAP_NS;; ns = ns < LONGEST_NAP_NS ? 2 * ns : ns) {
         if (atomic_load_explicit(&rh_recorder_channel.control.abandoned, memory_order_relaxed)) {
             go_on_alone("the recording has been given up; the program goes on unrecorded");
             return false;
@@ -97,7 +102,8 @@ wait_for_room(rh_ring *ring, uint64_t capacity, uint64_t bytes, uint64_t *limit)
                         "unrecorded");
             return false;
         }
-        nap();
+        bytes = bytes > capacity / 2 ? bytes : capacity / 2;
+        nap(ns);
     }
 }
 
@@ -243,7 +249,7 @@ take_ring(rh_thread_end *end)
             go_on_alone("nothing takes the recording any more; the program goes on unrecorded");
             return false;
         }
-        nap();
+        nap(NAP_NS);
         ring = find_ring(&left);
     }
     if (!ring) {
@@ -476,7 +482,7 @@ take_channel(const rh_session *session)
         }
         if (atomic_load(&session->exhausted))
             return -1;
-        nap();
+        nap(NAP_NS);
     }
     return -1;
 }
