@@ -168,24 +168,38 @@ bad_pool(const pool_view *view, const char *what, rh_error *error)
                    view->address, view->block_bytes, what);
 }
 
-/* Makes good what is put off for the parked pool, which changes lists: only if its header is sound.
- */
+/* The header of a pool whose numbers may be lent, and which then has some that it had before. NULL
+ * when it is sound, else what is wrong with it. */
+static const char *
+check_lender(const rh_pymalloc *pymalloc, const pool_view *view)
+{
+    const rh_arenas *arenas = &pymalloc->arenas;
+    uint32_t slot = view->pool->arena;
+    if (!arenas->side)
+        rh_address_map_find(&arenas->map, view->address, arenas->geometry.arena_shift, &slot);
+    const char *wrong = check_header(view, slot);
+    if (!wrong &&
+        (view->pool->available == 0 || block_number(view, view->pool->free) == UINT32_MAX))
+        wrong = "its header gives what is no block of it";
+    return wrong ? wrong : check_links(pymalloc, view->pool);
+}
+
+/* Gets the headers their numbers and makes good what is put off for the parked pool, which changes
+ * lists: only if the headers that it changes are sound. */
 static rh_status
 unpark(rh_pymalloc *pymalloc, rh_error *error)
 {
-    const rh_pool *pool = pymalloc->parked;
-    if (!pool)
-        return RH_OK;
     const rh_arenas *arenas = &pymalloc->arenas;
-    pool_view view = view_of(pymalloc, pool, rh_arenas_pool_address(arenas, pool));
-    uint32_t slot = pool->arena;
-    if (!arenas->side)
-        rh_address_map_find(&arenas->map, view.address, arenas->geometry.arena_shift, &slot);
-    const char *wrong = check_header(&view, slot);
-    if (!wrong)
-        wrong = check_links(pymalloc, pool);
-    if (wrong)
-        return bad_pool(&view, wrong, error);
+    for (uint32_t i = 0; i <= arenas->geometry.classes; i++) {
+        const rh_pool *ring = i ? &pymalloc->bins[i - 1].ring : NULL;
+        const rh_pool *pool = ring ? ring->next : pymalloc->parked;
+        if (pool == ring)
+            continue;
+        pool_view view = view_of(pymalloc, pool, rh_arenas_pool_address(arenas, pool));
+        const char *wrong = check_lender(pymalloc, &view);
+        if (wrong)
+            return bad_pool(&view, wrong, error);
+    }
     rh_pools_unpark(pymalloc);
     return RH_OK;
 }

@@ -102,7 +102,7 @@ any_malloc_anyhow(rh_pymalloc *pymalloc, size_t size, const rh_pymalloc_geometry
     if (!rh_path_is_small(geometry, size))
         return raw_malloc(pymalloc, size);
     if (RH_LIKELY(
-            rh_path_take_blindly(pymalloc, rh_class_of(geometry, size), geometry, side, &block)))
+            rh_path_take_anyhow(pymalloc, rh_class_of(geometry, size), geometry, side, &block)))
         return block;
     return refill_or_raw(pymalloc, size);
 }
@@ -129,7 +129,8 @@ any_calloc(rh_pymalloc *pymalloc, size_t nelem, size_t elsize, const rh_pymalloc
         return raw_calloc(pymalloc, nelem, elsize);
     size_t size_class = rh_class_of(geometry, size);
     void *block;
-    if (RH_UNLIKELY(!rh_path_take(pymalloc, size_class, geometry, side, &block))) {
+    if (RH_UNLIKELY(side ? !rh_path_take(pymalloc, size_class, geometry, side, &block)
+                         : !rh_path_take_anyhow(pymalloc, size_class, geometry, side, &block))) {
         block = rh_pools_refill(pymalloc, size_class);
         if (!block)
             return raw_calloc(pymalloc, nelem, elsize);
@@ -147,7 +148,7 @@ any_free_anywhere(rh_pymalloc *pymalloc, void *block, const rh_pymalloc_geometry
 {
     rh_pool *pool = rh_path_pool_of(pymalloc, block, geometry, side);
     if (RH_LIKELY(pool))
-        rh_path_give_blindly(pymalloc, pool, block, geometry, side);
+        rh_path_give_anyhow(pymalloc, pool, block, geometry, side);
     else
         raw_free(pymalloc, block);
 }
@@ -184,7 +185,10 @@ any_realloc(rh_pymalloc *pymalloc, void *block, size_t size, const rh_pymalloc_g
         return NULL;
     if (!side || !pymalloc->is_virtual)
         memcpy(moved, block, size < held ? size : held);
-    rh_path_give(pymalloc, pool, block, geometry, side);
+    if (side)
+        rh_path_give(pymalloc, pool, block, geometry, side);
+    else
+        rh_path_give_anyhow(pymalloc, pool, block, geometry, side);
     return moved;
 }
 

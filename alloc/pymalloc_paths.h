@@ -28,12 +28,12 @@ rh_path_is_near_small(const rh_pymalloc *pymalloc, size_t bytes)
 }
 
 /* A block of the class; false when it would be the last one that its first pool has on its list or
- * stack. */
+ * stack, and in-band where no numbers are lent. */
 RH_PATH bool
 rh_path_take(rh_pymalloc *pymalloc, size_t size_class, const rh_pymalloc_geometry *geometry,
              bool side, void **block)
 {
-    rh_pool *pool = pymalloc->bins[size_class].ring.next;
+    rh_pool *ring = &pymalloc->bins[size_class].ring, *pool = side ? ring->next : ring;
     uint32_t left = pool->available - 1;
     if (RH_UNLIKELY(left == pool->fresh))
         return false;
@@ -98,10 +98,44 @@ rh_path_enter_ring(rh_pool *pool)
     ring->next = pool;
 }
 
+/* Where a pool's numbers are, when they are lent: with the ring, if it comes first there. */
+RH_PATH rh_pool *
+rh_path_numbers(rh_pool *pool)
+{
+    rh_pool *ring = pool->ring, *numbers = pool;
+    __asm__("cmpq %[pool], %[first]\n\t"
+            "cmoveq %[ring], %[numbers]"
+            : [numbers] "+&r"(numbers)
+            : [pool] "r"(pool), [ring] "r"(ring), [first] "m"(ring->next)
+            : "cc");
+    return numbers;
+}
+
+/* In-band, where numbers are lent. */
+RH_PATH void
+rh_path_give_lent(rh_pymalloc *pymalloc, rh_pool *pool, void *block,
+                  const rh_pymalloc_geometry *geometry)
+{
+    if (RH_UNLIKELY(pool->available == 0)) {
+        rh_pools_reenter(pool, block);
+        return;
+    }
+    rh_pool *numbers = rh_path_numbers(pool);
+    uint32_t available = numbers->available;
+    rh_pool_put(numbers, available, (uintptr_t)block, geometry->class_shift, false);
+    numbers->available = available + 1;
+    if (RH_UNLIKELY(available + 1 == pool->capacity))
+        rh_pools_retire(pymalloc, pool);
+}
+
 RH_PATH void
 rh_path_give(rh_pymalloc *pymalloc, rh_pool *pool, void *block,
              const rh_pymalloc_geometry *geometry, bool side)
 {
+    if (!side) {
+        rh_path_give_lent(pymalloc, pool, block, geometry);
+        return;
+    }
     uint32_t available = pool->available;
     rh_pool_put(pool, available, (uintptr_t)block, geometry->class_shift, side);
     pool->available = available + 1;
@@ -154,7 +188,15 @@ rh_path_enter_ring_if(uint32_t available, rh_pool *pool, rh_pool **first, rh_poo
             : "cc");
 }
 
-/* Counts how often the pool was full, too. */
+RH_PATH void
+rh_path_see(rh_pymalloc *pymalloc, bool full)
+{
+    pymalloc->seen_full += full;
+    if (RH_UNLIKELY(--pymalloc->to_see == 0))
+        rh_pools_decide(pymalloc);
+}
+
+/* Not where numbers are lent. Counts how often the pool was full, too. */
 RH_PATH void
 rh_path_give_blindly(rh_pymalloc *pymalloc, rh_pool *pool, void *block,
                      const rh_pymalloc_geometry *geometry, bool side)
@@ -167,11 +209,35 @@ rh_path_give_blindly(rh_pymalloc *pymalloc, rh_pool *pool, void *block,
     pool->next = next;
     ring->next = first;
     pool->available = available + 1;
-    pymalloc->seen_full += available == 0;
-    if (RH_UNLIKELY(--pymalloc->to_see == 0))
-        rh_pools_decide(pymalloc);
+    rh_path_see(pymalloc, available == 0);
     if (RH_UNLIKELY(available + 1 == pool->capacity))
         rh_pools_retire(pymalloc, pool);
+}
+
+/* ---- whichever way it is at the moment ---- */
+
+RH_PATH bool
+rh_path_take_anyhow(rh_pymalloc *pymalloc, size_t size_class, const rh_pymalloc_geometry *geometry,
+                    bool side, void **block)
+{
+    return !side && pymalloc->lent
+               ? rh_path_take(pymalloc, size_class, geometry, side, block)
+               : rh_path_take_blindly(pymalloc, size_class, geometry, side, block);
+}
+
+/* Counts full pools. */
+RH_PATH void
+rh_path_give_anyhow(rh_pymalloc *pymalloc, rh_pool *pool, void *block,
+                    const rh_pymalloc_geometry *geometry, bool side)
+{
+    if (!side && pymalloc->lent) {
+        rh_path_see(pymalloc, pool->available == 0);
+        if (pymalloc->lent) {
+            rh_path_give_lent(pymalloc, pool, block, geometry);
+            return;
+        }
+    }
+    rh_path_give_blindly(pymalloc, pool, block, geometry, side);
 }
 
 #endif

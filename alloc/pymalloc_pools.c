@@ -2,6 +2,60 @@
 
 #include <assert.h>
 
+/* ---- the numbers of a ring's first pool ---- */
+
+static void
+copy_numbers(rh_pool *to, const rh_pool *from)
+{
+    to->available = from->available;
+    to->fresh = from->fresh;
+    to->free = from->free;
+}
+
+/* Where none are lent, and a ring is empty. */
+static void
+close_ring(rh_pool *ring)
+{
+    ring->available = 2;
+    ring->fresh = 1;
+}
+
+/* The first pool's header has them again; the ring's stay good until either changes. */
+static void
+take_back(const rh_pymalloc *pymalloc, rh_pool *ring)
+{
+    if (pymalloc->lent)
+        copy_numbers(ring->next, ring);
+}
+
+static void
+lend(const rh_pymalloc *pymalloc, rh_pool *ring)
+{
+    if (pymalloc->lent && ring->next != ring)
+        copy_numbers(ring, ring->next);
+    else
+        close_ring(ring);
+}
+
+static void
+take_back_all(rh_pymalloc *pymalloc)
+{
+    for (uint32_t i = 0; i < pymalloc->arenas.geometry.classes; i++)
+        take_back(pymalloc, &pymalloc->bins[i].ring);
+}
+
+/* Whether numbers are lent from now on. */
+static void
+set_lent(rh_pymalloc *pymalloc, bool lent)
+{
+    if (pymalloc->lent == lent)
+        return;
+    take_back_all(pymalloc);
+    pymalloc->lent = lent;
+    for (uint32_t i = 0; i < pymalloc->arenas.geometry.classes; i++)
+        lend(pymalloc, &pymalloc->bins[i].ring);
+}
+
 /* ---- whether full pools are foreseen ---- */
 
 #define TO_SEE       256 /* frees */
@@ -18,8 +72,10 @@ rh_pools_decide(rh_pymalloc *pymalloc)
     if (restless) {
         pymalloc->patience = PATIENCE_MIN;
         pymalloc->near_bytes = pymalloc->near_small = 0;
+        set_lent(pymalloc, false);
         return;
     }
+    set_lent(pymalloc, !pymalloc->arenas.side);
     pymalloc->near_small = pymalloc->arenas.geometry.small_bytes;
     pymalloc->to_fill = pymalloc->patience;
     if (pymalloc->patience < PATIENCE_MAX)
@@ -39,8 +95,6 @@ void
 rh_pools_init(rh_pymalloc *pymalloc)
 {
     const rh_pymalloc_geometry *geometry = &pymalloc->arenas.geometry;
-    pymalloc->patience = PATIENCE_MIN;
-    rh_pools_decide(pymalloc);
     for (uint32_t i = 0; i < geometry->classes; i++) {
         rh_bin *bin = &pymalloc->bins[i];
         *bin = (rh_bin){
@@ -48,6 +102,8 @@ rh_pools_init(rh_pymalloc *pymalloc)
             .block_bytes = (uint32_t)rh_class_bytes(geometry, i),
             .capacity = rh_class_capacity(geometry, i)};
     }
+    pymalloc->patience = PATIENCE_MIN;
+    rh_pools_decide(pymalloc);
 }
 
 uint64_t
@@ -108,6 +164,81 @@ unlink_pool(rh_pool *pool)
     pool->next->previous = pool->previous;
 }
 
+/* ---- pools that become free ---- */
+
+/* A pool that was parked was taken again, as if it had been given to its arena and come back. */
+static void
+count_retaken(rh_arenas *arenas, const rh_pool *pool)
+{
+    const rh_arena *arena = &arenas->slots[pool->arena];
+    arenas->pools_recycled++;
+    arenas->arenas_reused += arena->free_pools + 1 == arena->pools;
+}
+
+static void
+give_up(rh_pymalloc *pymalloc, rh_pool *pool)
+{
+    rh_bin *bin = rh_pool_bin(pool);
+    take_back(pymalloc, &bin->ring);
+    unlink_pool(pool);
+    lend(pymalloc, &bin->ring);
+    bin->pools_in_use--;
+    rh_arenas_give_pool(&pymalloc->arenas, pool);
+    settle_if_changed(pymalloc);
+}
+
+static void
+unpark(rh_pymalloc *pymalloc)
+{
+    rh_pool *pool = pymalloc->parked;
+    if (!pool)
+        return;
+    pymalloc->parked = NULL;
+    take_back(pymalloc, pool->ring);
+    if (rh_pool_used(pool))
+        count_retaken(&pymalloc->arenas, pool);
+    else
+        give_up(pymalloc, pool);
+}
+
+void
+rh_pools_unpark(rh_pymalloc *pymalloc)
+{
+    unpark(pymalloc);
+    take_back_all(pymalloc);
+}
+
+/* Whether the next pool that its class needs would be this one again: it is its ring's last, its
+ * arena stays and would be the first to take from, and going there and back would leave the order
+ * as it is. */
+static bool
+may_park(const rh_arenas *arenas, const rh_pool *pool)
+{
+    uint32_t slot = pool->arena, number = arenas->slots[slot].free_pools;
+    const rh_arena_order *order = &arenas->order;
+    if (pool->next != pool->ring || rh_arena_order_in_heap(order))
+        return false;
+    if (number && (order->head != slot || (order->last_with && order->last_with[number] != slot)))
+        return false;
+    return number + 1 != arenas->slots[slot].pools || rh_arenas_keeps(arenas, slot);
+}
+
+void
+rh_pools_retire(rh_pymalloc *pymalloc, rh_pool *pool)
+{
+    if (pymalloc->parked == pool) {
+        count_retaken(&pymalloc->arenas, pool);
+        if (pool->next == pool->ring)
+            return;
+        pymalloc->parked = NULL;
+    }
+    unpark(pymalloc);
+    if (may_park(&pymalloc->arenas, pool))
+        pymalloc->parked = pool;
+    else
+        give_up(pymalloc, pool);
+}
+
 /* ---- pools for a class ---- */
 
 /* Puts fresh blocks onto an empty stack, as many as complete its cache line. */
@@ -165,7 +296,7 @@ set_class(rh_pymalloc *pymalloc, rh_pool *pool, rh_bin *bin)
 static rh_pool *
 new_pool(rh_pymalloc *pymalloc, rh_bin *bin)
 {
-    rh_pools_unpark(pymalloc);
+    unpark(pymalloc);
     rh_arenas *arenas = &pymalloc->arenas;
     rh_pool *pool = rh_arenas_take_pool(arenas);
     settle_if_changed(pymalloc);
@@ -188,6 +319,7 @@ rh_pools_refill(rh_pymalloc *pymalloc, size_t size_class)
     const rh_arenas *arenas = &pymalloc->arenas;
     rh_bin *bin = &pymalloc->bins[size_class];
     rh_pool *pool = bin->ring.next;
+    take_back(pymalloc, &bin->ring);
     if (pool == &bin->ring) {
         pool = new_pool(pymalloc, bin);
         if (!pool)
@@ -203,69 +335,22 @@ rh_pools_refill(rh_pymalloc *pymalloc, size_t size_class)
         unlink_pool(pool);
         note_full(pymalloc);
     }
+    lend(pymalloc, &bin->ring);
     return (void *)block;
 }
 
-/* ---- pools that become free ---- */
-
-/* A pool that was parked was taken again, as if it had been given to its arena and come back. */
-static void
-count_retaken(rh_arenas *arenas, const rh_pool *pool)
-{
-    const rh_arena *arena = &arenas->slots[pool->arena];
-    arenas->pools_recycled++;
-    arenas->arenas_reused += arena->free_pools + 1 == arena->pools;
-}
-
-static void
-give_up(rh_pymalloc *pymalloc, rh_pool *pool)
-{
-    unlink_pool(pool);
-    rh_pool_bin(pool)->pools_in_use--;
-    rh_arenas_give_pool(&pymalloc->arenas, pool);
-    settle_if_changed(pymalloc);
-}
+/* ---- full pools ---- */
 
 void
-rh_pools_unpark(rh_pymalloc *pymalloc)
+rh_pools_reenter(rh_pool *pool, void *block)
 {
-    rh_pool *pool = pymalloc->parked;
-    if (!pool)
-        return;
-    pymalloc->parked = NULL;
-    if (rh_pool_used(pool))
-        count_retaken(&pymalloc->arenas, pool);
-    else
-        give_up(pymalloc, pool);
-}
-
-/* Whether the next pool that its class needs would be this one again: it is its ring's last, its
- * arena stays and would be the first to take from, and going there and back would leave the order
- * as it is. */
-static bool
-may_park(const rh_arenas *arenas, const rh_pool *pool)
-{
-    uint32_t slot = pool->arena, number = arenas->slots[slot].free_pools;
-    const rh_arena_order *order = &arenas->order;
-    if (pool->next != pool->ring || rh_arena_order_in_heap(order))
-        return false;
-    if (number && (order->head != slot || (order->last_with && order->last_with[number] != slot)))
-        return false;
-    return number + 1 != arenas->slots[slot].pools || rh_arenas_keeps(arenas, slot);
-}
-
-void
-rh_pools_retire(rh_pymalloc *pymalloc, rh_pool *pool)
-{
-    if (pymalloc->parked == pool) {
-        count_retaken(&pymalloc->arenas, pool);
-        if (pool->next == pool->ring)
-            return;
-        pymalloc->parked = NULL;
-    }
-    rh_pools_unpark(pymalloc);
-    if (may_park(&pymalloc->arenas, pool))
-        pymalloc->parked = pool;
-    else
-        give_up(pymalloc, pool);
+    rh_pool *ring = pool->ring, *first = ring->next;
+    if (first != ring)
+        copy_numbers(first, ring);
+    pool->next = first;
+    first->previous = pool;
+    ring->next = pool;
+    pool->available = 1; /* until it is full again: what its numbers say meanwhile */
+    pool->free = (uintptr_t)block;
+    copy_numbers(ring, pool);
 }

@@ -29,9 +29,13 @@
  * ones there, or takes the pool out of the ring. So one comparison tells malloc that all is as
  * usual, and a ring's own entry is made to fail it: it seems to have two blocks, one of them fresh.
  *
- * Speed. Where headers lie in the pools, all at the same offset of a large power of two, they
- * contend for few sets of the caches; beside, a million blocks' headers and stack tops take some
- * three megabytes, and neither malloc nor free touches the blocks.
+ * Speed. Beside, a million blocks' headers and stack tops take some three megabytes, and neither
+ * malloc nor free touches the blocks. Where headers lie in the pools, all at the same offset of a
+ * large power of two, they contend for one set of the first cache: more of them than it has ways,
+ * and a processor that runs a dozen calls ahead evicts one before what was written to it got there.
+ * So in-band the numbers of the pool that comes first (available, fresh, free) are lent to its
+ * ring's entry, which malloc needs anyway; its header is read by free, but neither writes it. The
+ * slow paths take them back for as long as they work.
  *
  * Whether a free finds its pool full, or a malloc leaves it so, is as good as random in a program
  * with ten thousand blocks of many sizes, and a wrongly foreseen branch costs as much as the rest
@@ -39,8 +43,9 @@
  * with what they become, such a load takes half the time or less, and every other a tenth more,
  * recorded programs among them. So there are both ways, and which is taken follows from what is
  * seen: now and then, when so many pools became full, some frees go the way without the branch,
- * which counts. While one in eight finds its pool full, malloc and free go that way; else it is
- * tried less often. The bounds that they compare with anyway tell them, so that it costs nothing.
+ * which counts. While one in eight finds its pool full, malloc and free go that way, and no numbers
+ * are lent; else it is tried less often. The bounds that they compare with anyway tell them, so
+ * that it costs nothing.
  *
  * A program that asks for one block of a size and gives it back, again and again, would take and
  * give up a pool each time. So the pool that was emptied last may stay in its ring, parked, if
@@ -50,7 +55,9 @@
  *
  * Invariants, with no pool parked: exactly the partly used pools are in rings; blocks on the list
  * or stack and fresh ones are those available; not all that are available are fresh. `previous` of
- * a ring's first pool has no meaning, so that a pool leaves the ring's start with one write.
+ * a ring's first pool has no meaning, so that a pool leaves the ring's start with one write. While
+ * numbers are lent the header of a pool in a ring says that blocks are available, and if it is the
+ * first nothing else that can be relied on.
  */
 #ifndef REHEAP_ALLOC_PYMALLOC_POOLS_H
 #define REHEAP_ALLOC_PYMALLOC_POOLS_H
@@ -85,6 +92,7 @@ typedef struct rh_pymalloc {
     const PyMemAllocatorEx *raw; /* serves what pools do not: heap.domain's, unless set */
     rh_pool *parked;             /* see above; it may have blocks in use again */
     bool is_virtual;
+    bool lent;         /* each ring has the numbers of its first pool; see above */
     rh_bestfit *space; /* the large space; NULL: the C library */
     const uint64_t *space_mapped;
     uint64_t space_bytes; /* of the space that mapped_bytes accounts for */
@@ -105,10 +113,14 @@ void rh_pools_init(rh_pymalloc *pymalloc);
 void *rh_pools_refill(rh_pymalloc *pymalloc, size_t size_class);
 void rh_pools_retire(rh_pymalloc *pymalloc, rh_pool *pool);
 
+/* Puts a block into its pool that was full, in-band, where numbers are lent. */
+void rh_pools_reenter(rh_pool *pool, void *block);
+
 /* How to free from now on, after so many frees were seen; see Speed above. */
 void rh_pools_decide(rh_pymalloc *pymalloc);
 
-/* Before anybody looks at pools, arenas or their counts: no pool is parked after it. */
+/* Before anybody looks at pools, arenas or their counts: no pool is parked after it, and every
+ * header has its numbers. */
 void rh_pools_unpark(rh_pymalloc *pymalloc);
 
 /* Brings mapped_bytes up to date after arenas changed. */
