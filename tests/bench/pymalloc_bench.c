@@ -1,18 +1,21 @@
-/* How fast is libpymem.so beside the real libpython3.11? Prints, for each load, the time of an
- * operation in both and their ratio, when the blocks are not touched, when the first byte of each
- * is written as the block is got, and when it is also read before the block is freed.
+/* How fast is our pymalloc beside the one of the real libpython3.11? Prints, for each load, the
+ * time of an operation and its ratio to libpython's, when the blocks are not touched, when the
+ * first byte of each is written as the block is got, and when it is also read before the block is
+ * freed. There are two of ours: libpymem.so, whose headers lie beside the pools, and the heap of a
+ * spec, whose headers lie in them as CPython's do.
  *
  * Both libraries are opened, and called through the PyMemAllocatorEx that their
- * PyMem_GetAllocator(PYMEM_DOMAIN_OBJ) tells, with the same operations, drawn before each round: a
- * script played twice would be learnt by the processor. They take turns in one process, the first
- * of each round alternating; the ratio of a load is the median of its rounds' ratios, for the
- * machine's speed changes from one second to the next, and much less from one round's half to the
- * other. Each has its own copy of the loop: a call that leads to two libraries in turn costs a
- * nanosecond more than one that always leads to the same, and a program has only one. The same
- * loops with functions that do nothing tell what the calls alone take.
+ * PyMem_GetAllocator(PYMEM_DOMAIN_OBJ) tells, and so is the heap's object domain, with the same
+ * operations, drawn before each round: a script played twice would be learnt by the processor. They
+ * take turns in one process, the first of each round alternating; the ratio of a load is the median
+ * of its rounds' ratios, for the machine's speed changes from one second to the next, and much less
+ * from one round's half to the other. Each has its own copy of the loop: a call that leads to
+ * several places in turn costs a nanosecond more than one that always leads to the same, and a
+ * program has only one. The same loops with functions that do nothing tell what the calls alone
+ * take.
  *
- * The arenas of both are laid out by the same rule (libpython's through
- * PyObject_SetArenaAllocator), so that every block has to lie at the same offset in both: after
+ * All arenas are laid out by the same rule (libpython's through
+ * PyObject_SetArenaAllocator), so that every block has to lie at the same offset in each: after
  * each round all live blocks are compared. --own-arenas leaves libpython its own arenas, and
  * compares nothing.
  *
@@ -40,6 +43,7 @@
 
 #define LIBPYTHON   "libpython3.11.so.1.0"
 #define LIBPYMEM    "alloc/libpymem.so"
+#define HEAP        "pymalloc,large=libc"
 #define ARENA_BYTES ((size_t)1 << 20)
 #define BATCH       100
 #define ROUND_NS    5e6    /* how long one allocator runs at a stretch */
@@ -48,7 +52,7 @@
 #define LIVE_MAX    1000000
 #define SCRIPT      (1u << 20) /* most operations of a round of a random load */
 
-enum { CPYTHON, OURS, SIDES, NOTHING = SIDES, ALL };
+enum { CPYTHON, BESIDE, INBAND, SIDES, NOTHING = SIDES, ALL };
 enum { UNTOUCHED, WRITTEN, READ, TOUCHES };
 
 typedef struct step {
@@ -178,16 +182,20 @@ typedef void loop(const side *on, const load *what, const step *script, uint64_t
 LOOP(cpython_untouched, UNTOUCHED)
 LOOP(cpython_written, WRITTEN)
 LOOP(cpython_read, READ)
-LOOP(ours_untouched, UNTOUCHED)
-LOOP(ours_written, WRITTEN)
-LOOP(ours_read, READ)
+LOOP(beside_untouched, UNTOUCHED)
+LOOP(beside_written, WRITTEN)
+LOOP(beside_read, READ)
+LOOP(inband_untouched, UNTOUCHED)
+LOOP(inband_written, WRITTEN)
+LOOP(inband_read, READ)
 LOOP(nothing_untouched, UNTOUCHED)
 LOOP(nothing_written, WRITTEN)
 LOOP(nothing_read, READ)
 
 static loop *const loops[ALL][TOUCHES] = {
     {cpython_untouched, cpython_written, cpython_read},
-    {ours_untouched, ours_written, ours_read},
+    {beside_untouched, beside_written, beside_read},
+    {inband_untouched, inband_written, inband_read},
     {nothing_untouched, nothing_written, nothing_read},
 };
 
@@ -243,13 +251,14 @@ empty(const side *on, const load *what)
 static void
 compare(bench *b, const load *what)
 {
-    const side *cpython = &b->sides[CPYTHON], *ours = &b->sides[OURS];
+    const side *cpython = &b->sides[CPYTHON];
     uint32_t count = what->live ? what->live : what->batch;
-    for (uint32_t i = 0; !b->own_arenas && i < count; i++) {
-        uintptr_t wanted = (uintptr_t)cpython->blocks[i] - cpython->base;
-        b->different += (uintptr_t)ours->blocks[i] - ours->base != wanted;
-        b->compared++;
-    }
+    for (const side *ours = &b->sides[BESIDE]; ours <= &b->sides[INBAND]; ours++)
+        for (uint32_t i = 0; !b->own_arenas && i < count; i++) {
+            uintptr_t wanted = (uintptr_t)cpython->blocks[i] - cpython->base;
+            b->different += (uintptr_t)ours->blocks[i] - ours->base != wanted;
+            b->compared++;
+        }
 }
 
 static int
@@ -275,49 +284,80 @@ middle_of(double *values, unsigned count)
     return (middle){values[low], values[count / 2], values[count - 1 - (unsigned)low]};
 }
 
-static void
-measure_touch(bench *b, const load *what, int touch)
+/* What an allocator took for an operation, and that beside libpython's time. */
+typedef struct result {
+    double ns;
+    middle ratio;
+} result;
+
+static result
+result_of(const double *times, const double *cpython, unsigned rounds)
 {
-    static double times[SIDES][ROUNDS_MAX], ratios[ROUNDS_MAX];
-    for (int who = 0; what->live && who < SIDES; who++)
-        fill(&b->sides[who], what, touch);
-    draw(b, what, WARM_UP);
+    static double sorted[ROUNDS_MAX];
+    result it;
+    for (unsigned i = 0; i < rounds; i++)
+        sorted[i] = times[i] / cpython[i];
+    it.ratio = middle_of(sorted, rounds);
+    memcpy(sorted, times, rounds * sizeof *sorted);
+    it.ns = middle_of(sorted, rounds).median;
+    return it;
+}
+
+/* Runs each side once and tells how many operations make a round. */
+static uint64_t
+warm_up(bench *b, const load *what, int touch)
+{
     double slowest = 0;
-    for (int who = 0; who < SIDES; who++) { /* warm up, and find out how many make a round */
+    draw(b, what, WARM_UP);
+    for (int who = 0; who < SIDES; who++) {
         double ns = time_run(b, who, touch, what, WARM_UP);
         slowest = ns > slowest ? ns : slowest;
     }
     uint64_t operations = (uint64_t)(ROUND_NS / slowest) + 1;
-    if (what->live && operations > SCRIPT)
-        operations = SCRIPT;
+    return what->live && operations > SCRIPT ? SCRIPT : operations;
+}
+
+static void
+measure_touch(bench *b, const load *what, int touch, result results[SIDES])
+{
+    static double times[SIDES][ROUNDS_MAX];
+    for (int who = 0; what->live && who < SIDES; who++)
+        fill(&b->sides[who], what, touch);
+    uint64_t operations = warm_up(b, what, touch);
     for (unsigned round = 0; round < b->rounds; round++) {
         draw(b, what, operations);
         for (unsigned i = 0; i < SIDES; i++) {
             unsigned who = (i + round) % SIDES;
             times[who][round] = time_run(b, (int)who, touch, what, operations);
         }
-        ratios[round] = times[OURS][round] / times[CPYTHON][round];
         compare(b, what);
     }
     for (int who = 0; what->live && who < SIDES; who++)
         empty(&b->sides[who], what);
-    middle ratio = middle_of(ratios, b->rounds);
-    printf(" | %6.2f %6.2f %5.2f (%.2f-%.2f)", middle_of(times[CPYTHON], b->rounds).median,
-           middle_of(times[OURS], b->rounds).median, ratio.median, ratio.low, ratio.high);
-    fflush(stdout);
+    for (int who = 0; who < SIDES; who++)
+        results[who] = result_of(times[who], times[CPYTHON], b->rounds);
 }
 
 /* Measures a load under the name that `format` makes of `number`, if that is asked for. */
 static __attribute__((format(printf, 3, 0))) void
 measure(bench *b, load what, const char *format, uint32_t number)
 {
+    result results[TOUCHES][SIDES];
     snprintf(what.name, sizeof what.name, format, number);
     if (b->only && strcmp(what.name, b->only) != 0)
         return;
-    printf("%-14s", what.name);
     for (int touch = 0; touch < TOUCHES; touch++)
-        measure_touch(b, &what, touch);
-    putchar('\n');
+        measure_touch(b, &what, touch, results[touch]);
+    for (int who = BESIDE; who <= INBAND; who++) {
+        printf("%-14s | %-7s", what.name, who == BESIDE ? "beside" : "in-band");
+        for (int touch = 0; touch < TOUCHES; touch++) {
+            const result *ours = &results[touch][who];
+            printf(" | %6.2f %6.2f %5.2f (%.2f-%.2f)", results[touch][CPYTHON].ns, ours->ns,
+                   ours->ratio.median, ours->ratio.low, ours->ratio.high);
+        }
+        putchar('\n');
+    }
+    fflush(stdout);
 }
 
 /* What the loops and the calls take by themselves. */
@@ -325,7 +365,7 @@ static void
 measure_nothing(bench *b, load what, const char *name)
 {
     static double times[ROUNDS_MAX];
-    printf("%-14s", name);
+    printf("%-14s | %-7s", name, "");
     for (int touch = 0; touch < TOUCHES; touch++) {
         uint64_t operations = WARM_UP * 4;
         fill(&b->sides[NOTHING], &what, touch);
@@ -343,8 +383,8 @@ measure_all(bench *b)
     static const uint32_t sizes[] = {8, 16, 24, 48, 64, 96, 128, 192, 256, 384, 512};
     static const uint32_t few[] = {16, 64, 256};
     static const uint32_t lives[] = {1000, 10000, 100000, LIVE_MAX};
-    printf("%-14s | %-28s | %-28s | %-28s\n%-14s", "", "not touched", "first byte written",
-           "written, read before free", "load");
+    printf("%-14s | %-7s | %-31s | %-31s | %-31s\n%-14s | %-7s", "", "", "not touched",
+           "first byte written", "written, read before free", "load", "headers");
     for (int touch = 0; touch < TOUCHES; touch++)
         printf(" | %6s %6s %5s %-10s", "python", "ours", "ratio", " (95 %)");
     putchar('\n');
@@ -403,18 +443,14 @@ open_ours(bench *b, rh_heap **heap)
 {
     memory_api api;
     rh_error error = {0};
-    *heap = NULL;
-    if (!b->heap) {
-        if (!open_api(b->library, &api))
-            return false;
-        api.get(PYMEM_DOMAIN_OBJ, &b->sides[OURS].allocator);
-        return true;
-    }
+    if (!open_api(b->library, &api))
+        return false;
+    api.get(PYMEM_DOMAIN_OBJ, &b->sides[BESIDE].allocator);
     if (rh_heap_open(b->heap, heap, &error) != RH_OK) {
         fprintf(stderr, "%s\n", error.message);
         return false;
     }
-    b->sides[OURS].allocator = (*heap)->domain[PYMEM_DOMAIN_OBJ];
+    b->sides[INBAND].allocator = (*heap)->domain[PYMEM_DOMAIN_OBJ];
     return true;
 }
 
@@ -447,7 +483,7 @@ static const struct argp_option options[] = {
     {"rounds", 'r', "N", 0, "Rounds of each load, 31 if not told", 0},
     {"load", 'l', "NAME", 0, "Only the load of this name: \"random 1000\"", 0},
     {"library", 'L', "FILE", 0, "Our library: " LIBPYMEM " if not told", 0},
-    {"heap", 'H', "SPEC", 0, "In its place the heap of a spec: pymalloc,large=libc", 0},
+    {"heap", 'H', "SPEC", 0, "The heap beside it: " HEAP " if not told", 0},
     {"own-arenas", 'o', NULL, 0, "libpython maps its arenas itself; addresses are not compared", 0},
     {0},
 };
@@ -477,8 +513,9 @@ int
 main(int argc, char **argv)
 {
     static const struct argp argp = {
-        options, parse, NULL, "Times libpymem.so beside libpython3.11.", NULL, NULL, NULL};
-    bench b = {.rounds = 31, .library = LIBPYMEM, .random = {9}};
+        options, parse, NULL, "Times libpymem.so and a heap beside libpython3.11.",
+        NULL,    NULL,  NULL};
+    bench b = {.rounds = 31, .library = LIBPYMEM, .heap = HEAP, .random = {9}};
     rh_arena_ground ground;
     rh_heap *heap;
     argp_parse(&argp, argc, argv, 0, NULL, &b);
@@ -493,11 +530,12 @@ main(int argc, char **argv)
         b.sides[who].blocks = calloc(LIVE_MAX, sizeof(void *));
         find_base(&b.sides[who]);
     }
-    printf("ns for a malloc and a free through PyMemAllocatorEx: object domain of %s and of\n"
-           "%s; medians of %u rounds of %.0f ms each, taking turns in one process; the ratio\n"
-           "is the median of the rounds' ratios, with the interval that has it in 95 of 100 "
-           "cases\n\n",
-           LIBPYTHON, b.heap ? b.heap : b.library, b.rounds, ROUND_NS / 1e6);
+    printf(
+        "ns for a malloc and a free through PyMemAllocatorEx: object domain of %s, of\n"
+        "%s (headers beside) and of %s (in-band); medians of %u rounds of\n"
+        "%.0f ms each, taking turns in one process; the ratio is the median of the rounds' ratios, "
+        "with\nthe interval that has it in 95 of 100 cases\n\n",
+        LIBPYTHON, b.library, b.heap, b.rounds, ROUND_NS / 1e6);
     measure_all(&b);
     if (!b.own_arenas)
         printf("\n%" PRIu64 " blocks compared, %" PRIu64 " of them elsewhere\n", b.compared,
