@@ -12,10 +12,14 @@ _STAND_INS = [
     "remote_coverage_tools",
 ]
 
-def stand_in_repositories():
-    """Declares the stand-ins when the running Bazel is Debian's."""
+def stand_in_repositories(folder = "third_party/bazel"):
+    """Declares the stand-ins when the running Bazel is Debian's.
+
+    Args:
+      folder: where this folder lies, seen from the workspace.
+    """
     if native.bazel_version:
         return
     for name in _STAND_INS:
         if name not in native.existing_rules():
-            native.local_repository(name = name, path = "third_party/bazel/" + name)
+            native.local_repository(name = name, path = folder + "/" + name)
