@@ -10,40 +10,28 @@
 #include "traces/check.h"
 #include "traces/commands.h"
 #include "traces/one_trace.h"
+#include "traces/read_loop.h"
 #include "traces/trace_json.h"
 
 typedef struct check_options {
     rh_one_trace trace;
-    uint64_t max_live;
+    rh_reading_options reading;
 } check_options;
-
-enum { KEY_MAX_LIVE = 256 };
-
-static const struct argp_option known[] = {
-    {"max-live", KEY_MAX_LIVE, "BLOCKS", 0,
-     "refuse a trace with more blocks alive at once; default: what half of the memory holds", 0},
-    {0},
-};
 
 static error_t
 parse(int key, char *argument, struct argp_state *state)
 {
     check_options *options = state->input;
-    switch (key) {
-    case KEY_MAX_LIVE:
-        if (!rh_size_parse(argument, &options->max_live) || options->max_live == 0)
-            argp_error(state, "--max-live takes a number of blocks, not '%s'", argument);
-        return 0;
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &options->trace;
-        return 0;
-    default:
+    (void)argument;
+    if (key != ARGP_KEY_INIT)
         return ARGP_ERR_UNKNOWN;
-    }
+    state->child_inputs[0] = &options->trace;
+    state->child_inputs[1] = &options->reading;
+    return 0;
 }
 
 static const struct argp parser = {
-    known,
+    NULL,
     parse,
     "FILE",
     "Checks a trace: every checksum, every rule of the format, and whether its events and sums can "
@@ -53,7 +41,7 @@ static const struct argp parser = {
     "itself; 3 damaged, and which events are lost is told, or not a trace.\n\n"
     "Example:\n"
     "  reheap check program.rht",
-    rh_one_trace_argp,
+    rh_one_trace_reading_argp,
     NULL,
     NULL,
 };
@@ -116,21 +104,16 @@ print_human(const check_options *options, const rh_check_report *report, rh_stat
                options->trace.path, events);
 }
 
-static bool
-watch(void *ctx, double done)
-{
-    rh_progress_update(ctx, (uint64_t)(done * 1000));
-    return !rh_interrupted();
-}
-
 static rh_status
 check(const check_options *options, rh_error *error)
 {
     rh_progress progress;
-    rh_progress_begin(&progress, "checking", "permille", 1000);
+    rh_progress_begin(&progress, "checking", "events", 0);
+    rh_parallel_options parallel = {
+        .jobs = options->reading.jobs, .watch = rh_read_loop_watch, .ctx = &progress};
     rh_check_report report;
     rh_status status =
-        rh_check_trace(options->trace.path, options->max_live, watch, &progress, &report, error);
+        rh_check_trace(options->trace.path, options->reading.max_live, &parallel, &report, error);
     rh_progress_end(&progress);
     if (error->status != RH_OK)
         return error->status;

@@ -10,11 +10,11 @@
 #include "base/output.h"
 #include "base/size.h"
 #include "traces/commands.h"
-#include "traces/digest.h"
-#include "traces/habits.h"
 #include "traces/info_format.h"
+#include "traces/one_trace.h"
 #include "traces/read_loop.h"
 #include "traces/reader.h"
+#include "traces/summary.h"
 #include "traces/trace_json.h"
 
 enum { OLD, NEW, SIDES };
@@ -23,6 +23,7 @@ typedef struct diff_options {
     const char *paths[SIDES];
     unsigned count;
     bool json;
+    rh_reading_options reading;
 } diff_options;
 
 static const struct argp_option known[] = {
@@ -37,6 +38,9 @@ parse(int key, char *argument, struct argp_state *state)
     switch (key) {
     case 'j':
         options->json = true;
+        return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->reading;
         return 0;
     case ARGP_KEY_ARG:
         if (options->count == SIDES)
@@ -60,37 +64,25 @@ static const struct argp parser = {
     "Ends with 0, whether they differ or not.\v"
     "Example:\n"
     "  reheap diff before.rht after.rht",
-    NULL,
+    rh_reading_argp,
     NULL,
     NULL,
 };
 
-/* One trace in numbers. */
-typedef struct side {
-    rh_digest digest;
-    rh_habits habits;
-} side;
-
 static rh_status
-take_batch(void *ctx, const rh_batch *batch, bool *done, rh_error *error)
+read_side(const diff_options *options, int which, rh_summary *summary, rh_error *error)
 {
-    side *numbers = ctx;
-    (void)done;
-    if (!rh_digest_add(&numbers->digest, batch) || !rh_habits_add(&numbers->habits, batch))
-        return rh_fail(error, RH_SYSTEM, "out of memory");
-    return RH_OK;
-}
-
-static rh_status
-read_side(const char *path, side *numbers, rh_error *error)
-{
+    rh_reader_options how = {.max_live_blocks = options->reading.max_live};
     rh_reader *reader;
-    rh_read_loop loop = {
-        .path = path, .doing = "reading", .end = UINT64_MAX, .take = take_batch, .ctx = numbers};
-    rh_status status = rh_reader_open(path, NULL, &reader, error);
+    rh_status status = rh_reader_open(options->paths[which], &how, &reader, error);
     if (status != RH_OK)
         return status;
-    status = rh_read_loop_run(&loop, reader, error);
+    rh_progress progress;
+    rh_progress_begin(&progress, "reading", "events", 0);
+    rh_parallel_options parallel = {
+        .jobs = options->reading.jobs, .watch = rh_read_loop_watch, .ctx = &progress};
+    status = rh_summary_read(summary, reader, &how, &parallel, error);
+    rh_progress_end(&progress);
     rh_reader_close(reader);
     return status;
 }
@@ -105,7 +97,7 @@ typedef struct figure {
 enum { FIGURES = 9 };
 
 static void
-collect(const side sides[SIDES], figure figures[FIGURES])
+collect(const rh_summary sides[SIDES], figure figures[FIGURES])
 {
     for (int i = 0; i < SIDES; i++) {
         const rh_trace_info *totals = &sides[i].digest.totals;
@@ -177,7 +169,7 @@ end_table(rh_table *table)
 }
 
 static void
-print_human(const diff_options *options, const side sides[SIDES])
+print_human(const diff_options *options, const rh_summary sides[SIDES])
 {
     char label[RH_SIZE_TEXT];
     figure figures[FIGURES];
@@ -224,7 +216,7 @@ append_bucket(json_t *list, const char *limit_name, uint64_t limit, uint64_t bef
 }
 
 static rh_status
-print_json(const diff_options *options, const side sides[SIDES], rh_error *error)
+print_json(const diff_options *options, const rh_summary sides[SIDES], rh_error *error)
 {
     figure figures[FIGURES];
     json_t *object = json_object(), *counts = json_object(), *sizes = json_array(),
@@ -257,26 +249,24 @@ print_json(const diff_options *options, const side sides[SIDES], rh_error *error
 static int
 run(int argc, char **argv)
 {
-    static side sides[SIDES];
+    rh_summary sides[SIDES];
     diff_options options = {.count = 0};
     rh_error error = {.status = RH_OK};
     rh_status status = RH_OK;
     argp_err_exit_status = RH_USAGE;
     argp_parse(&parser, argc, argv, 0, NULL, &options);
     rh_interrupt_watch();
-    for (int i = 0; i < SIDES && status == RH_OK; i++) {
-        rh_digest_init(&sides[i].digest);
-        status = rh_habits_init(&sides[i].habits) ? read_side(options.paths[i], &sides[i], &error)
-                                                  : rh_fail(&error, RH_SYSTEM, "out of memory");
-    }
+    for (int i = 0; i < SIDES; i++)
+        if (!rh_summary_init(&sides[i]))
+            status = rh_fail(&error, RH_SYSTEM, "out of memory");
+    for (int i = 0; i < SIDES && status == RH_OK; i++)
+        status = read_side(&options, i, &sides[i], &error);
     if (status == RH_OK && options.json)
         status = print_json(&options, sides, &error);
     else if (status == RH_OK)
         print_human(&options, sides);
-    for (int i = 0; i < SIDES; i++) {
-        rh_digest_release(&sides[i].digest);
-        rh_habits_release(&sides[i].habits);
-    }
+    for (int i = 0; i < SIDES; i++)
+        rh_summary_release(&sides[i]);
     if (status != RH_OK)
         fprintf(stderr, "reheap diff: %s\n", error.message);
     return (int)status;

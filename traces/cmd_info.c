@@ -9,19 +9,34 @@
 #include "base/output.h"
 #include "base/size.h"
 #include "traces/commands.h"
-#include "traces/digest.h"
-#include "traces/habits.h"
 #include "traces/info_format.h"
 #include "traces/info_habits.h"
 #include "traces/one_trace.h"
 #include "traces/read_loop.h"
 #include "traces/reader.h"
+#include "traces/summary.h"
 #include "traces/trace_json.h"
 
-/* Without options of its own it hands its input on to the child. */
+typedef struct info_options {
+    rh_one_trace trace;
+    rh_reading_options reading;
+} info_options;
+
+static error_t
+parse(int key, char *argument, struct argp_state *state)
+{
+    info_options *options = state->input;
+    (void)argument;
+    if (key != ARGP_KEY_INIT)
+        return ARGP_ERR_UNKNOWN;
+    state->child_inputs[0] = &options->trace;
+    state->child_inputs[1] = &options->reading;
+    return 0;
+}
+
 static const struct argp parser = {
     NULL,
-    NULL,
+    parse,
     "FILE",
     "Tells what a trace holds: what was recorded, how many events of which kind, how much was "
     "alive, "
@@ -30,36 +45,27 @@ static const struct argp parser = {
     "Example:\n"
     "  reheap info program.rht\n"
     "  reheap info --json program.rht",
-    rh_one_trace_argp,
+    rh_one_trace_reading_argp,
     NULL,
     NULL,
 };
 
 static const char *const domain_names[RH_DIGEST_DOMAINS] = RH_EVENT_DOMAIN_NAMES;
 
-/* The trace in numbers. */
-typedef struct told {
-    rh_digest digest;
-    rh_habits habits;
-} told;
-
-static rh_status
-take_batch(void *ctx, const rh_batch *batch, bool *done, rh_error *error)
-{
-    told *numbers = ctx;
-    (void)done;
-    if (!rh_digest_add(&numbers->digest, batch) || !rh_habits_add(&numbers->habits, batch))
-        return rh_fail(error, RH_SYSTEM, "out of memory");
-    return RH_OK;
-}
-
 /* Reads everything. A trace that is damaged further on is told up to there; `note` says so. */
 static rh_status
-read_all(rh_reader *reader, const char *path, told *numbers, rh_error *note, rh_error *error)
+read_all(rh_reader *reader, const info_options *options, rh_summary *summary, rh_error *note,
+         rh_error *error)
 {
-    rh_read_loop loop = {
-        .path = path, .doing = "reading", .end = UINT64_MAX, .take = take_batch, .ctx = numbers};
-    rh_status status = rh_read_loop_run(&loop, reader, note);
+    rh_progress progress;
+    rh_progress_begin(&progress, "reading", "events", 0);
+    rh_reader_options how = {.max_live_blocks = options->reading.max_live};
+    rh_parallel_options parallel = {
+        .jobs = options->reading.jobs, .watch = rh_read_loop_watch, .ctx = &progress};
+    rh_status status = rh_summary_init(summary)
+                           ? rh_summary_read(summary, reader, &how, &parallel, note)
+                           : rh_fail(note, RH_SYSTEM, "out of memory");
+    rh_progress_end(&progress);
     if (status == RH_OK || status == RH_BAD_INPUT)
         return RH_OK;
     *error = *note;
@@ -347,29 +353,28 @@ print_human(const rh_one_trace *trace, const rh_trace_info *info, const rh_diges
 }
 
 static rh_status
-tell(const rh_one_trace *trace, rh_error *error)
+tell(const info_options *options, rh_error *error)
 {
+    const rh_one_trace *trace = &options->trace;
+    rh_reader_options how = {.max_live_blocks = options->reading.max_live};
     rh_reader *reader;
-    rh_status status = rh_reader_open(trace->path, NULL, &reader, error);
+    rh_status status = rh_reader_open(trace->path, &how, &reader, error);
     if (status != RH_OK)
         return status;
-    told numbers;
-    rh_digest_init(&numbers.digest);
+    rh_summary summary;
     rh_error note = {.status = RH_OK};
-    status = rh_habits_init(&numbers.habits) ? read_all(reader, trace->path, &numbers, &note, error)
-                                             : rh_fail(error, RH_SYSTEM, "out of memory");
+    status = read_all(reader, options, &summary, &note, error);
     const rh_trace_info *info = rh_reader_info(reader);
-    add_known(&numbers.digest, info);
+    add_known(&summary.digest, info);
     if (status == RH_OK && trace->json)
-        status = print_json(trace, info, &numbers.digest, &numbers.habits, &note, error);
+        status = print_json(trace, info, &summary.digest, &summary.habits, &note, error);
     else if (status == RH_OK)
-        print_human(trace, info, &numbers.digest, &numbers.habits, &note);
+        print_human(trace, info, &summary.digest, &summary.habits, &note);
     if (status == RH_OK && note.status != RH_OK) {
         *error = note;
         status = note.status;
     }
-    rh_digest_release(&numbers.digest);
-    rh_habits_release(&numbers.habits);
+    rh_summary_release(&summary);
     rh_reader_close(reader);
     return status;
 }
@@ -377,12 +382,12 @@ tell(const rh_one_trace *trace, rh_error *error)
 static int
 run(int argc, char **argv)
 {
-    rh_one_trace trace = {.path = NULL};
+    info_options options = {.trace = {.path = NULL}};
     argp_err_exit_status = RH_USAGE;
-    argp_parse(&parser, argc, argv, 0, NULL, &trace);
+    argp_parse(&parser, argc, argv, 0, NULL, &options);
     rh_interrupt_watch();
     rh_error error = {.status = RH_OK};
-    rh_status status = tell(&trace, &error);
+    rh_status status = tell(&options, &error);
     if (error.status == RH_OK && (fflush(stdout) != 0 || ferror(stdout)))
         status = rh_fail(&error, RH_SYSTEM, "cannot print to the standard output");
     if (status != RH_OK)

@@ -132,3 +132,67 @@ rh_digest_add(rh_digest *digest, const rh_batch *batch)
             return false;
     return true;
 }
+
+bool
+rh_digest_enter(rh_digest *digest, const rh_batch *live)
+{
+    if (!make_room(digest, live->slots))
+        return false;
+    for (size_t i = 0; i < live->count; i++) {
+        const rh_event *birth = &live->events[i];
+        if (digest->merged)
+            digest->nested[birth->slot] = (birth->flags & RH_EVENT_NESTED) != 0;
+        else
+            note_lives(digest, birth, false, true);
+    }
+    return true;
+}
+
+static void
+add_totals(rh_trace_info *whole, const rh_trace_info *part)
+{
+    whole->events += part->events;
+    whole->allocations += part->allocations;
+    whole->reallocations += part->reallocations;
+    whole->frees += part->frees;
+    whole->null_frees += part->null_frees;
+    whole->failures += part->failures;
+    whole->nested_events += part->nested_events;
+    whole->arena_events += part->arena_events;
+    whole->marks += part->marks;
+    whole->checkpoints += part->checkpoints;
+    if (part->threads > whole->threads)
+        whole->threads = part->threads;
+    if (part->peak_requested_bytes > whole->peak_requested_bytes)
+        whole->peak_requested_bytes = part->peak_requested_bytes;
+    if (part->peak_live_blocks > whole->peak_live_blocks)
+        whole->peak_live_blocks = part->peak_live_blocks;
+}
+
+static void
+add_counts(uint64_t *whole, const uint64_t *part, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        whole[i] += part[i];
+}
+
+void
+rh_digest_merge(rh_digest *whole, const rh_digest *part)
+{
+    add_totals(&whole->totals, &part->totals);
+    whole->live_blocks = whole->totals.end_live_blocks = part->live_blocks;
+    whole->live_bytes = whole->totals.end_requested_bytes = part->live_bytes;
+    add_counts(whole->domain_events, part->domain_events, RH_DIGEST_DOMAINS);
+    add_counts(whole->domain_births, part->domain_births, RH_DIGEST_DOMAINS);
+    add_counts(whole->domain_bytes, part->domain_bytes, RH_DIGEST_DOMAINS);
+    add_counts(whole->size_births, part->size_births, RH_DIGEST_SIZES);
+    add_counts(whole->size_bytes, part->size_bytes, RH_DIGEST_SIZES);
+    whole->births += part->births;
+    whole->small_births += part->small_births;
+    whole->birth_bytes += part->birth_bytes;
+    whole->small_bytes += part->small_bytes;
+    whole->foreign_frees += part->foreign_frees;
+    whole->zero_sizes += part->zero_sizes;
+    whole->aligned += part->aligned;
+    whole->merged = true;
+}

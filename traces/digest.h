@@ -28,6 +28,7 @@ typedef struct rh_digest {
     uint64_t zero_sizes, aligned;
     uint8_t *nested; /* by slot: whether the block in it was born nested */
     uint32_t slots;
+    bool merged; /* the live numbers are those of the last part that was merged */
 } rh_digest;
 
 void rh_digest_init(rh_digest *digest);
@@ -37,6 +38,13 @@ void rh_digest_release(rh_digest *digest);
  * False: no memory. */
 bool rh_digest_add(rh_digest *digest, const rh_batch *batch);
 bool rh_digest_add_event(rh_digest *digest, const rh_batch *batch, size_t which);
+
+/* For a digest of a part of a trace, or one that goes on behind merged parts: tells it, before any
+ * events, some of the blocks alive where it begins. False: no memory. */
+bool rh_digest_enter(rh_digest *digest, const rh_batch *live);
+
+/* Adds the part that follows what has been merged so far. */
+void rh_digest_merge(rh_digest *whole, const rh_digest *part);
 
 /* The largest size of a bucket; UINT64_MAX for the last. */
 uint64_t rh_digest_bucket_limit(unsigned bucket);

@@ -1,5 +1,10 @@
 /* How a program uses its memory, beyond counts: how long blocks live, how they grow, what each
- * thread and each phase does. Calls that an allocator made for itself (nested) are left out. */
+ * thread and each phase does. Calls that an allocator made for itself (nested) are left out, and so
+ * are the blocks that they bear.
+ *
+ * A part of a trace does not know when the blocks were born that it begins with. It inherits them
+ * by their place in the live set, keeps what became of each, and the merge adds the rest.
+ */
 #ifndef REHEAP_TRACES_HABITS_H
 #define REHEAP_TRACES_HABITS_H
 
@@ -40,6 +45,7 @@ typedef struct rh_thread_habits {
 } rh_thread_habits;
 
 typedef struct rh_block_life rh_block_life;
+typedef struct rh_inherited_life rh_inherited_life;
 
 typedef struct rh_habits {
     uint64_t lifetimes[RH_LIFETIMES], lifetime_bytes[RH_LIFETIMES]; /* by size at death */
@@ -57,6 +63,12 @@ typedef struct rh_habits {
     rh_block_life *lives; /* by slot */
     uint32_t slots, thread_room, phase_room;
     uint64_t calls;
+    rh_inherited_life *inherited; /* of the blocks that lived when a part began, oldest first */
+    uint32_t inherited_count, inherited_room;
+    rh_block_life *kept; /* those that lived when it ended, oldest first */
+    uint32_t kept_count, kept_room;
+    uint32_t resumed; /* of the kept ones, how many a whole that goes on has found again */
+    bool merged;
 } rh_habits;
 
 /* False: no memory. */
@@ -65,6 +77,15 @@ void rh_habits_release(rh_habits *habits);
 
 /* Adds a batch, from the start of the trace on. False: no memory. */
 bool rh_habits_add(rh_habits *habits, const rh_batch *batch);
+
+/* For a part of a trace, or a whole that goes on behind merged parts: tells it, before any events,
+ * some of the blocks alive where it begins, oldest first. For a part, at its end: those that live
+ * on; no events after that. False: no memory. */
+bool rh_habits_enter(rh_habits *habits, const rh_batch *live);
+bool rh_habits_leave(rh_habits *habits, const rh_batch *live);
+
+/* Adds the part that follows what has been merged so far. False: no memory. */
+bool rh_habits_merge(rh_habits *whole, const rh_habits *part);
 
 /* The most calls of a bucket; UINT64_MAX for the last. */
 uint64_t rh_lifetime_limit(unsigned bucket);

@@ -1,6 +1,7 @@
 #include "traces/one_trace.h"
 
 #include "base/output.h"
+#include "base/size.h"
 
 static error_t
 parse(int key, char *argument, struct argp_state *state)
@@ -40,6 +41,38 @@ parse_to(int key, char *argument, struct argp_state *state)
     return parse(key, argument, state);
 }
 
+enum { KEY_MAX_LIVE = 0x1000, KEY_JOBS, JOBS_MAX = 256 };
+
+static error_t
+parse_reading(int key, char *argument, struct argp_state *state)
+{
+    rh_reading_options *reading = state->input;
+    uint64_t number = 0;
+    switch (key) {
+    case KEY_MAX_LIVE:
+        if (!rh_size_parse(argument, &reading->max_live) || reading->max_live == 0)
+            argp_error(state, "--max-live takes a number of blocks, not '%s'", argument);
+        return 0;
+    case KEY_JOBS:
+        if (!rh_size_parse(argument, &number) || number == 0 || number > JOBS_MAX)
+            argp_error(state, "--jobs takes a number of threads from 1 to %d, not '%s'", JOBS_MAX,
+                       argument);
+        reading->jobs = (unsigned)number;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option reading_known[] = {
+    {"jobs", KEY_JOBS, "N", 0,
+     "read with N threads; default: one a processor, fewer where a lot is alive at once, so that "
+     "memory stays small",
+     0},
+    {"max-live", KEY_MAX_LIVE, "BLOCKS", 0,
+     "refuse a trace with more blocks alive at once; default: what half of the memory holds", 0},
+    {0},
+};
 static const struct argp_option json[] = {
     {"json", 'j', NULL, 0, "print one JSON object", 0},
     {0},
@@ -54,9 +87,13 @@ static const struct argp_option to_text[] = {
 };
 
 static const struct argp reading = {json, parse, NULL, NULL, NULL, NULL, NULL};
+static const struct argp reading_how = {reading_known, parse_reading, NULL, NULL, NULL, NULL, NULL};
 static const struct argp rewriting = {to, parse_to, NULL, NULL, NULL, NULL, NULL};
 static const struct argp exporting = {to_text, parse, NULL, NULL, NULL, NULL, NULL};
 
 const struct argp_child rh_one_trace_argp[] = {{&reading, 0, NULL, 0}, {0}};
+const struct argp_child rh_one_trace_reading_argp[] = {
+    {&reading, 0, NULL, 0}, {&reading_how, 0, NULL, 0}, {0}};
+const struct argp_child rh_reading_argp[] = {{&reading_how, 0, NULL, 0}, {0}};
 const struct argp_child rh_one_trace_to_argp[] = {{&rewriting, 0, NULL, 0}, {0}};
 const struct argp_child rh_one_trace_to_text_argp[] = {{&exporting, 0, NULL, 0}, {0}};

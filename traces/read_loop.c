@@ -49,3 +49,12 @@ rh_read_loop_run(const rh_read_loop *loop, rh_reader *reader, rh_error *error)
     rh_progress_end(&progress);
     return status;
 }
+
+bool
+rh_read_loop_watch(void *progress, uint64_t done, uint64_t all)
+{
+    rh_progress *line = progress;
+    line->total = all;
+    rh_progress_update(line, done);
+    return !rh_interrupted();
+}

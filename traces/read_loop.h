@@ -24,4 +24,8 @@ typedef struct rh_read_loop {
  * until the reader fails, or until the user interrupts (RH_INTERRUPTED). */
 rh_status rh_read_loop_run(const rh_read_loop *loop, rh_reader *reader, rh_error *error);
 
+/* For those who read in another way (rh_parallel_options.watch): draws the line of `progress`,
+ * which is an rh_progress, and says false when the user interrupts. */
+bool rh_read_loop_watch(void *progress, uint64_t done, uint64_t all);
+
 #endif

@@ -141,10 +141,22 @@ rh_reader_close(rh_reader *reader)
     free(reader);
 }
 
+const char *
+rh_reader_path(const rh_reader *reader)
+{
+    return reader->table->path;
+}
+
 const rh_trace_info *
 rh_reader_info(const rh_reader *reader)
 {
     return &reader->table->info;
+}
+
+uint64_t
+rh_reader_max_live(const rh_reader *reader)
+{
+    return reader->options.max_live_blocks;
 }
 
 uint64_t
@@ -615,7 +627,8 @@ static rh_status
 next_batch(rh_reader *reader, rh_batch *batch)
 {
     bool more = true;
-    while (more && !batch->count && !batch->block_ends) {
+    while (more && !batch->count) {
+        batch->block_ends = false; /* of a block without events */
         rh_status status = step(reader, batch, &more);
         if (status == RH_BAD_INPUT && reader->options.lenient && !reader->refused) {
             more = true;

@@ -41,6 +41,9 @@ rh_status rh_reader_open(const char *path, const rh_reader_options *options, rh_
                          rh_error *error);
 void rh_reader_close(rh_reader *reader);
 
+/* As it was opened. */
+const char *rh_reader_path(const rh_reader *reader);
+
 /* Header and totals; belongs to the reader. */
 const rh_trace_info *rh_reader_info(const rh_reader *reader);
 
@@ -80,6 +83,9 @@ rh_status rh_reader_enter(rh_reader *reader, const rh_interval *interval, rh_err
  * found, and must be closed before `reader`. `options` may be NULL. */
 rh_status rh_reader_fork(const rh_reader *reader, const rh_reader_options *options,
                          rh_reader **fork, rh_error *error);
+
+/* The most live blocks it takes, as told or by itself. */
+uint64_t rh_reader_max_live(const rh_reader *reader);
 
 /* How many blocks of the file have been unpacked: what reading has cost so far. */
 uint64_t rh_reader_blocks_unpacked(const rh_reader *reader);

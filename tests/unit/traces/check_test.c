@@ -29,7 +29,7 @@ test_stories_are_sound(void **state)
         story_write(&told, path, &(rh_writer_options){.block_events = 100, .key_bytes = 10});
         rh_check_report report;
         rh_error error = {.status = RH_OK};
-        rh_status status = rh_check_trace(path, 0, NULL, NULL, &report, &error);
+        rh_status status = rh_check_trace(path, 0, NULL, &report, &error);
         if (status != RH_OK)
             fail_msg("%s%s", error.message, report.notes ? report.note[0].text : "");
         assert_int_equal(report.events, told.count);
@@ -56,7 +56,7 @@ expect_breach(const rh_event *events, size_t count, const char *words)
     assert_int_equal(rh_writer_finish(writer, 0, 0, NULL), RH_OK);
     rh_check_report report;
     rh_error error = {.status = RH_OK};
-    rh_status status = rh_check_trace(path, 0, NULL, NULL, &report, &error);
+    rh_status status = rh_check_trace(path, 0, NULL, &report, &error);
     assert_int_equal(status, words ? RH_DIFFERENT : RH_OK);
     if (words && !strstr(report.note[0].text, words))
         fail_msg("'%s' is not in: %s", words, report.note[0].text);
@@ -127,7 +127,7 @@ test_totals(void **state)
     assert_true(story_forge_totals(path, "\"events\":", 1));
     rh_check_report report;
     rh_error error = {.status = RH_OK};
-    assert_int_equal(rh_check_trace(path, 0, NULL, NULL, &report, &error), RH_DIFFERENT);
+    assert_int_equal(rh_check_trace(path, 0, NULL, &report, &error), RH_DIFFERENT);
     assert_non_null(strstr(report.note[0].text, "the totals say events"));
     story_release(&told);
     free(path);
