@@ -123,10 +123,11 @@ parse_option(int key, char *text, struct argp_state *state)
 }
 
 static void
-print_recording(const rh_recording *recording)
+print_recording(const rh_recording *recording, bool one_of_several)
 {
     char events[RH_SIZE_TEXT], bytes[RH_SIZE_TEXT];
-    fprintf(stderr, "reheap record: %s: %s %s, %s", recording->path,
+    fprintf(stderr, "reheap record: %s: %s%s%s %s, %s", recording->path,
+            one_of_several ? recording->program : "", one_of_several ? ", " : "",
             rh_count_grouped(recording->events, events, sizeof events),
             recording->events == 1 ? "event" : "events",
             rh_size_human(recording->file_bytes, bytes, sizeof bytes));
@@ -218,7 +219,7 @@ run_record(int argc, char **argv)
     if (status != RH_OK)
         fprintf(stderr, "reheap record: %s\n", error.message);
     for (unsigned i = 0; i < recordings.count; i++)
-        print_recording(&recordings.list[i]);
+        print_recording(&recordings.list[i], recordings.count > 1);
     print_cost(&recordings);
     if (recordings.exit_status >= 0)
         print_status(given.command[0], recordings.exit_status);

@@ -44,7 +44,8 @@ typedef struct source {
     rh_writer *writer;
     rh_drain *drain;
     rh_recording recording;
-    rh_place place;
+    rh_place *place; /* while it is written */
+    bool replaced;   /* its process has become another program */
     uint64_t flushed_events, flushed_ns;
 } source;
 
@@ -139,8 +140,6 @@ keep_channels_on_offer(collector *c)
     unsigned wanted = c->options->children ? OFFERED_WITH_CHILDREN : 1, offered = 0;
     for (unsigned i = 0; i < c->count; i++)
         offered += c->sources[i]->offered;
-    if (c->count > 0 && !c->options->children)
-        return RH_OK;
     rh_session *session = c->session.memory;
     rh_status status = RH_OK;
     for (; offered < wanted && status == RH_OK; offered++)
@@ -150,44 +149,39 @@ keep_channels_on_offer(collector *c)
     return status;
 }
 
-/* Sets what the loader and the library look for. A path with a blank or a colon would be two in
+/* What the loader and the library look for. A path with a blank or a colon would be two in
  * LD_PRELOAD, so a descriptor of this process stands for it. */
 static rh_status
-set_environment(const collector *c, rh_error *error)
+name_session(const collector *c, rh_error *error)
 {
-    const char *library = c->options->library, *old = getenv("LD_PRELOAD");
+    const char *library = c->options->library;
     rh_session *session = c->session.memory;
-    session->capture = c->options->malloc ? RH_CAPTURE_MALLOC : RH_CAPTURE_PYTHON;
-    session->had_preload = old != NULL;
-    snprintf(session->old_preload, sizeof session->old_preload, "%s", old ? old : "");
-    if (old && strlen(old) >= sizeof session->old_preload)
-        return rh_fail(error, RH_USAGE, "LD_PRELOAD is longer than %zu bytes; shorten it",
-                       sizeof session->old_preload);
     char by_descriptor[64];
     if (strpbrk(library, " :")) {
         int file = open(library, O_RDONLY | O_CLOEXEC);
         snprintf(by_descriptor, sizeof by_descriptor, "/proc/%d/fd/%d", (int)getpid(), file);
         library = by_descriptor;
     }
-    char preload[4096 + 4200], place[128];
-    snprintf(preload, sizeof preload, "%s%s%s", library, old && *old ? ":" : "", old ? old : "");
-    snprintf(place, sizeof place, RH_SESSION_FORMAT, (int)getpid(), c->session.descriptor,
-             (unsigned long long)c->reception.name, (unsigned long long)c->reception.key,
-             (unsigned long long)c->reception.network);
-    if (setenv("LD_PRELOAD", preload, 1) != 0 || setenv(RH_SESSION_VARIABLE, place, 1) != 0)
-        return rh_fail_errno(error, RH_SYSTEM, errno, "cannot set the environment");
+    if (strlen(library) >= sizeof session->library)
+        return rh_fail(error, RH_SYSTEM, "%s: the path is too long", library);
+    strcpy(session->library, library);
+    snprintf(session->place, sizeof session->place, RH_SESSION_FORMAT, (int)getpid(),
+             c->session.descriptor, (unsigned long long)c->reception.name,
+             (unsigned long long)c->reception.key, (unsigned long long)c->reception.network);
     return RH_OK;
 }
 
-static void
-restore_environment(const collector *c)
+static bool
+set_environment(const rh_session *session)
 {
-    const rh_session *session = c->session.memory;
-    unsetenv(RH_SESSION_VARIABLE);
-    if (session->had_preload)
-        setenv("LD_PRELOAD", session->old_preload, 1);
-    else
-        unsetenv("LD_PRELOAD");
+    const char *old = getenv("LD_PRELOAD");
+    char *preload;
+    if (asprintf(&preload, "%s%s%s", session->library, old && *old ? ":" : "", old ? old : "") < 0)
+        return false;
+    bool set = setenv("LD_PRELOAD", preload, 1) == 0 &&
+               setenv(RH_SESSION_VARIABLE, session->place, 1) == 0;
+    free(preload);
+    return set;
 }
 
 /* In the new process: never returns. */
@@ -196,7 +190,8 @@ become_program(const collector *c, int problem_pipe)
 {
     rh_session *session = c->session.memory;
     session->root = getpid();
-    execvp(c->options->command[0], c->options->command);
+    if (set_environment(session))
+        execvp(c->options->command[0], c->options->command);
     int problem = errno;
     ssize_t ignored = write(problem_pipe, &problem, sizeof problem);
     (void)ignored;
@@ -209,17 +204,14 @@ start_program(collector *c, const struct sigaction before[WATCHED_SIGNALS], rh_e
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0)
         return rh_fail_errno(error, RH_SYSTEM, errno, "cannot make a pipe");
-    rh_status status = set_environment(c, error);
-    if (status == RH_OK) {
-        c->program = fork();
-        if (c->program == 0) {
-            unwatch_signals(before);
-            become_program(c, ends[1]);
-        }
-        if (c->program < 0)
-            status = rh_fail_errno(error, RH_SYSTEM, errno, "cannot start a process");
+    rh_status status = RH_OK;
+    c->program = fork();
+    if (c->program == 0) {
+        unwatch_signals(before);
+        become_program(c, ends[1]);
     }
-    restore_environment(c);
+    if (c->program < 0)
+        status = rh_fail_errno(error, RH_SYSTEM, errno, "cannot start a process");
     close(ends[1]);
     int problem = 0;
     if (status == RH_OK && read(ends[0], &problem, sizeof problem) == sizeof problem) {
@@ -298,27 +290,22 @@ describe(const collector *c, const source *s, rh_trace_info *info)
     info->domains = !facts->malloc;
 }
 
-/* The program's own recording gets the name that was asked for, every other one its process's. */
+/* The program's own recording gets the name that was asked for, every other one its process's. A
+ * number behind that makes it another than those there are already. */
 static void
-choose_path(const collector *c, source *s)
+choose_path(const collector *c, const source *s, char *path, size_t room)
 {
-    bool taken = s->channel->process_id != c->program;
-    for (unsigned i = 0; i < c->count; i++)
-        taken |= strcmp(c->sources[i]->recording.path, c->options->output) == 0;
-    if (!taken) {
-        snprintf(s->recording.path, sizeof s->recording.path, "%s", c->options->output);
-        return;
-    }
-    char path[sizeof s->recording.path];
-    snprintf(path, sizeof path, "%s.%d", c->options->output, s->channel->process_id);
+    bool own = s->channel->process_id == c->program;
+    if (own)
+        snprintf(path, room, "%s", c->options->output);
+    else
+        snprintf(path, room, "%s.%d", c->options->output, s->channel->process_id);
     for (unsigned again = 2, i = 0; i < c->count; i++) {
-        if (strcmp(c->sources[i]->recording.path, path) == 0) {
-            snprintf(path, sizeof path, "%s.%d.%u", c->options->output, s->channel->process_id,
-                     again++);
+        if (!own && c->sources[i] != s && strcmp(c->sources[i]->recording.path, path) == 0) {
+            snprintf(path, room, "%s.%d.%u", c->options->output, s->channel->process_id, again++);
             i = 0;
         }
     }
-    memcpy(s->recording.path, path, sizeof path);
 }
 
 /* Lets go of what a source held; what it recorded stays told. */
@@ -328,6 +315,8 @@ retire(source *s)
     s->done = true;
     rh_drain_free(s->drain);
     s->drain = NULL;
+    free(s->place);
+    s->place = NULL;
     rh_shared_close(&s->shared);
     s->channel = NULL;
     if (s->process >= 0)
@@ -339,11 +328,11 @@ retire(source *s)
 static void
 tell_of_part(collector *c, const source *s)
 {
-    if (c->error.status != RH_SYSTEM || !rh_place_has_part(&s->place))
+    if (c->error.status != RH_SYSTEM || !s->place || !rh_place_has_part(s->place))
         return;
     rh_error more = c->error;
     rh_fail(&c->error, RH_SYSTEM, "%s; what was recorded until then is in %s", more.message,
-            s->place.partial);
+            s->place->partial);
 }
 
 /* Nothing more is taken from the process; it goes on by itself. */
@@ -365,31 +354,58 @@ give_up(collector *c, source *s, const rh_error *error)
     retire(s);
 }
 
+/* Programs that this one's process has been before. */
+static unsigned
+images_before(const collector *c, const source *s)
+{
+    unsigned number = 0;
+    for (unsigned i = 0; i < c->count; i++)
+        number += c->sources[i] != s && c->sources[i]->replaced &&
+                  c->sources[i]->recording.process_id == s->recording.process_id;
+    return number;
+}
+
+static rh_status
+open_writer(const collector *c, source *s, rh_error *error)
+{
+    const char *program = s->channel->facts.program, *name = strrchr(program, '/');
+    snprintf(s->recording.program, sizeof s->recording.program, "%.*s",
+             (int)sizeof s->recording.program - 1, name ? name + 1 : program);
+    choose_path(c, s, s->recording.path, sizeof s->recording.path);
+    s->place = malloc(sizeof *s->place);
+    if (!s->place)
+        return rh_fail(error, RH_SYSTEM, "out of memory");
+    rh_status status = rh_place_name(s->place, s->recording.path, error);
+    if (status == RH_OK && rh_place_is_pipe(s->place) && images_before(c, s) > 0)
+        status = rh_fail(error, RH_CANNOT_RUN,
+                         "%s: it takes one recording, and the program has become another, %s; "
+                         "choose a file",
+                         s->recording.path, s->recording.program);
+    if (status != RH_OK)
+        return status;
+    rh_trace_info info;
+    rh_writer_options writing = {.in_place = true};
+    describe(c, s, &info);
+    status = rh_writer_open(s->place->partial, &info, &writing, &s->writer, error);
+    rh_trace_info_release(&info);
+    if (status != RH_OK)
+        return status;
+    bool timed = c->options->timestamps != RH_TIMES_NONE;
+    s->drain = rh_drain_new(s->channel, s->writer, timed ? rh_host_ticks_per_ns() : 0);
+    return s->drain ? RH_OK : rh_fail(error, RH_SYSTEM, "out of memory");
+}
+
 static void
 open_source(collector *c, source *s)
 {
     rh_error error = {0};
-    rh_trace_info info;
     s->offered = false;
     s->recording.process_id = s->channel->process_id;
     s->recording.forked = s->channel->facts.forked != 0;
     if (s->channel->process_id != c->program)
         s->process = (int)syscall(SYS_pidfd_open, s->channel->process_id, 0);
-    choose_path(c, s);
-    describe(c, s, &info);
-    rh_writer_options writing = {.in_place = true};
-    rh_status status = rh_place_name(&s->place, s->recording.path, &error);
-    if (status == RH_OK)
-        status = rh_writer_open(s->place.partial, &info, &writing, &s->writer, &error);
-    rh_trace_info_release(&info);
-    if (status == RH_OK) {
-        bool timed = c->options->timestamps != RH_TIMES_NONE;
-        s->drain = rh_drain_new(s->channel, s->writer, timed ? rh_host_ticks_per_ns() : 0);
-        if (!s->drain)
-            status = rh_fail(&error, RH_SYSTEM, "out of memory");
-    }
     s->flushed_ns = rh_host_now_ns();
-    if (status != RH_OK)
+    if (open_writer(c, s, &error) != RH_OK)
         give_up(c, s, &error);
 }
 
@@ -413,14 +429,19 @@ finish_source(collector *c, source *s)
 {
     rh_error error = {0};
     struct stat status;
-    int64_t exit_status = s->channel->process_id == c->program ? c->exit_status : -1;
+    bool last_image = s->channel->process_id == c->program && !s->replaced;
     s->recording.events = rh_drain_events(s->drain);
     s->recording.dropped = rh_drain_unseen(s->drain);
     rh_writer_set_undecided(s->writer, rh_drain_undecided(s->drain));
-    rh_status written = rh_writer_finish(s->writer, exit_status, s->recording.dropped, &error);
+    rh_status written =
+        rh_writer_finish(s->writer, last_image ? c->exit_status : -1, s->recording.dropped, &error);
     s->writer = NULL;
+    /* The last program of a process has the name, those before it have numbers. */
+    if (s->replaced && !rh_place_is_pipe(s->place))
+        snprintf(s->recording.path, sizeof s->recording.path, "%s.image%u", s->place->path,
+                 images_before(c, s) + 1);
     if (written == RH_OK)
-        written = rh_place_complete(&s->place, NULL, &error);
+        written = rh_place_complete(s->place, s->replaced ? s->recording.path : NULL, &error);
     if (written != RH_OK) {
         keep_error(c, &error);
         tell_of_part(c, s);
@@ -459,32 +480,79 @@ drain_source(collector *c, source *s, uint64_t *events)
         finish_source(c, s);
 }
 
+/* The programs that this one's process was before have come to their ends. */
+static void
+end_earlier_images(collector *c, const source *s)
+{
+    for (unsigned i = 0; i < c->count; i++) {
+        source *earlier = c->sources[i];
+        if (earlier == s || earlier->done || earlier->offered ||
+            earlier->channel->process_id != s->channel->process_id)
+            continue;
+        rh_error error = {0};
+        uint64_t taken = 0;
+        earlier->replaced = true;
+        if (!earlier->drain)
+            retire(earlier);
+        else if (rh_drain_run(earlier->drain, true, &taken, &error) == RH_OK)
+            finish_source(c, earlier);
+        else
+            give_up(c, earlier, &error);
+    }
+}
+
+/* The one that attached first of those that have not been opened: of a process that has become
+ * another program meanwhile, both may be there. */
+static source *
+next_attached(const collector *c)
+{
+    source *first = NULL;
+    for (unsigned i = 0; i < c->count; i++) {
+        source *s = c->sources[i];
+        if (!s->done && !s->drain && atomic_load(&s->channel->state) == RH_CHANNEL_ATTACHED &&
+            (!first || s->channel->started_ticks < first->channel->started_ticks))
+            first = s;
+    }
+    return first;
+}
+
+static void
+open_attached(collector *c)
+{
+    /* Once one is seen, those that attached before it are seen by the second look. */
+    while (next_attached(c)) {
+        source *s = next_attached(c);
+        end_earlier_images(c, s);
+        open_source(c, s);
+    }
+}
+
+static void
+refuse_source(collector *c, source *s)
+{
+    rh_error error = {0};
+    s->offered = false;
+    rh_fail(&error, RH_CANNOT_RUN, "%s: it cannot be recorded: %.*s", c->options->command[0],
+            (int)sizeof s->channel->reason - 1, s->channel->reason);
+    give_up(c, s, &error);
+}
+
 static void
 serve_source(collector *c, source *s, uint64_t *events)
 {
     if (s->done)
         return;
     uint32_t state = atomic_load_explicit(&s->channel->state, memory_order_acquire);
-    if (state == RH_CHANNEL_FREE)
-        return;
     if (state == RH_CHANNEL_REFUSED) {
-        rh_error error = {0};
-        s->offered = false;
-        rh_fail(&error, RH_CANNOT_RUN, "%s: it cannot be recorded: %.*s", c->options->command[0],
-                (int)sizeof s->channel->reason - 1, s->channel->reason);
-        give_up(c, s, &error);
-        return;
-    }
-    if (state == RH_CHANNEL_TAKEN) {
+        end_earlier_images(c, s);
+        refuse_source(c, s);
+    } else if (state == RH_CHANNEL_TAKEN) {
         s->offered = false;
         if (process_ended(c, s))
             retire(s); /* before it said anything */
-        return;
-    }
-    if (!s->drain)
-        open_source(c, s);
-    if (!s->done)
+    } else if (s->drain) {
         drain_source(c, s, events);
+    }
 }
 
 static uint64_t
@@ -531,6 +599,7 @@ turn(collector *c, uint64_t *events)
     bool ended = c->program_ended, busy = false;
     keep_channels_on_offer(c);
     rh_reception_serve(&c->reception, is_shared, c);
+    open_attached(c);
     for (unsigned i = 0; i < c->count; i++)
         serve_source(c, c->sources[i], events);
     for (unsigned i = 0; i < c->count; i++)
@@ -619,7 +688,8 @@ open_session(collector *c, rh_error *error)
     rh_session *session = c->session.memory;
     session->children = c->options->children;
     session->timing = timing[c->options->timestamps];
-    return RH_OK;
+    session->capture = c->options->malloc ? RH_CAPTURE_MALLOC : RH_CAPTURE_PYTHON;
+    return name_session(c, error);
 }
 
 rh_status

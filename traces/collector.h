@@ -20,7 +20,8 @@ typedef struct rh_recording_options {
 
 /* One recorded process. */
 typedef struct rh_recording {
-    char path[4200]; /* "" when nothing was recorded */
+    char path[4200];  /* "" when nothing was recorded */
+    char program[64]; /* its name, cut */
     int process_id;
     uint64_t events, file_bytes;
     uint64_t dropped; /* calls that could not be recorded */

@@ -51,10 +51,16 @@ rh_place_hold(rh_place *place, rh_error *error)
     return RH_OK;
 }
 
+bool
+rh_place_is_pipe(const rh_place *place)
+{
+    return strcmp(place->path, place->partial) == 0;
+}
+
 rh_status
 rh_place_complete(rh_place *place, const char *name, rh_error *error)
 {
-    if (strcmp(place->path, place->partial) == 0)
+    if (rh_place_is_pipe(place))
         return RH_OK;
     if (name)
         snprintf(place->path, sizeof place->path, "%s", name);
@@ -68,7 +74,7 @@ bool
 rh_place_has_part(const rh_place *place)
 {
     struct stat status;
-    return strcmp(place->path, place->partial) != 0 && stat(place->partial, &status) == 0;
+    return !rh_place_is_pipe(place) && stat(place->partial, &status) == 0;
 }
 
 void

@@ -26,6 +26,8 @@ rh_status rh_place_hold(rh_place *place, rh_error *error);
 /* The recording is complete: it gets its name, or another one (`name` not NULL). */
 rh_status rh_place_complete(rh_place *place, const char *name, rh_error *error);
 
+bool rh_place_is_pipe(const rh_place *place);
+
 /* Whether what could not be completed has stayed under its partial name. */
 bool rh_place_has_part(const rh_place *place);
 

@@ -54,7 +54,11 @@ compare_counts small.rht 0
 
 LD_PRELOAD=$witness COUNT_OUT=$TMP/counts records fork.rht --malloc -- "$program" fork 2 50000
 compare_counts fork.rht 0
+# Each program that the process becomes is a recording; the last has the name.
 LD_PRELOAD=$witness COUNT_OUT=$TMP/counts records exec.rht --malloc -- env "$program" exec 2 50000
+compare_counts exec.rht.image2 0
+same "programs that it was" "env malloc_program true" "$(for file in exec.rht.image* exec.rht; do
+    basename "$(fact "$file" program)"; done | xargs)"
 # An executable at a fixed address, as Debian's interpreter is; and what --children makes of a shell.
 records python.rht --malloc -- "$debian" -c 'print(1)'
 [ "$(fact python.rht events)" -gt 1000 ] || problem "python: events are missing"

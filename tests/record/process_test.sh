@@ -36,4 +36,30 @@ for file in "${files[@]}"; do
     esac
 done
 same "files of children that did something" 5 $large
+
+# What a process becomes is recorded too, however it gets there, and whatever it does to its environment.
+printf '#!/bin/bash\nexec "$@"\n' >wrapper
+chmod +x wrapper
+records became.rht --malloc -- env -i X=1 nice ./wrapper "$debian" -c 'import os; print(sorted(os.environ))'
+same "what it became sees" "$(env -i X=1 nice ./wrapper "$debian" -c 'import os; print(sorted(os.environ))')" "$(head -n 1 words)"
+same "programs that it was" "env nice bash python3.11" "$(for file in became.rht.image* became.rht; do
+    basename "$(fact "$file" program)"; done | xargs)"
+for file in became.rht.image*; do expect 0 sound "$REHEAP" check "$file"; done
+records again.rht -- env -i "$debian" -c \
+    'import os, sys; os.execv(sys.executable, [sys.executable, "-c", "print(list(os.environ) if 0 else 2)"]) '
+expect 0 'all equal' "$REHEAP" verify again.rht
+expect 0 'all equal' "$REHEAP" verify again.rht.image1
+same "an interpreter that became another" "$debian -c 'print(list(os.environ) if 0 else 2)'" "$(fact again.rht command)"
+# Children that clear their environment, or preload something else.
+records cleared.rht --malloc --children -- sh -c "env -i ls; LD_PRELOAD=$counter ls; env -u LD_PRELOAD ls; :"
+same "children that ran ls" 3 "$(for file in cleared.rht.*; do "$REHEAP" info "$file"; done | grep -c 'program .*/ls$')"
+# A pipe takes one recording.
+mkfifo pipe
+"$REHEAP" record --malloc -o pipe -- sh -c 'exec sh -c "echo it ran"' >out 2>err &
+recorder=$!
+until cat pipe >carried.rht; do :; done
+wait $recorder
+judge 4 'takes one recording, and the program has become another' $? "a pipe and a program that becomes another"
+grep -q 'it ran' out || problem "the program did not run"
+expect 0 sound "$REHEAP" check carried.rht
 finish

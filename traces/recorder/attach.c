@@ -17,6 +17,7 @@
 
 #include "traces/recorder/channel.h"
 #include "traces/recorder/enlist.h"
+#include "traces/recorder/exec_hooks.h"
 #include "traces/recorder/producer.h"
 #include "traces/recorder/python_hooks.h"
 #include "traces/recorder/reheap_mark.h"
@@ -250,6 +251,17 @@ rh_recorder_in_child(void)
     open_gate(false);
 }
 
+static void
+enlist(int argc, char **argv)
+{
+    if (rh_producer_open(recorder.session))
+        begin(argc, argv);
+    else
+        rh_recorder_say("nothing takes the recording any more; the program goes on unrecorded");
+    if (!recorder.session->children)
+        rh_recorder_leave_environment(recorder.session);
+}
+
 __attribute__((constructor)) static void
 rh_recorder_start(int argc, char **argv)
 {
@@ -257,13 +269,10 @@ rh_recorder_start(int argc, char **argv)
     recorder.session = rh_recorder_session();
     if (recorder.session && !recorder.session->children && !rh_recorder_is_root(recorder.session)) {
         rh_recorder_leave_environment(recorder.session);
-    } else if (recorder.session && find_python(&recorder.python)) {
-        if (rh_producer_open(recorder.session))
-            begin(argc, argv);
-        else
-            rh_recorder_say("nothing takes the recording any more; the program goes on unrecorded");
-        if (!recorder.session->children)
-            rh_recorder_leave_environment(recorder.session);
+    } else if (recorder.session) {
+        rh_recorder_follow(recorder.session);
+        if (find_python(&recorder.python))
+            enlist(argc, argv);
     }
     errno = saved;
 }

@@ -170,12 +170,12 @@ typedef struct rh_session {
      * whatever, the kernel takes it away, and all who share this memory see it, from any namespace.
      */
     pthread_mutex_t collector;
-    int32_t root;      /* the process that was started; the only one recorded without children */
-    uint32_t children; /* record children too */
-    uint32_t capture;  /* rh_capture */
-    uint32_t timing;   /* rh_timing */
-    char old_preload[4096]; /* LD_PRELOAD before the recorder was put there; "" when unset */
-    uint32_t had_preload;
+    int32_t root;       /* the process that was started; the only one recorded without children */
+    uint32_t children;  /* record children too */
+    uint32_t capture;   /* rh_capture */
+    uint32_t timing;    /* rh_timing */
+    char library[4200]; /* what is put before the others in LD_PRELOAD */
+    char place[160];    /* and into RH_SESSION_VARIABLE */
     /* File descriptors of the collector that hold a channel; -1: none. A process takes one by
      * swapping in -1. The collector keeps putting new ones in. */
     _Atomic int32_t channels[RH_SESSION_CHANNELS];

@@ -23,6 +23,14 @@ static struct {
     int32_t process_id;
 } way;
 
+/* The value of the entry, if it is the variable's. */
+static char *
+value_of(char *entry, const char *name)
+{
+    size_t length = strlen(name);
+    return strncmp(entry, name, length) == 0 && entry[length] == '=' ? entry + length + 1 : NULL;
+}
+
 /* By its path, if this process has the collector's view of /proc and may look. Then that view also
  * has this process's number, whatever namespace it is in. */
 static int
@@ -110,7 +118,9 @@ rh_recorder_fetch(int descriptor, int32_t *process_id)
 const rh_session *
 rh_recorder_session(void)
 {
-    const char *text = getenv(RH_SESSION_VARIABLE);
+    const char *text = NULL;
+    for (char **entry = environ; entry && *entry && !text; entry++)
+        text = value_of(*entry, RH_SESSION_VARIABLE);
     if (!text || sscanf(text, "/proc/%d/fd/%d:%llx:%llx:%llx", &way.collector, &way.session,
                         &way.name, &way.key, &way.network) != 5)
         return NULL;
@@ -138,14 +148,35 @@ rh_recorder_is_root(const rh_session *session)
     return session->root == way.process_id;
 }
 
+/* Takes the library out of the list, with one of the separators beside it. */
+static void
+take_out(char *list, const char *library)
+{
+    char *found = strstr(list, library);
+    if (!found)
+        return;
+    char *rest = found + strlen(library);
+    if (*rest)
+        rest++;
+    else if (found > list)
+        found--;
+    memmove(found, rest, strlen(rest) + 1);
+}
+
+/* In place, and not by unsetenv() and its like: shells have functions of these names, which know
+ * nothing yet. */
 void
 rh_recorder_leave_environment(const rh_session *session)
 {
-    unsetenv(RH_SESSION_VARIABLE);
-    if (session->had_preload)
-        setenv("LD_PRELOAD", session->old_preload, 1);
-    else
-        unsetenv("LD_PRELOAD");
+    char **kept = environ;
+    for (char **entry = environ; *entry; entry++) {
+        char *list = value_of(*entry, "LD_PRELOAD");
+        if (list)
+            take_out(list, session->library);
+        if (!value_of(*entry, RH_SESSION_VARIABLE) && !(list && !*list))
+            *kept++ = *entry;
+    }
+    *kept = NULL;
 }
 
 void

@@ -27,6 +27,7 @@
 
 #include "traces/recorder/channel.h"
 #include "traces/recorder/enlist.h"
+#include "traces/recorder/exec_hooks.h"
 #include "traces/recorder/producer.h"
 #include "traces/recorder/reheap_mark.h"
 
@@ -164,6 +165,8 @@ enlist(void)
         rh_recorder_leave_environment(session);
         wanted = false;
     }
+    if (wanted)
+        rh_recorder_follow(session);
     if (wanted && rh_producer_open(session)) {
         if (!session->children)
             rh_recorder_leave_environment(session);

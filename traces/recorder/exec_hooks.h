@@ -1,0 +1,12 @@
+/* Following a recorded process into the programs that it becomes. */
+#ifndef REHEAP_TRACES_RECORDER_EXEC_HOOKS_H
+#define REHEAP_TRACES_RECORDER_EXEC_HOOKS_H
+
+#include "traces/recorder/channel.h"
+#include "traces/recorder/producer.h"
+
+/* From now on what this process executes is given the recorder; where children are recorded, also
+ * what its children execute. */
+void rh_recorder_follow(const rh_session *session) RH_HIDDEN;
+
+#endif
