@@ -83,6 +83,21 @@ rh_heap_walk(rh_heap *heap, rh_region_visitor *visit, void *ctx)
     return heap->operations->walk && heap->operations->walk(heap, visit, ctx);
 }
 
+bool
+rh_heap_walk_pages(rh_heap *heap, rh_region_visitor *visit, void *ctx)
+{
+    return heap->operations->walk_pages && heap->operations->walk_pages(heap, visit, ctx);
+}
+
+bool
+rh_heap_watch_arenas(rh_heap *heap, const rh_arena_watch *watch)
+{
+    if (!heap->operations->watch_arenas)
+        return false;
+    heap->operations->watch_arenas(heap, watch);
+    return true;
+}
+
 rh_status
 rh_heap_check(rh_heap *heap, rh_error *error)
 {

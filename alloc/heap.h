@@ -29,8 +29,9 @@ typedef struct rh_region {
     uintptr_t address;
     size_t size_bytes;
     size_t block_bytes; /* page: the size of its blocks; 0 when it has no class yet */
-    uint32_t used;      /* page: blocks in use; block: 1 in use, 0 free */
-    uint32_t capacity;  /* page: blocks that fit */
+    uint32_t used;      /* arena: pages in use; page: blocks in use; block: 1 in use, 0 free */
+    uint32_t capacity;  /* arena: pages it has, 0 where it is not cut into pages; page: blocks that
+                           fit */
 } rh_region;
 
 /* Returns false to end the walk. */
@@ -39,6 +40,14 @@ typedef bool rh_region_visitor(void *ctx, const rh_region *region);
 /* Takes a figure that is no counter of every heap: a layer's own, named LAYER_WHAT
  * ("count_obj_mallocs"), or a plug-in's. */
 typedef void rh_figure_taker(void *ctx, const char *name, uint64_t value);
+
+/* Told of every arena that comes and goes, during the call that causes it. `slot`: its entry in the
+ * heap's table of arenas, which a later one may have after it. */
+typedef struct rh_arena_watch {
+    void *ctx;
+    void (*born)(void *ctx, uint32_t slot, uintptr_t address, size_t size_bytes);
+    void (*died)(void *ctx, uint32_t slot, uintptr_t address);
+} rh_arena_watch;
 
 /* One per allocator. A member may be NULL where the allocator cannot do it; the rh_heap_… functions
  * below cope. */
@@ -52,6 +61,8 @@ typedef struct rh_heap_operations {
     void (*snapshot)(rh_heap *, rh_counters *);
     bool (*print_stats)(rh_heap *, FILE *);
     bool (*walk)(rh_heap *, rh_region_visitor *, void *ctx);
+    bool (*walk_pages)(rh_heap *, rh_region_visitor *, void *ctx);
+    void (*watch_arenas)(rh_heap *, const rh_arena_watch *);
     rh_status (*check)(rh_heap *, rh_error *);
     void (*trim)(rh_heap *);
     void (*figures)(rh_heap *, rh_figure_taker *, void *ctx);
@@ -118,6 +129,16 @@ bool rh_heap_print_stats(rh_heap *heap, FILE *out);
 /* Shows every arena, page and block to `visit`, in address order within its parent. False when the
  * allocator cannot be walked or the visitor ended the walk. */
 bool rh_heap_walk(rh_heap *heap, rh_region_visitor *visit, void *ctx);
+
+/* The same of the arenas that are cut into pages, and their pages, alone: what else the heap holds
+ * is passed over, and blocks are not looked at, so that it costs a visit for each page. Pages that
+ * hold no block may be left out. False also for a heap that can be walked but has no such arenas
+ * ever. */
+bool rh_heap_walk_pages(rh_heap *heap, rh_region_visitor *visit, void *ctx);
+
+/* From now on `watch`, which is copied, is told of arenas. It must not use the heap. False when the
+ * heap cannot tell. Before the first allocation; with NULL, nobody is told any more. */
+bool rh_heap_watch_arenas(rh_heap *heap, const rh_arena_watch *watch);
 
 /* Verifies every invariant. RH_DIFFERENT with a message that names the broken one and where. */
 rh_status rh_heap_check(rh_heap *heap, rh_error *error);

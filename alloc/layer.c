@@ -62,6 +62,18 @@ pass_walk(rh_heap *heap, rh_region_visitor *visit, void *ctx)
     return rh_heap_walk(inner(heap), visit, ctx);
 }
 
+static bool
+pass_walk_pages(rh_heap *heap, rh_region_visitor *visit, void *ctx)
+{
+    return rh_heap_walk_pages(inner(heap), visit, ctx);
+}
+
+static void
+pass_watch_arenas(rh_heap *heap, const rh_arena_watch *watch)
+{
+    rh_heap_watch_arenas(inner(heap), watch);
+}
+
 static rh_status
 pass_check(rh_heap *heap, rh_error *error)
 {
@@ -101,6 +113,8 @@ operations_over(const rh_heap_operations *under)
         .snapshot = under->snapshot ? pass_snapshot : NULL,
         .print_stats = under->print_stats ? pass_print_stats : NULL,
         .walk = under->walk ? pass_walk : NULL,
+        .walk_pages = under->walk_pages ? pass_walk_pages : NULL,
+        .watch_arenas = under->watch_arenas ? pass_watch_arenas : NULL,
         .check = under->check ? pass_check : NULL,
         .trim = under->trim ? pass_trim : NULL,
         .figures = under->figures ? pass_figures : NULL,

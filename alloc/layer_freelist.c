@@ -444,17 +444,30 @@ show_region(void *ctx, const rh_region *region)
     return state->visit(state->ctx, &shown);
 }
 
+typedef bool walker(rh_heap *heap, rh_region_visitor *visit, void *ctx);
+
 static bool
-walk_freelist(rh_heap *heap, rh_region_visitor *visit, void *ctx)
+walk_with(const freelist_heap *freelist, walker *walk, rh_region_visitor *visit, void *ctx)
 {
-    const freelist_heap *freelist = (freelist_heap *)heap;
     uintptr_t *kept = kept_addresses(freelist);
     if (!kept)
         return false;
     walk_state state = {visit, ctx, kept, freelist->kept_blocks};
-    bool whole = rh_heap_walk(freelist->layer.inner, show_region, &state);
+    bool whole = walk(freelist->layer.inner, show_region, &state);
     free(kept);
     return whole;
+}
+
+static bool
+walk_freelist(rh_heap *heap, rh_region_visitor *visit, void *ctx)
+{
+    return walk_with((freelist_heap *)heap, rh_heap_walk, visit, ctx);
+}
+
+static bool
+walk_freelist_pages(rh_heap *heap, rh_region_visitor *visit, void *ctx)
+{
+    return walk_with((freelist_heap *)heap, rh_heap_walk_pages, visit, ctx);
 }
 
 /* ---- checked, trimmed, closed ---- */
@@ -609,6 +622,8 @@ set_operations(rh_heap_operations *operations)
         operations->set_raw = freelist_set_raw;
     if (operations->walk)
         operations->walk = walk_freelist;
+    if (operations->walk_pages)
+        operations->walk_pages = walk_freelist_pages;
     operations->snapshot = snapshot_freelist;
     operations->check = check_freelist;
     operations->trim = trim_freelist;

@@ -164,6 +164,38 @@ walk_plugin(rh_heap *heap, rh_region_visitor *visit, void *ctx)
     return plugin->table.walk(plugin->own, show, &walk) != 0 && walk.whole;
 }
 
+/* Passes on arenas once a page of theirs comes, and pages. */
+typedef struct page_filter {
+    rh_region_visitor *visit;
+    void *ctx;
+    rh_region arena;
+    bool shown; /* the arena was */
+} page_filter;
+
+static bool
+pass_pages(void *ctx, const rh_region *region)
+{
+    page_filter *filter = ctx;
+    if (region->kind == RH_REGION_BLOCK)
+        return true;
+    if (region->kind == RH_REGION_ARENA) {
+        filter->arena = *region;
+        filter->shown = false;
+        return true;
+    }
+    if (!filter->shown && !filter->visit(filter->ctx, &filter->arena))
+        return false;
+    filter->shown = true;
+    return filter->visit(filter->ctx, region);
+}
+
+static bool
+walk_plugin_pages(rh_heap *heap, rh_region_visitor *visit, void *ctx)
+{
+    page_filter filter = {.visit = visit, .ctx = ctx, .shown = true};
+    return walk_plugin(heap, pass_pages, &filter);
+}
+
 static rh_status
 check(rh_heap *heap, rh_error *error)
 {
@@ -204,6 +236,7 @@ operations_of(const reheap_plugin_table *table)
         .snapshot = table->statistics ? snapshot : NULL,
         .figures = table->statistics ? figures : NULL,
         .walk = table->walk ? walk_plugin : NULL,
+        .walk_pages = table->walk ? walk_plugin_pages : NULL,
         .check = table->check ? check : NULL,
         .trim = table->trim ? trim : NULL,
         .close = close_plugin,

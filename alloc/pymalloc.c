@@ -107,6 +107,18 @@ heap_walk(rh_heap *heap, rh_region_visitor *visit, void *ctx)
     return rh_pymalloc_walk(of(heap), visit, ctx);
 }
 
+static bool
+heap_walk_pages(rh_heap *heap, rh_region_visitor *visit, void *ctx)
+{
+    return rh_pymalloc_walk_pages(of(heap), visit, ctx);
+}
+
+static void
+heap_watch_arenas(rh_heap *heap, const rh_arena_watch *watch)
+{
+    of(heap)->arenas.watch = watch ? *watch : (rh_arena_watch){0};
+}
+
 static rh_status
 heap_check(rh_heap *heap, rh_error *error)
 {
@@ -149,6 +161,8 @@ static const rh_heap_operations operations = {
     .snapshot = heap_snapshot,
     .print_stats = heap_print_stats,
     .walk = heap_walk,
+    .walk_pages = heap_walk_pages,
+    .watch_arenas = heap_watch_arenas,
     .check = heap_check,
     .trim = heap_trim,
     .close = heap_close,

@@ -239,6 +239,8 @@ new_arena(rh_arenas *arenas)
     count_birth(arenas, arena);
     rh_arena_order_add(&arenas->order, slot);
     run_with(arenas, arena->base);
+    if (arenas->watch.born)
+        arenas->watch.born(arenas->watch.ctx, slot, arena->base, arenas->geometry.arena_bytes);
     return true;
 }
 
@@ -246,6 +248,8 @@ void
 rh_arenas_release_arena(rh_arenas *arenas, uint32_t slot)
 {
     rh_arena *arena = &arenas->slots[slot];
+    if (arenas->watch.died)
+        arenas->watch.died(arenas->watch.ctx, slot, arena->base);
     rh_arena_order_remove(&arenas->order, slot);
     rh_address_map_remove(&arenas->map, arena->base);
     run_without(arenas, arena->base);

@@ -29,6 +29,7 @@
 #include "alloc/arena_books.h"
 #include "alloc/arena_map_census.h"
 #include "alloc/arena_order.h"
+#include "alloc/heap.h"
 #include "alloc/pool_headers.h"
 #include "alloc/pool_stacks.h"
 #include "alloc/pymalloc_geometry.h"
@@ -49,6 +50,7 @@ typedef struct rh_arenas {
     PyObjectArenaAllocator source;
     void (*announce)(void *ctx); /* before the source is asked; NULL: nobody */
     void *announce_ctx;
+    rh_arena_watch watch; /* its functions are NULL: nobody */
     rh_pymalloc_geometry geometry;
     rh_arena_map_census census;
     rh_arena_books books;

@@ -226,7 +226,8 @@ walk_blocks(const pool_view *view, rh_region_visitor *visit, void *ctx)
 }
 
 static bool
-walk_arena(const rh_pymalloc *pymalloc, uint32_t slot, rh_region_visitor *visit, void *ctx)
+walk_arena(const rh_pymalloc *pymalloc, uint32_t slot, bool blocks, rh_region_visitor *visit,
+           void *ctx)
 {
     const rh_arenas *arenas = &pymalloc->arenas;
     const rh_arena *arena = &arenas->slots[slot];
@@ -249,14 +250,16 @@ walk_arena(const rh_pymalloc *pymalloc, uint32_t slot, rh_region_visitor *visit,
                              .block_bytes = view.block_bytes,
                              .used = rh_pool_used(pool),
                              .capacity = view.capacity};
-        if (!visit(ctx, &region) || (rh_pool_used(pool) && !walk_blocks(&view, visit, ctx)))
+        if (!visit(ctx, &region))
+            return false;
+        if (blocks && region.used && !walk_blocks(&view, visit, ctx))
             return false;
     }
     return true;
 }
 
-bool
-rh_pymalloc_walk(rh_pymalloc *pymalloc, rh_region_visitor *visit, void *ctx)
+static bool
+walk_arenas(rh_pymalloc *pymalloc, bool blocks, rh_region_visitor *visit, void *ctx)
 {
     if (unpark(pymalloc, NULL) != RH_OK)
         return false;
@@ -266,9 +269,22 @@ rh_pymalloc_walk(rh_pymalloc *pymalloc, rh_region_visitor *visit, void *ctx)
         return false;
     bool going = true;
     for (uint64_t i = 0; going && i < arenas->current; i++)
-        going = walk_arena(pymalloc, slots[i], visit, ctx);
+        going = walk_arena(pymalloc, slots[i], blocks, visit, ctx);
     free(slots);
-    return going && (!pymalloc->space || rh_bestfit_walk(pymalloc->space, visit, ctx));
+    return going;
+}
+
+bool
+rh_pymalloc_walk(rh_pymalloc *pymalloc, rh_region_visitor *visit, void *ctx)
+{
+    return walk_arenas(pymalloc, true, visit, ctx) &&
+           (!pymalloc->space || rh_bestfit_walk(pymalloc->space, visit, ctx));
+}
+
+bool
+rh_pymalloc_walk_pages(rh_pymalloc *pymalloc, rh_region_visitor *visit, void *ctx)
+{
+    return walk_arenas(pymalloc, false, visit, ctx);
 }
 
 /* ---- the check ---- */

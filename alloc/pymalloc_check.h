@@ -12,6 +12,9 @@
  * blocks; then the large space. False when the visitor ended it or there is no memory. */
 bool rh_pymalloc_walk(rh_pymalloc *pymalloc, rh_region_visitor *visit, void *ctx);
 
+/* The same of arenas and pools alone. */
+bool rh_pymalloc_walk_pages(rh_pymalloc *pymalloc, rh_region_visitor *visit, void *ctx);
+
 /* RH_DIFFERENT, with the broken invariant and where. */
 rh_status rh_pymalloc_check(rh_pymalloc *pymalloc, rh_error *error);
 
