@@ -26,6 +26,7 @@ static const rh_command *const commands[] = {
     &rh_cmd_diff,
     &rh_cmd_generate,
     &rh_cmd_replay,
+    &rh_cmd_arenas,
     &rh_cmd_verify,
     &rh_cmd_allocators,
     &rh_cmd_compare,

@@ -45,11 +45,20 @@ buffers_at(const rh_channel *channel)
     return samples_at(channel) + channel->members * samples_bytes(channel);
 }
 
-static rh_status
-map(int file, uint64_t bytes, rh_channel **channel, rh_error *error)
+/* The members' own room comes last: it is not faulted in. */
+static uint64_t
+room_at(const rh_channel *channel)
 {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file, 0);
-    if (memory == MAP_FAILED)
+    return buffers_at(channel) + channel->buffers * rh_channel_batch_bytes();
+}
+
+static rh_status
+map(int file, const rh_channel *plan, rh_channel **channel, rh_error *error)
+{
+    const int access = PROT_READ | PROT_WRITE;
+    void *memory = mmap(NULL, plan->bytes, access, MAP_SHARED, file, 0);
+    if (memory == MAP_FAILED || mmap(memory, room_at(plan), access,
+                                     MAP_SHARED | MAP_FIXED | MAP_POPULATE, file, 0) != memory)
         return rh_fail_errno(error, RH_SYSTEM, errno, "cannot map memory shared between processes");
     *channel = memory;
     return RH_OK;
@@ -63,9 +72,10 @@ rh_channel_create(const rh_channel *plan, int *file, rh_channel **channel, rh_er
                        .whole = plan->whole,
                        .slots = plan->slots,
                        .sample_capacity = plan->sample_capacity,
+                       .room_bytes = ALIGNED(plan->room_bytes),
                        .spins = plan->spins,
                        .parent = getpid()};
-    made.bytes = buffers_at(&made) + made.buffers * rh_channel_batch_bytes();
+    made.bytes = room_at(&made) + made.members * made.room_bytes;
     *file = memfd_create("reheap-replay", MFD_CLOEXEC);
     if (*file < 0 || ftruncate(*file, (off_t)made.bytes) != 0) {
         rh_fail_errno(error, RH_SYSTEM, errno, "cannot create memory shared between processes");
@@ -73,7 +83,7 @@ rh_channel_create(const rh_channel *plan, int *file, rh_channel **channel, rh_er
             close(*file);
         return RH_SYSTEM;
     }
-    rh_status status = map(*file, made.bytes, channel, error);
+    rh_status status = map(*file, &made, channel, error);
     if (status != RH_OK) {
         close(*file);
         return status;
@@ -86,12 +96,11 @@ rh_status
 rh_channel_map(int file, rh_channel **channel, rh_error *error)
 {
     struct stat facts;
-    if (fstat(file, &facts) != 0 || (uint64_t)facts.st_size < sizeof(rh_channel))
+    rh_channel made;
+    if (fstat(file, &facts) != 0 || pread(file, &made, sizeof made, 0) != sizeof made ||
+        made.bytes != (uint64_t)facts.st_size || room_at(&made) > made.bytes)
         return rh_fail(error, RH_USAGE, "this command is for reheap's own use");
-    rh_status status = map(file, (uint64_t)facts.st_size, channel, error);
-    if (status == RH_OK && (*channel)->bytes != (uint64_t)facts.st_size)
-        return rh_fail(error, RH_USAGE, "this command is for reheap's own use");
-    return status;
+    return map(file, &made, channel, error);
 }
 
 void
@@ -111,6 +120,12 @@ rh_sample *
 rh_channel_samples(rh_channel *channel, uint32_t index)
 {
     return (rh_sample *)((char *)channel + samples_at(channel) + index * samples_bytes(channel));
+}
+
+void *
+rh_channel_room(rh_channel *channel, uint32_t index)
+{
+    return (char *)channel + room_at(channel) + index * channel->room_bytes;
 }
 
 rh_batch_header *

@@ -6,8 +6,7 @@
  * allocates nothing of its own between the first and the last event. Who has to wait spins for a
  * moment and then sleeps on a futex.
  *
- *     channel | member 0 | member 1 ... | samples | head 0 | codes 0 | wides 0 | head 1 | codes 1
- * ...
+ *     channel | members | samples | head 0 | codes 0 | wides 0 | head 1 | codes 1 ... | rooms
  */
 #ifndef REHEAP_REPLAY_CHANNEL_H
 #define REHEAP_REPLAY_CHANNEL_H
@@ -40,6 +39,7 @@ typedef struct rh_member {
     char spec[RH_CHANNEL_SPEC_MAX];
     rh_pass pass;
     rh_touch touch;
+    bool pins; /* memory pass: its room is an rh_pin_findings, else an rh_arena_log */
 
     /* progress */
     _Atomic uint32_t consumed; /* batches done */
@@ -77,14 +77,15 @@ typedef struct rh_channel {
     bool whole; /* a buffer for each batch: nobody waits between the first and the last */
     uint64_t slots;
     uint64_t sample_capacity; /* of each member */
+    uint64_t room_bytes;      /* of each member's own room: zero, and resident only where used */
     uint32_t spins;           /* before sleeping */
     _Atomic uint32_t produced, producer_waits, freed;
     _Atomic uint32_t consumers_wait;
     _Atomic uint32_t complete; /* 1: the last batch is written */
 } rh_channel;
 
-/* Creates the memory file and maps it. `plan`: members, slots, sample_capacity, spins, and for a
- * whole channel (`whole`) the number of buffers; the rest is ignored. */
+/* Creates the memory file and maps it. `plan`: members, slots, sample_capacity, room_bytes, spins,
+ * and for a whole channel (`whole`) the number of buffers; the rest is ignored. */
 rh_status rh_channel_create(const rh_channel *plan, int *file, rh_channel **channel,
                             rh_error *error);
 /* Bytes of shared memory that a batch takes. */
@@ -95,6 +96,8 @@ void rh_channel_unmap(rh_channel *channel);
 
 rh_member *rh_channel_member(rh_channel *channel, uint32_t index);
 rh_sample *rh_channel_samples(rh_channel *channel, uint32_t index);
+/* The member's room for what a pass keeps besides; room_bytes of it. */
+void *rh_channel_room(rh_channel *channel, uint32_t index);
 /* The buffer of batch number `batch`: its head, and a program whose arrays are in it. */
 rh_batch_header *rh_channel_batch(rh_channel *channel, uint32_t batch);
 rh_program rh_channel_program(rh_channel *channel, uint32_t batch);

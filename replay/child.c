@@ -17,8 +17,10 @@
 #include "alloc/heap.h"
 #include "alloc/spec.h"
 #include "base/host.h"
+#include "replay/arena_log.h"
 #include "replay/channel.h"
 #include "replay/figures.h"
+#include "replay/pin_pass.h"
 #include "replay/self_maps.h"
 
 typedef struct child {
@@ -175,6 +177,53 @@ write_statistics(const child *self)
     fclose(out);
 }
 
+typedef struct log_state {
+    rh_heap *heap;
+    rh_arena_log *log;
+} log_state;
+
+static void
+log_sample(void *ctx, const rh_sample *sample, bool last)
+{
+    const log_state *state = ctx;
+    rh_arena_log_sample(state->log, state->heap, sample->event, last);
+}
+
+static void
+play_memory(child *self, rh_memory *memory)
+{
+    rh_memory_begin(memory, self->heap, self->before);
+    rh_batch_header header = {0};
+    for (uint32_t batch = 0; !header.last; batch++) {
+        rh_program program;
+        header = next_batch(self, batch, &program);
+        rh_memory_run(memory, &program);
+        rh_channel_release(self->channel, self->member);
+    }
+    rh_memory_end(memory, header.time_ns);
+}
+
+/* The recording once more, to look at some moments of it; what it takes of memory itself is in no
+ * number. */
+static rh_status
+replay_pins(child *self, rh_error *error)
+{
+    rh_memory memory = {.heap = self->heap,
+                        .slots = self->slots,
+                        .totals = &self->member->memory,
+                        .zero_fits = self->zero_fits,
+                        .touch = self->member->touch};
+    rh_pin_pass *pass;
+    rh_status status = rh_pin_pass_begin(&memory, self->channel->slots,
+                                         rh_channel_room(self->channel, self->index), &pass, error);
+    if (status == RH_OK) {
+        play_memory(self, &memory);
+        status = rh_pin_pass_end(pass, error);
+    }
+    rh_pin_pass_close(pass);
+    return status;
+}
+
 static void
 replay_memory(child *self)
 {
@@ -184,15 +233,14 @@ replay_memory(child *self)
                         .totals = &self->member->memory,
                         .zero_fits = self->zero_fits,
                         .touch = self->member->touch};
-    rh_memory_begin(&memory, self->heap, self->before);
-    rh_batch_header header = {0};
-    for (uint32_t batch = 0; !header.last; batch++) {
-        rh_program program;
-        header = next_batch(self, batch, &program);
-        rh_memory_run(&memory, &program);
-        rh_channel_release(self->channel, self->member);
+    log_state log = {.heap = self->heap, .log = rh_channel_room(self->channel, self->index)};
+    rh_memory_watch watch = {.ctx = &log, .sampled = log_sample};
+    if (self->channel->room_bytes >= sizeof *log.log) {
+        memory.watch = &watch;
+        rh_arena_log_begin(log.log, self->heap, self->channel->sample_capacity,
+                           &memory.totals->calls);
     }
-    rh_memory_end(&memory, header.time_ns);
+    play_memory(self, &memory);
     rh_heap_figures(self->heap, rh_figures_take, &self->member->figures);
     write_statistics(self);
     self->member->calls = memory.totals->calls;
@@ -200,18 +248,22 @@ replay_memory(child *self)
     self->member->skipped_events = memory.totals->skipped_events;
 }
 
-static void
-replay(child *self)
+static rh_status
+replay(child *self, rh_error *error)
 {
     struct rusage before, after;
+    rh_status status = RH_OK;
     getrusage(RUSAGE_SELF, &before);
-    if (self->member->pass == RH_PASS_MEMORY)
+    if (self->member->pass == RH_PASS_MEMORY && self->member->pins)
+        status = replay_pins(self, error);
+    else if (self->member->pass == RH_PASS_MEMORY)
         replay_memory(self);
     else
         replay_timed(self);
     getrusage(RUSAGE_SELF, &after);
     self->member->page_faults = (uint64_t)(after.ru_minflt - before.ru_minflt);
     self->member->context_switches = (uint64_t)(after.ru_nivcsw - before.ru_nivcsw);
+    return status;
 }
 
 static bool
@@ -255,7 +307,7 @@ run(int argc, char **argv)
     }
     status = prepare(&self, &error);
     if (status == RH_OK)
-        replay(&self);
+        status = replay(&self, &error);
     self.member->status = status;
     snprintf(self.member->message, sizeof self.member->message, "%s", error.message);
     rh_channel_finish(self.channel, self.member);

@@ -5,6 +5,7 @@
 #include "base/command.h"
 
 extern const rh_command rh_cmd_replay;
+extern const rh_command rh_cmd_arenas;
 extern const rh_command rh_cmd_verify;
 extern const rh_command rh_cmd_replay_child; /* for reheap's own use: has no summary */
 

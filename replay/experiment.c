@@ -12,9 +12,12 @@
 #include "base/host.h"
 #include "base/output.h"
 #include "base/random.h"
+#include "replay/arena_log.h"
 #include "replay/group.h"
 #include "replay/metrics.h"
 #include "replay/pass_spec.h"
+#include "replay/pin_pass.h"
+#include "replay/pin_plan.h"
 #include "replay/provenance.h"
 #include "replay/recall.h"
 #include "replay/trace_source.h"
@@ -180,6 +183,8 @@ read_trace(const run_state *state, trace_entry *trace, rh_error *error)
     if (status == RH_OK && trace->scan.counts.calls == 0)
         status = rh_fail(error, RH_BAD_INPUT, "%s: it holds no event that could be replayed",
                          trace->path);
+    if (status == RH_OK && state->experiment->pins)
+        status = rh_pin_wish_check(&state->experiment->pin_wish, &trace->scan, trace->path, error);
     if (status == RH_OK)
         status = enter_trace(state, trace, info, error);
     rh_reader_close(reader);
@@ -380,7 +385,8 @@ note_failure(run_state *state, const allocator_entry *candidate, const char *rea
 
 static rh_status
 store_run(run_state *state, const group_order *order, size_t which, const rh_member *member,
-          const rh_sample *samples, const char *opened, rh_error *error)
+          const rh_sample *samples, const rh_arena_report *arenas, const char *opened,
+          rh_error *error)
 {
     const allocator_entry *candidate = &state->candidates[which];
     const trace_entry *trace = &state->traces[order->trace];
@@ -393,6 +399,8 @@ store_run(run_state *state, const group_order *order, size_t which, const rh_mem
         note_failure(state, candidate, reason);
     else
         rh_metrics_fill(&metrics, member, &trace->scan, state->machine.ticks_per_ns);
+    if (!failed && arenas)
+        rh_metrics_add_arenas(&metrics, arenas);
     char *provenance =
         rh_provenance(&state->machine, state->experiment, member, opened, candidate->library,
                       candidate->preload, trace->hash, failed ? reason : NULL);
@@ -415,7 +423,8 @@ store_run(run_state *state, const group_order *order, size_t which, const rh_mem
         .buckets = buckets,
         .bucket_count = timed ? rh_metrics_buckets(member, state->machine.ticks_per_ns, buckets,
                                                    sizeof buckets / sizeof *buckets)
-                              : 0};
+                              : 0,
+        .arenas = failed ? NULL : arenas};
     rh_status status = rh_results_add_run(state->results, &run, error);
     state->stored += status == RH_OK;
     free(provenance);
@@ -445,8 +454,8 @@ gather(run_state *state, const group_order *order, attempt_set *attempt, rh_erro
     for (size_t i = 0; i < order->count; i++) {
         allocator_entry *candidate = &state->candidates[order->candidate[i]];
         if (candidate->status) {
-            rh_status status =
-                store_run(state, order, order->candidate[i], NULL, NULL, candidate->text, error);
+            rh_status status = store_run(state, order, order->candidate[i], NULL, NULL, NULL,
+                                         candidate->text, error);
             if (status != RH_OK)
                 return status;
             continue;
@@ -480,6 +489,7 @@ group_plan(run_state *state, const group_order *order, const attempt_set *attemp
         uint64_t every = (calls + samples - 1) / samples;
         plan.compiler.sample_every = plan.compiler.next_sample = every ? every : 1;
         plan.sample_capacity = samples + 3;
+        plan.room_bytes = sizeof(rh_arena_log);
     } else if (trace->scan.batches * rh_channel_batch_bytes() < rh_host_memory_bytes() / 4) {
         plan.batches = trace->scan.batches;
     }
@@ -487,21 +497,109 @@ group_plan(run_state *state, const group_order *order, const attempt_set *attemp
 }
 
 static rh_status
-run_attempt(run_state *state, const group_order *order, const attempt_set *attempt, rh_error *error)
+run_group(const run_state *state, const group_order *order, const rh_group_plan *plan,
+          rh_group **group, rh_error *error)
 {
     rh_reader *reader;
+    *group = NULL;
     rh_status status = rh_reader_open(state->traces[order->trace].path, NULL, &reader, error);
     if (status != RH_OK)
         return status;
     rh_source source = rh_trace_source(reader);
-    rh_group_plan plan = group_plan(state, order, attempt);
-    rh_group *group;
-    status = rh_group_run(&plan, &source, &group, error);
+    status = rh_group_run(plan, &source, group, error);
     rh_reader_close(reader);
-    for (unsigned i = 0; status == RH_OK && i < attempt->count; i++)
-        status = store_run(state, order, attempt->candidate[i], rh_group_member(group, i),
-                           rh_group_samples(group, i), attempt->specs[i], error);
-    rh_group_close(group);
+    return status;
+}
+
+/* What the passes over a trace found, before it is stored. */
+typedef struct finding_set {
+    run_state *state;
+    const group_order *order;
+    rh_group *memory, *pins; /* pins: NULL when nobody asked */
+} finding_set;
+
+static void
+order_pins(void *ctx, uint32_t index, void *room)
+{
+    const finding_set *found = ctx;
+    const run_state *state = found->state;
+    rh_pin_findings *findings = room;
+    rh_pin_plan(&state->experiment->pin_wish, &state->traces[found->order->trace].scan,
+                rh_group_room(found->memory, index), &rh_group_member(found->memory, index)->memory,
+                &findings->order);
+}
+
+static rh_status
+look_at_pins(finding_set *found, const rh_group_plan *memory_plan, rh_error *error)
+{
+    rh_group_plan plan = *memory_plan;
+    plan.compiler.sample_every = 0;
+    plan.sample_capacity = 0;
+    plan.room_bytes = sizeof(rh_pin_findings);
+    plan.pins = true;
+    plan.order_of = order_pins;
+    plan.order_ctx = found;
+    found->state->calls_done += found->state->traces[found->order->trace].scan.counts.calls;
+    return run_group(found->state, found->order, &plan, &found->pins, error);
+}
+
+static rh_arena_report
+arena_report(const finding_set *found, uint32_t index)
+{
+    rh_arena_report report = {0};
+    const rh_arena_log *log = rh_group_room(found->memory, index);
+    if (log->known)
+        report = (rh_arena_report){.lives = log->arenas,
+                                   .lives_count = log->arena_count,
+                                   .looks = log->looks,
+                                   .looks_count = log->look_count,
+                                   .rows = log->rows,
+                                   .rows_count = log->row_count,
+                                   .worst = &log->worst};
+    if (!log->known || !found->pins || rh_group_member(found->pins, index)->status != RH_OK)
+        return report;
+    const rh_pin_findings *pins = rh_group_room(found->pins, index);
+    report.points = pins->points;
+    report.points_count = pins->point_count;
+    report.sums = pins->sums;
+    report.sums_count = pins->sum_count;
+    report.tables = pins->tables;
+    report.tables_count = pins->table_count;
+    report.pins = pins->pins;
+    report.pins_count = pins->pin_count;
+    report.pinned = pins->arenas;
+    report.pinned_count = pins->arena_count;
+    return report;
+}
+
+static rh_status
+store_member(finding_set *found, const attempt_set *attempt, uint32_t index, rh_error *error)
+{
+    bool memory = found->order->pass == RH_PASS_MEMORY;
+    const rh_member *member = rh_group_member(found->memory, index);
+    rh_arena_report report;
+    if (memory)
+        report = arena_report(found, index);
+    if (found->pins && member->status == RH_OK)
+        if (rh_group_member(found->pins, index)->status != RH_OK)
+            member = rh_group_member(found->pins, index); /* what it says is the run's failure */
+    return store_run(found->state, found->order, attempt->candidate[index], member,
+                     rh_group_samples(found->memory, index), memory ? &report : NULL,
+                     attempt->specs[index], error);
+}
+
+static rh_status
+run_attempt(run_state *state, const group_order *order, const attempt_set *attempt, rh_error *error)
+{
+    finding_set found = {.state = state, .order = order};
+    rh_group_plan plan = group_plan(state, order, attempt);
+    rh_status status = run_group(state, order, &plan, &found.memory, error);
+    if (status == RH_OK && state->experiment->pins && order->pass == RH_PASS_MEMORY)
+        status = look_at_pins(&found, &plan, error);
+    for (uint32_t i = 0; status == RH_OK && i < attempt->count; i++)
+        status = store_member(&found, attempt, i, error);
+    rh_group_close(found.pins);
+    rh_group_close(found.memory);
     return status;
 }
 
@@ -518,12 +616,20 @@ run_order(run_state *state, const group_order *order, rh_error *error)
     return status;
 }
 
+/* How often the recording is played. */
+static unsigned
+passes_of(const run_state *state, const group_order *order)
+{
+    return state->experiment->pins && order->pass == RH_PASS_MEMORY ? 2 : 1;
+}
+
 static rh_status
 run_orders(run_state *state, rh_error *error)
 {
     uint64_t total = 0;
     for (size_t i = 0; i < state->order_count; i++)
-        total += state->traces[state->orders[i].trace].scan.counts.calls;
+        total += state->traces[state->orders[i].trace].scan.counts.calls *
+                 passes_of(state, &state->orders[i]);
     rh_progress_begin(&state->progress, "replaying", "events", total);
     rh_status status = RH_OK;
     for (size_t i = 0; i < state->order_count && status == RH_OK; i++)

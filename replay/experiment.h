@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "replay/pin_plan.h"
 #include "replay/results.h"
 #include "replay/touch.h"
 
@@ -29,6 +30,8 @@ typedef struct rh_experiment {
     unsigned samples; /* memory samples a run; 0: the default */
     bool quiet;       /* no progress bar */
     bool resume;      /* the results hold a part of it: what is there is not made again */
+    bool pins;        /* memory passes: a second one, to see what keeps arenas (pins.h) */
+    rh_pin_wish pin_wish;
     unsigned patience_seconds; /* a run that makes no progress for so long fails; 0: the default */
     const char *command;       /* the command line, for the provenance; may be NULL */
 } rh_experiment;

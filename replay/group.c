@@ -323,6 +323,9 @@ start_all(rh_group *group, int channel_file, rh_error *error)
         rh_member *member = rh_channel_member(group->channel, i);
         member->pass = group->plan->pass;
         member->touch = group->plan->touch;
+        member->pins = group->plan->pins;
+        if (group->plan->order_of)
+            group->plan->order_of(group->plan->order_ctx, i, rh_channel_room(group->channel, i));
         if (strlen(group->plan->specs[i]) >= sizeof member->spec)
             return rh_fail(error, RH_USAGE, "the spec of an allocator is too long");
         snprintf(member->spec, sizeof member->spec, "%s", group->plan->specs[i]);
@@ -351,6 +354,7 @@ rh_group_run(const rh_group_plan *plan, const rh_source *source, rh_group **run,
                                 .buffers = plan->batches,
                                 .slots = plan->slots,
                                 .sample_capacity = plan->sample_capacity,
+                                .room_bytes = plan->room_bytes,
                                 .spins =
                                     plan->members == 1 && rh_host_processors() > 1 ? SPINS : 0};
     rh_status status = rh_channel_create(&channel, &file, &group->channel, error);
@@ -387,6 +391,12 @@ const rh_sample *
 rh_group_samples(const rh_group *group, uint32_t index)
 {
     return rh_channel_samples(group->channel, index);
+}
+
+const void *
+rh_group_room(const rh_group *group, uint32_t index)
+{
+    return rh_channel_room(group->channel, index);
 }
 
 void

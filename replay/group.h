@@ -21,8 +21,12 @@ typedef struct rh_group_plan {
     const char *const *specs;     /* as the children open them */
     const char *const *libraries; /* to preload, "" for none */
     uint32_t members;
-    uint32_t batches; /* above 0: all of the trace, so many batches, is compiled before a member
-                         starts; 0: while they run */
+    uint32_t batches;    /* above 0: all of the trace, so many batches, is compiled before a member
+                            starts; 0: while they run */
+    uint64_t room_bytes; /* of each member's own room */
+    bool pins;           /* memory pass: looks into what order_of wrote at the start of the room */
+    void (*order_of)(void *ctx, uint32_t index, void *room); /* before the member starts */
+    void *order_ctx;
     unsigned patience_seconds; /* a member that makes no progress for so long is ended; 0: 120 */
     void (*progress)(void *ctx, uint64_t calls);
     void *progress_ctx;
@@ -38,6 +42,7 @@ rh_status rh_group_run(const rh_group_plan *plan, const rh_source *source, rh_gr
                        rh_error *error);
 const rh_member *rh_group_member(const rh_group *group, uint32_t index);
 const rh_sample *rh_group_samples(const rh_group *group, uint32_t index);
+const void *rh_group_room(const rh_group *group, uint32_t index);
 void rh_group_close(rh_group *group);
 
 #endif

@@ -103,7 +103,7 @@ look_at_foreign(rh_memory *memory)
 }
 
 static void
-record_sample(rh_memory *memory, uint64_t time_ns)
+record_sample(rh_memory *memory, uint64_t time_ns, bool last)
 {
     rh_sample sample;
     take_sample(memory, time_ns, &sample);
@@ -118,6 +118,8 @@ record_sample(rh_memory *memory, uint64_t time_ns)
     memory->totals->end = sample;
     if (memory->totals->sample_count < memory->sample_capacity)
         memory->samples[memory->totals->sample_count++] = sample;
+    if (memory->watch && memory->watch->sampled)
+        memory->watch->sampled(memory->watch->ctx, &sample, last);
 }
 
 void
@@ -127,7 +129,7 @@ rh_memory_begin(rh_memory *memory, rh_heap *heap, rh_memory_before before)
     memory->usable_known = heap->operations->usable_size != NULL;
     memory->before = before;
     memory->totals->mapped_at_peak_requested = RH_UNKNOWN;
-    record_sample(memory, RH_UNKNOWN);
+    record_sample(memory, RH_UNKNOWN, false);
     memory->totals->peak = memory->totals->end;
 }
 
@@ -137,6 +139,27 @@ usable(const rh_memory *memory, unsigned domain, const void *block)
     if (!memory->usable_known)
         return 0;
     return rh_heap_usable_size(memory->heap, (PyMemAllocatorDomain)domain, block);
+}
+
+/* The number of the call that is being played. */
+static uint64_t
+this_call(const rh_memory *memory)
+{
+    return memory->totals->calls + 1;
+}
+
+static void
+tell_birth(const rh_memory *memory, uint32_t slot, unsigned domain)
+{
+    if (memory->watch && memory->watch->born)
+        memory->watch->born(memory->watch->ctx, this_call(memory), slot, domain);
+}
+
+static void
+tell_death(const rh_memory *memory, uint32_t slot)
+{
+    if (memory->watch && memory->watch->died)
+        memory->watch->died(memory->watch->ctx, this_call(memory), slot);
 }
 
 static void
@@ -172,6 +195,7 @@ play_free(rh_memory *memory, unsigned domain, uint32_t slot)
     }
     memory->totals->frees++;
     count_death(memory, domain, slot);
+    tell_death(memory, slot);
     memory->slots[slot].block = NULL;
     allocator->free(allocator->ctx, block);
 }
@@ -191,7 +215,20 @@ play_realloc(rh_memory *memory, unsigned domain, uint32_t slot, uint64_t size)
     void *block = allocator->realloc(allocator->ctx, old, asked);
     if (!block)
         allocator->free(allocator->ctx, old);
+    if (block != old)
+        tell_death(memory, slot);
     count_birth(memory, domain, slot, block, size);
+    if (block && block != old)
+        tell_birth(memory, slot, domain);
+}
+
+static void
+count_new(rh_memory *memory, unsigned domain, uint32_t slot, void *block, uint64_t size)
+{
+    memory->totals->allocations++;
+    count_birth(memory, domain, slot, block, size);
+    if (block)
+        tell_birth(memory, slot, domain);
 }
 
 static void *
@@ -221,11 +258,10 @@ play_wide(rh_memory *memory, const rh_wide *wide)
         play_realloc(memory, wide->domain, wide->slot, wide->size);
         break;
     case RH_WIDE_SAMPLE:
-        record_sample(memory, wide->count);
+        record_sample(memory, wide->count, false);
         break;
     default:
-        memory->totals->allocations++;
-        count_birth(memory, wide->domain, wide->slot, give_birth(memory->heap, wide), wide->size);
+        count_new(memory, wide->domain, wide->slot, give_birth(memory->heap, wide), wide->size);
         break;
     }
 }
@@ -248,22 +284,18 @@ play(rh_memory *memory, rh_code code, const rh_wide *wides)
     const PyMemAllocatorEx *allocator = &memory->heap->domain[domain];
     switch (RH_CODE_CALL(kind)) {
     case RH_CODE_MALLOC:
-        memory->totals->allocations++;
-        count_birth(memory, domain, slot, allocator->malloc(allocator->ctx, size), size);
+        count_new(memory, domain, slot, allocator->malloc(allocator->ctx, size), size);
         break;
     case RH_CODE_CALLOC:
-        memory->totals->allocations++;
-        count_birth(memory, domain, slot, allocator->calloc(allocator->ctx, 1, size), size);
+        count_new(memory, domain, slot, allocator->calloc(allocator->ctx, 1, size), size);
         break;
     case RH_CODE_NEW:
-        memory->totals->allocations++;
-        count_birth(memory, domain, slot, allocator->realloc(allocator->ctx, NULL, size), size);
+        count_new(memory, domain, slot, allocator->realloc(allocator->ctx, NULL, size), size);
         break;
     case RH_CODE_ELEMENTS: {
         uint64_t count = RH_CODE_COUNT_OF(size), bytes = RH_CODE_BYTES_OF(size);
-        memory->totals->allocations++;
-        count_birth(memory, domain, slot, allocator->calloc(allocator->ctx, count, bytes),
-                    count * bytes);
+        count_new(memory, domain, slot, allocator->calloc(allocator->ctx, count, bytes),
+                  count * bytes);
         break;
     }
     case RH_CODE_REALLOC:
@@ -312,13 +344,15 @@ rh_memory_run(rh_memory *memory, const rh_program *program)
             continue;
         memory->totals->calls++;
         keep_peaks(memory);
+        if (memory->watch && memory->totals->calls == memory->watch->next_call)
+            memory->watch->reached(memory->watch->ctx, memory->totals->calls);
     }
 }
 
 void
 rh_memory_end(rh_memory *memory, uint64_t time_ns)
 {
-    record_sample(memory, time_ns);
+    record_sample(memory, time_ns, true);
     if (!memory->usable_known)
         memory->totals->peak_usable_bytes = RH_UNKNOWN;
 }

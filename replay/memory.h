@@ -41,6 +41,21 @@ typedef struct rh_memory_before {
     uint64_t mapped_bytes, resident_bytes; /* RH_UNKNOWN when it cannot be read */
 } rh_memory_before;
 
+/* Who looks on while a pass is played; functions that are NULL are not called. The number of a call
+ * is that of the calls up to it, itself included. */
+typedef struct rh_memory_watch {
+    void *ctx;
+    /* A block came to its place: allocated, or moved there by a realloc. */
+    void (*born)(void *ctx, uint64_t call, uint32_t slot, unsigned domain);
+    /* It left its place: freed or moved. */
+    void (*died)(void *ctx, uint64_t call, uint32_t slot);
+    /* After a sample was taken; with its number in `samples`, or after the last call. */
+    void (*sampled)(void *ctx, const rh_sample *sample, bool last);
+    /* After call number `next_call`, which it may set anew. */
+    void (*reached)(void *ctx, uint64_t call);
+    uint64_t next_call; /* 0: none */
+} rh_memory_watch;
+
 typedef struct rh_memory {
     rh_heap *heap;
     rh_memory_slot *slots; /* the caller's, one per slot of the trace, zeroed */
@@ -49,6 +64,7 @@ typedef struct rh_memory {
     rh_memory_totals *totals; /* the caller's, zeroed */
     bool zero_fits;           /* as in rh_target */
     rh_touch touch;
+    rh_memory_watch *watch; /* the caller's; NULL: nobody */
 
     uint64_t requested_bytes, live_blocks, usable_bytes;
     bool usable_known;

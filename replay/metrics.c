@@ -205,6 +205,34 @@ rh_metrics_fill(rh_metrics *metrics, const rh_member *member, const rh_scan *sca
     }
 }
 
+static uint64_t
+excess(const rh_arena_census *look)
+{
+    return look->packed_arenas < look->arenas ? look->arenas - look->packed_arenas : 0;
+}
+
+void
+rh_metrics_add_arenas(rh_metrics *metrics, const rh_arena_report *report)
+{
+    static const rh_arena_census unknown = {.arenas = RH_UNKNOWN,
+                                            .empty_arenas = RH_UNKNOWN,
+                                            .under_10_arenas = RH_UNKNOWN,
+                                            .under_25_arenas = RH_UNKNOWN,
+                                            .under_50_arenas = RH_UNKNOWN,
+                                            .packed_arenas = RH_UNKNOWN};
+    bool known = report->looks_count > 0 && report->worst;
+    const rh_arena_census *end = known ? &report->looks[report->looks_count - 1] : &unknown;
+    const rh_arena_census *worst = known ? report->worst : &unknown;
+    add(metrics, "empty_arenas", number(end->empty_arenas));
+    add(metrics, "under_10_arenas", number(end->under_10_arenas));
+    add(metrics, "under_25_arenas", number(end->under_25_arenas));
+    add(metrics, "under_50_arenas", number(end->under_50_arenas));
+    add(metrics, "packed_arenas", number(end->packed_arenas));
+    add(metrics, "worst_excess_arenas",
+        known && worst->packed_arenas != RH_UNKNOWN ? number(excess(worst)) : NAN);
+    add(metrics, "worst_excess_event", known ? number(worst->event) : NAN);
+}
+
 /* Neighbouring buckets of ticks that fall on the same nanosecond become one. */
 static bool
 joins(const rh_bucket *last, const rh_bucket *bucket)

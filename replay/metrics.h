@@ -20,6 +20,9 @@ typedef struct rh_metrics {
 void rh_metrics_fill(rh_metrics *metrics, const rh_member *member, const rh_scan *scan,
                      double ticks_per_ns);
 
+/* Those of the arenas, of a memory pass. */
+void rh_metrics_add_arenas(rh_metrics *metrics, const rh_arena_report *report);
+
 /* Value of a metric, NAN when it is unknown or not there. */
 double rh_metrics_get(const rh_metric *metrics, size_t count, const char *name);
 

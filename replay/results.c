@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "replay/arena_store.h"
+
 #define APPLICATION_ID 0x72656870 /* "rehp": says what the file is */
 #define FORMAT         1
 #define SUFFIX         ".unfinished"
@@ -180,7 +182,10 @@ create_tables(rh_results *results, rh_error *error)
              "CREATE TABLE sample(run INTEGER REFERENCES run(id)%s);"
              "CREATE INDEX sample_run ON sample(run); COMMIT",
              APPLICATION_ID, FORMAT, schema, column_list(columns, sizeof columns, " INTEGER"));
-    return execute(results, sql, "create it", error);
+    rh_status status = execute(results, sql, "create it", error);
+    if (status == RH_OK && !rh_arena_store_prepare(results->database))
+        status = database_error(results, error, "create it");
+    return status;
 }
 
 /* What stands at `path` will be replaced: that is for results of before, not for somebody's other
@@ -602,7 +607,8 @@ insert_run(rh_results *results, rh_run *run)
     sqlite3_finalize(statement);
     run->id = sqlite3_last_insert_rowid(results->database);
     return done && insert_metrics(results, run) && insert_samples(results, run) &&
-           insert_buckets(results, run);
+           insert_buckets(results, run) &&
+           (!run->arenas || rh_arena_store(results->database, run->id, run->arenas));
 }
 
 rh_status
@@ -796,6 +802,20 @@ rh_results_forget_failures(rh_results *results, rh_error *error)
     if (status != RH_OK)
         sqlite3_exec(results->database, "ROLLBACK", NULL, NULL, NULL);
     return status;
+}
+
+static void *
+keep_rows(void *ctx, size_t bytes)
+{
+    return keep(ctx, bytes);
+}
+
+void
+rh_results_load_arenas(rh_results *results, rh_run *run)
+{
+    rh_arena_report *report = keep(results, sizeof *report);
+    rh_arena_recall(results->database, run->id, report, keep_rows, results);
+    run->arenas = report;
 }
 
 static const char *

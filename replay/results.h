@@ -15,6 +15,8 @@
  *                                    live_blocks is the column counted_live_blocks
  *   histogram(run, operation, lower_ns, upper_ns, count)
  *                                    latency pass; operation: malloc calloc realloc free
+ *   arena, arena_look, arena_sample, pin_point, pin_sum, pin_table, pin, pin_arena
+ *                                    memory pass, of heaps that tell: see results_arenas.h
  * A run becomes visible whole, in one transaction, so an interrupted experiment keeps what was
  * complete; the file takes its name, replacing an older one, with the first run that is stored.
  */
@@ -27,6 +29,7 @@
 
 #include "alloc/counters.h"
 #include "base/error.h"
+#include "replay/results_arenas.h"
 
 typedef struct rh_results rh_results;
 
@@ -73,6 +76,7 @@ typedef struct rh_run {
     size_t sample_count;
     const rh_bucket *buckets;
     size_t bucket_count;
+    const rh_arena_report *arenas; /* memory pass; NULL: none, or not loaded */
 } rh_run;
 
 /* create: a new file, which takes the name `path` once a run is stored, replacing results that were
@@ -107,6 +111,9 @@ rh_status rh_results_runs(rh_results *results, const rh_run **runs, size_t *coun
 /* Loads the samples or buckets of one run into it. Valid until close. */
 rh_status rh_results_load_samples(rh_results *results, rh_run *run, rh_error *error);
 rh_status rh_results_load_buckets(rh_results *results, rh_run *run, rh_error *error);
+/* What a memory run knows of arenas; its lists are empty where the heap could not tell. Valid until
+ * close. */
+void rh_results_load_arenas(rh_results *results, rh_run *run);
 /* Path, hash and info of a trace; NULL for an unknown id. Valid until close. */
 const char *rh_results_trace_path(rh_results *results, int64_t trace);
 const char *rh_results_trace_hash(rh_results *results, int64_t trace);
