@@ -44,7 +44,8 @@ static const struct argp_option argument_list[] = {
      0},
     {"python", KEY_PYTHON, NULL, 0,
      "record CPython's three allocator domains and its arenas (the default)", 0},
-    {"malloc", KEY_MALLOC, NULL, 0, "record the C library's functions: malloc and the others", 0},
+    {"malloc", KEY_MALLOC, NULL, 0,
+     "record the C library's functions: malloc and the others; with --python, both in one file", 0},
     {"auto", KEY_AUTO, NULL, 0, "choose by the program; now the same as --python", 0},
     {"timestamps", KEY_TIMESTAMPS, "none|coarse|exact", 0,
      "keep the time of each event: not at all (the default), to 1 µs, or as the processor tells it",
@@ -112,8 +113,6 @@ parse_option(int key, char *text, struct argp_state *state)
         state->next = state->argc;
         return 0;
     case ARGP_KEY_END:
-        if (given->python && given->malloc)
-            argp_error(state, "--python and --malloc cannot be recorded together; choose one");
         if (!given->command)
             argp_error(state, "no program is given; it stands behind `--`");
         return 0;
@@ -211,6 +210,7 @@ run_record(int argc, char **argv)
                                         .library = library,
                                         .command = given.command,
                                         .timestamps = given.timestamps,
+                                        .python = given.python || !given.malloc,
                                         .malloc = given.malloc,
                                         .addresses = given.addresses,
                                         .children = given.children};

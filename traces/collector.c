@@ -274,12 +274,19 @@ describe(const collector *c, const source *s, rh_trace_info *info)
     rh_trace_info_init(info);
     info->command = quoted_command(facts);
     info->program = copy_text(facts->program, sizeof facts->program);
-    const char *capture = facts->malloc ? "malloc" : "python";
+    static const char *const captures[] = {[RH_CAPTURE_PYTHON] = "python",
+                                           [RH_CAPTURE_MALLOC] = "malloc",
+                                           [RH_CAPTURE_BOTH] = "python and malloc"};
+    static const char *const recorders[] = {[RH_CAPTURE_PYTHON] = "reheap record --python",
+                                            [RH_CAPTURE_MALLOC] = "reheap record --malloc",
+                                            [RH_CAPTURE_BOTH] = "reheap record --python --malloc"};
+    const uint32_t kind = facts->capture < RH_CAPTURES ? facts->capture : 0;
+    const char *capture = captures[kind];
     if (asprintf(&info->capture, "%s%s", capture, facts->forked ? ", from a fork on" : "") < 0)
         info->capture = NULL;
     info->python_version = copy_text(facts->python_version, sizeof facts->python_version);
     info->allocator = copy_text(facts->allocator, sizeof facts->allocator);
-    info->recorder = strdup(facts->malloc ? "reheap record --malloc" : "reheap record --python");
+    info->recorder = strdup(recorders[kind]);
     info->host = strdup(rh_host_kernel(host, sizeof host));
     info->started = strdup(now);
     info->arena_bytes = facts->arena_bytes;
@@ -287,7 +294,7 @@ describe(const collector *c, const source *s, rh_trace_info *info)
     info->process_id = (uint64_t)s->channel->process_id;
     info->timestamps = c->options->timestamps;
     info->addresses = c->options->addresses;
-    info->domains = !facts->malloc;
+    info->domains = kind != RH_CAPTURE_MALLOC;
 }
 
 /* The program's own recording gets the name that was asked for, every other one its process's. A
@@ -663,7 +670,7 @@ fail_unrecorded(collector *c)
         return rh_fail(&c->error, RH_INTERRUPTED,
                        "%s: interrupted before there was anything to record: there is no file",
                        program);
-    if (c->options->malloc)
+    if (c->options->malloc && !c->options->python)
         return rh_fail(&c->error, RH_CANNOT_RUN,
                        "%s: it has run, but never with the recorder in it: nothing was recorded",
                        program);
@@ -688,7 +695,9 @@ open_session(collector *c, rh_error *error)
     rh_session *session = c->session.memory;
     session->children = c->options->children;
     session->timing = timing[c->options->timestamps];
-    session->capture = c->options->malloc ? RH_CAPTURE_MALLOC : RH_CAPTURE_PYTHON;
+    session->capture = !c->options->malloc  ? RH_CAPTURE_PYTHON
+                       : c->options->python ? RH_CAPTURE_BOTH
+                                            : RH_CAPTURE_MALLOC;
     return name_session(c, error);
 }
 

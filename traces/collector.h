@@ -11,10 +11,11 @@
 
 typedef struct rh_recording_options {
     const char *output;  /* the file; children's get ".PID" behind it */
-    const char *library; /* path of libreheap_record.so */
+    const char *library; /* path of libreheap_record.so, or where malloc is recorded of
+                            libreheap_record_malloc.so */
     char **command;      /* the program's words, NULL at the end */
     rh_timestamps timestamps;
-    bool malloc; /* record the C library's functions, not an interpreter's */
+    bool python, malloc; /* an interpreter's functions, the C library's */
     bool addresses, children;
 } rh_recording_options;
 

@@ -19,6 +19,10 @@ enum {
 /* In keys of the table: the block an allocator got for itself, at an address that it may have
  * handed on unchanged. */
 #define NESTED_KEY (UINT64_C(1) << 63)
+/* What the C library gave out, where a recording has the interpreter's domains too: all of it under
+ * these keys, nested or not, since there an address lives only once. A block born nested is nested
+ * to its end, whoever calls then. */
+#define LIBC_KEY (UINT64_C(1) << 59)
 
 /* Threads that allocate without a lock leave open in which order two of them used one address, if
  * both did within a few microseconds. Where the choice turns out to have been wrong, the threads
@@ -51,7 +55,7 @@ typedef struct stream {
     struct {
         uint64_t key; /* 0: none */
         uint32_t handle;
-        bool known;
+        bool known, nested;
     } resized[DEPTHS]; /* between the two records of a realloc */
 } stream;
 
@@ -68,6 +72,7 @@ struct rh_drain {
     uint64_t overlapping; /* blocks that live under such keys */
     uint64_t undecided;
     uint64_t turns;
+    unsigned domain_mask; /* 0: events have no domains */
     uint64_t last_time_ns;
     bool last;
     uint32_t *threads; /* by the recorder's number: ours + 1 */
@@ -107,6 +112,7 @@ rh_drain_new(rh_channel *channel, rh_writer *writer, double ticks_per_ns)
     drain->ring_count = malloc_rings ? RH_MALLOC_RINGS : RH_RAW_RINGS;
     rh_ring_pieces_begin(&drain->rings, memory + RH_MAIN_RING_BYTES, drain->ring_bytes);
     drain->stream_count = 1;
+    drain->domain_mask = channel->facts.capture == RH_CAPTURE_MALLOC ? 0 : 3;
     uint64_t arena_bytes = channel->facts.arena_bytes;
     bool good = rh_pointer_table_init(&drain->blocks);
     good = rh_pointer_table_init(&drain->owed) && good;
@@ -206,6 +212,34 @@ event_time(rh_drain *drain, uint64_t ticks)
     return drain->last_time_ns;
 }
 
+static inline uint64_t
+kind_of(const rh_record *record)
+{
+    return record->what >> RH_RECORD_KIND_SHIFT & 0xff;
+}
+
+static inline unsigned
+domain_of(const rh_drain *drain, const rh_record *record)
+{
+    return (unsigned)(record->what >> RH_RECORD_DOMAIN_SHIFT) & drain->domain_mask;
+}
+
+static inline unsigned
+depth_of(const rh_record *record)
+{
+    return (unsigned)(record->amount >> RH_AMOUNT_DEPTH_SHIFT & RH_AMOUNT_DEPTH_MASK);
+}
+
+/* Under which the block at the record's address is known. */
+static inline uint64_t
+key_of(const rh_drain *drain, const rh_record *record)
+{
+    uint64_t address = record->what & RH_RECORD_ADDRESS_MASK;
+    if (domain_of(drain, record) == RH_DOMAIN_LIBC)
+        return address | LIBC_KEY;
+    return depth_of(record) ? address | NESTED_KEY : address;
+}
+
 static inline outcome
 hand_on(rh_drain *drain, const rh_event *event, uint32_t *handle)
 {
@@ -216,12 +250,12 @@ hand_on(rh_drain *drain, const rh_event *event, uint32_t *handle)
 
 static inline rh_event
 begin_event(rh_drain *drain, const stream *s, const rh_record *record, rh_operation operation,
-            uint64_t depth)
+            bool nested)
 {
     rh_event event = {
         .operation = (uint8_t)operation,
-        .domain = (uint8_t)(record->what >> RH_RECORD_DOMAIN_SHIFT),
-        .flags = depth ? RH_EVENT_NESTED : 0,
+        .domain = (uint8_t)domain_of(drain, record),
+        .flags = nested ? RH_EVENT_NESTED : 0,
         .slot = RH_NO_SLOT,
         .thread = dense_thread(drain, record->amount),
     };
@@ -254,8 +288,8 @@ take_size(stream *s, const rh_record *record, rh_event *event)
 static inline bool
 pooled(rh_drain *drain, const rh_event *event)
 {
-    return event->domain != 0 && !(event->flags & RH_EVENT_NESTED) &&
-           rh_arena_set_has(&drain->arenas, event->address);
+    return event->domain != 0 && event->domain != RH_DOMAIN_LIBC &&
+           !(event->flags & RH_EVENT_NESTED) && rh_arena_set_has(&drain->arenas, event->address);
 }
 
 /* The free entry for one more block at an address where one lives already; if there are too many,
@@ -377,6 +411,7 @@ give_birth(rh_drain *drain, rh_event *event, uint64_t key, uint32_t old, bool fo
     outcome paid = drain->owed_deaths ? pay_death(drain, event, key, handle) : EMPTY;
     if (paid != EMPTY)
         return paid;
+    entry->note = event->flags & RH_EVENT_NESTED;
     if (entry->key) {
         entry->handle = handle; /* the one before went unseen */
         return TAKEN;
@@ -390,19 +425,18 @@ give_birth(rh_drain *drain, rh_event *event, uint64_t key, uint32_t old, bool fo
 /* Asked before the event begins: a thread gets its number with its first event, not with one that
  * has to wait. */
 static inline bool
-lives_already(const rh_drain *drain, const rh_record *record, uint64_t depth)
+lives_already(const rh_drain *drain, const rh_record *record)
 {
-    uint64_t address = record->what & RH_RECORD_ADDRESS_MASK;
-    return address && rh_pointer_find(&drain->blocks, address | (depth ? NESTED_KEY : 0))->key;
+    return record->what & RH_RECORD_ADDRESS_MASK &&
+           rh_pointer_find(&drain->blocks, key_of(drain, record))->key;
 }
 
 static inline outcome
 take_birth(rh_drain *drain, stream *s, const rh_record *record, rh_operation operation, bool forced)
 {
-    uint64_t depth = record->amount >> RH_AMOUNT_DEPTH_SHIFT & RH_AMOUNT_DEPTH_MASK;
-    if (!forced && lives_already(drain, record, depth))
+    if (!forced && lives_already(drain, record))
         return BLOCKED;
-    rh_event event = begin_event(drain, s, record, operation, depth);
+    rh_event event = begin_event(drain, s, record, operation, depth_of(record));
     if (operation == RH_REALLOC)
         event.flags |= RH_EVENT_NULL;
     if (operation == RH_ALIGNED)
@@ -415,7 +449,7 @@ take_birth(rh_drain *drain, stream *s, const rh_record *record, rh_operation ope
         drain->events++;
         return hand_on(drain, &event, NULL);
     }
-    outcome result = give_birth(drain, &event, event.address | (depth ? NESTED_KEY : 0), 0, forced);
+    outcome result = give_birth(drain, &event, key_of(drain, record), 0, forced);
     if (result == BLOCKED)
         s->wide_count = wide_count;
     return result;
@@ -424,18 +458,18 @@ take_birth(rh_drain *drain, stream *s, const rh_record *record, rh_operation ope
 static inline outcome
 take_death(rh_drain *drain, stream *s, const rh_record *record, bool forced)
 {
-    uint64_t depth = record->amount >> RH_AMOUNT_DEPTH_SHIFT & RH_AMOUNT_DEPTH_MASK;
     uint64_t address = record->what & RH_RECORD_ADDRESS_MASK;
     rh_pointer_entry *entry = NULL;
     uint32_t handle = 0;
     if (address) {
-        entry = dying_entry(drain, address | (depth ? NESTED_KEY : 0));
+        entry = dying_entry(drain, key_of(drain, record));
         if (!entry->key && !forced)
             return BLOCKED;
-        if (!entry->key && owe_death(drain, record, address | (depth ? NESTED_KEY : 0)))
+        if (!entry->key && owe_death(drain, record, key_of(drain, record)))
             return TAKEN;
     }
-    rh_event event = begin_event(drain, s, record, RH_FREE, depth);
+    bool nested = entry && entry->key ? entry->note : depth_of(record);
+    rh_event event = begin_event(drain, s, record, RH_FREE, nested);
     if (!address) {
         event.flags |= RH_EVENT_NULL;
     } else if (entry->key) {
@@ -464,13 +498,14 @@ take_aligned(rh_drain *drain, stream *s, const rh_record *record, bool forced)
 static outcome
 begin_resize(rh_drain *drain, stream *s, const rh_record *record, bool forced)
 {
-    uint64_t depth = record->amount >> RH_AMOUNT_DEPTH_SHIFT & RH_AMOUNT_DEPTH_MASK;
-    uint64_t key = (record->what & RH_RECORD_ADDRESS_MASK) | (depth ? NESTED_KEY : 0);
+    const unsigned depth = depth_of(record);
+    const uint64_t key = key_of(drain, record);
     rh_pointer_entry *entry = dying_entry(drain, key);
     if (!entry->key && !forced)
         return BLOCKED;
     s->resized[depth].key = key;
     s->resized[depth].known = entry->key != 0;
+    s->resized[depth].nested = entry->key ? entry->note : depth;
     if (entry->key) {
         s->resized[depth].handle = entry->handle;
         remove_dying(drain, entry);
@@ -482,9 +517,9 @@ begin_resize(rh_drain *drain, stream *s, const rh_record *record, bool forced)
 static outcome
 end_as_death(rh_drain *drain, stream *s, const rh_record *record)
 {
-    uint64_t depth = record->amount >> RH_AMOUNT_DEPTH_SHIFT & RH_AMOUNT_DEPTH_MASK;
+    const unsigned depth = depth_of(record);
     bool known = s->resized[depth].key && s->resized[depth].known;
-    rh_event event = begin_event(drain, s, record, RH_FREE, depth);
+    rh_event event = begin_event(drain, s, record, RH_FREE, s->resized[depth].nested);
     if (!known)
         event.flags |= RH_EVENT_FOREIGN;
     s->resized[depth].key = 0;
@@ -495,12 +530,12 @@ end_as_death(rh_drain *drain, stream *s, const rh_record *record)
 static outcome
 end_resize(rh_drain *drain, stream *s, const rh_record *record, bool forced)
 {
-    uint64_t depth = record->amount >> RH_AMOUNT_DEPTH_SHIFT & RH_AMOUNT_DEPTH_MASK;
+    const unsigned depth = depth_of(record);
     bool known = s->resized[depth].key && s->resized[depth].known;
     uint32_t old = s->resized[depth].handle;
-    if (!forced && lives_already(drain, record, depth))
+    if (!forced && lives_already(drain, record))
         return BLOCKED;
-    rh_event event = begin_event(drain, s, record, RH_REALLOC, depth);
+    rh_event event = begin_event(drain, s, record, RH_REALLOC, s->resized[depth].nested);
     if (!known)
         event.flags |= RH_EVENT_FOREIGN;
     event.address = record->what & RH_RECORD_ADDRESS_MASK;
@@ -508,13 +543,15 @@ end_resize(rh_drain *drain, stream *s, const rh_record *record, bool forced)
     take_size(s, record, &event);
     outcome result;
     if (event.address) {
-        result = give_birth(drain, &event, event.address | (depth ? NESTED_KEY : 0), old, forced);
+        result = give_birth(drain, &event, key_of(drain, record), old, forced);
     } else {
         event.flags |= RH_EVENT_FAILED;
         drain->events++;
         result = hand_on(drain, &event, &old);
         uint64_t key = s->resized[depth].key;
         rh_pointer_entry *entry = rh_pointer_find(&drain->blocks, key);
+        if (!entry->key)
+            entry->note = event.flags & RH_EVENT_NESTED;
         if (known && !entry->key && !rh_pointer_add(&drain->blocks, entry, key, old))
             result = fail_memory(drain);
     }
@@ -542,18 +579,6 @@ take_arena(rh_drain *drain, stream *s, const rh_record *record, bool birth)
         !rh_arena_set_add(&drain->arenas, event.address))
         return fail_memory(drain);
     return hand_on(drain, &event, NULL);
-}
-
-static inline uint64_t
-kind_of(const rh_record *record)
-{
-    return record->what >> RH_RECORD_KIND_SHIFT & 0xff;
-}
-
-static inline unsigned
-domain_of(const rh_record *record)
-{
-    return (unsigned)(record->what >> RH_RECORD_DOMAIN_SHIFT);
 }
 
 static inline const rh_record *
@@ -668,7 +693,7 @@ take_free(rh_drain *drain, stream *s, bool forced)
         return take(drain, s, forced);
     const rh_record *record = record_at(s, s->at);
     uint64_t address = record->what & RH_RECORD_ADDRESS_MASK;
-    if (!forced && address && !rh_pointer_find(&drain->blocks, address)->key)
+    if (!forced && address && !rh_pointer_find(&drain->blocks, key_of(drain, record))->key)
         return BLOCKED;
     outcome result = take_arena(drain, s, after, false);
     if (result == TAKEN)
@@ -686,7 +711,7 @@ common_event(rh_drain *drain, const stream *s, const rh_record *record, rh_opera
              unsigned flags)
 {
     rh_event *event = &drain->common;
-    uint32_t begin = (uint32_t)operation | (uint32_t)domain_of(record) << 8 | flags << 16;
+    uint32_t begin = (uint32_t)operation | (uint32_t)domain_of(drain, record) << 8 | flags << 16;
     memcpy(event, &begin, sizeof begin);
     event->thread = dense_thread(drain, record->amount);
     if (s->ticks)
@@ -708,12 +733,14 @@ take_common_birth(rh_drain *drain, const stream *s, const rh_record *record, uin
 {
     const uint64_t address = record->what & RH_RECORD_ADDRESS_MASK;
     const bool nested = is_nested(record);
-    const uint64_t key = nested ? address | NESTED_KEY : address;
+    const unsigned domain = domain_of(drain, record);
+    const uint64_t key = key_of(drain, record);
     rh_pointer_entry *entry = rh_pointer_find(&drain->blocks, key);
     if (address == 0 || entry->key || drain->owed_deaths)
         return EMPTY;
     unsigned flags = nested ? RH_EVENT_NESTED : 0;
-    if (!nested && domain_of(record) != 0 && rh_arena_set_has(&drain->arenas, address))
+    if (!nested && domain != 0 && domain != RH_DOMAIN_LIBC &&
+        rh_arena_set_has(&drain->arenas, address))
         flags |= RH_EVENT_POOLED;
     rh_operation operation = RH_MALLOC;
     if (kind == RH_RECORD_CALLOC) {
@@ -733,6 +760,7 @@ take_common_birth(rh_drain *drain, const stream *s, const rh_record *record, uin
     uint32_t handle;
     if (hand_on(drain, event, &handle) != TAKEN)
         return FAILED;
+    entry->note = flags & RH_EVENT_NESTED;
     return rh_pointer_add(&drain->blocks, entry, key, handle) ? TAKEN : fail_memory(drain);
 }
 
@@ -740,12 +768,10 @@ static inline outcome
 take_common_death(rh_drain *drain, const stream *s, const rh_record *record)
 {
     const uint64_t address = record->what & RH_RECORD_ADDRESS_MASK;
-    const bool nested = is_nested(record);
-    rh_pointer_entry *entry =
-        rh_pointer_find(&drain->blocks, nested ? address | NESTED_KEY : address);
+    rh_pointer_entry *entry = rh_pointer_find(&drain->blocks, key_of(drain, record));
     if (address == 0 || !entry->key || drain->overlapping)
         return EMPTY;
-    rh_event *event = common_event(drain, s, record, RH_FREE, nested ? RH_EVENT_NESTED : 0);
+    rh_event *event = common_event(drain, s, record, RH_FREE, entry->note);
     event->size = 0;
     event->address = 0;
     uint32_t handle = entry->handle;
@@ -954,6 +980,20 @@ force_one(rh_drain *drain, stream *s)
     return take_one(drain, first ? first : s, true);
 }
 
+/* A call of the C library in a thread's ring may be later than the place before it says, and wait
+ * for one that was nested in a hook since: then the main ring goes on, by a record at a time. In a
+ * forked child most of what is waited for never comes. */
+static bool
+step_main(rh_drain *drain, const stream *s)
+{
+    stream *main = &drain->streams[MAIN];
+    uint64_t before = main->at;
+    bool libc = domain_of(drain, record_at(s, s->at)) == RH_DOMAIN_LIBC;
+    if (s == main || !libc || drain->channel->facts.forked || before >= main->end)
+        return false;
+    return take_main(drain, before + 1) != FAILED && main->at != before;
+}
+
 /* `s` is blocked: what it waits for was published before its record was, and so, if it exists, lies
  * in another ring no later than `place` of the main one. */
 static outcome
@@ -973,7 +1013,9 @@ resolve(rh_drain *drain, stream *s)
             drain->streams[i].waits = false;
         if (earlier == FAILED)
             return FAILED;
-        moved = earlier == TAKEN || main->at != before;
+        moved = earlier == TAKEN || main->at != before || step_main(drain, s);
+        if (drain->error.status != RH_OK)
+            return FAILED;
         if (moved)
             result = take_one(drain, s, false);
     }
@@ -1020,6 +1062,7 @@ write_off(rh_drain *drain)
     for (size_t i = 0; drain->owed_deaths && i <= drain->owed.mask; i++) {
         const rh_pointer_entry *owed = &drain->owed.entries[i];
         rh_event death = {.operation = RH_FREE,
+                          .domain = owed->key & LIBC_KEY ? RH_DOMAIN_LIBC : 0,
                           .flags = RH_EVENT_FOREIGN,
                           .slot = RH_NO_SLOT,
                           .thread = debtor(drain, owed),

@@ -15,6 +15,7 @@
 typedef struct rh_pointer_entry {
     uint64_t key; /* 0: free */
     uint32_t handle;
+    uint32_t note; /* the caller's, who sets it before an addition */
 } rh_pointer_entry;
 
 typedef struct rh_pointer_table {

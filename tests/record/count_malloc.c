@@ -1,7 +1,7 @@
 /* An independent witness for recordings of the C library's functions: preloaded behind the
- * recorder, it counts the calls of malloc_program, and hands them to the C library. The counts lie
- * in the file that COUNT_OUT names, mapped, so that they are there however the program ends; a
- * forked child counts no more. */
+ * recorder, it counts the calls of malloc_program, or of the program that COUNT_PROGRAM names, and
+ * hands them to the C library. The counts lie in the file that COUNT_CALLS or COUNT_OUT names,
+ * mapped, so that they are there however the program ends; a forked child counts no more. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -33,9 +33,12 @@ static pid_t counted;
 __attribute__((constructor)) static void
 open_file(void)
 {
-    const char *path = getenv("COUNT_OUT");
-    bool meant = strcmp(program_invocation_short_name, "malloc_program") == 0;
-    int file = path && meant ? open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
+    const char *calls = getenv("COUNT_CALLS"), *path = calls ? calls : getenv("COUNT_OUT");
+    const char *program = getenv("COUNT_PROGRAM");
+    bool meant = strcmp(program_invocation_short_name, program ? program : "malloc_program") == 0;
+    /* Children may be the same program: the first one counts. */
+    int way = O_RDWR | O_CREAT | O_CLOEXEC | (calls ? O_EXCL : O_TRUNC);
+    int file = path && meant ? open(path, way, 0666) : -1;
     if (file < 0 || ftruncate(file, sizeof(call_counts)) != 0)
         return;
     call_counts *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);

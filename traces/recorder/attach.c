@@ -1,11 +1,4 @@
-/* Where the preloaded library begins: finds the session, decides whether this process is one to be
- * recorded, and puts the hooks in before the interpreter has made its first call.
- *
- * The library is loaded into every image on the way: a shell script's shell, env, and at last the
- * interpreter. Only an image with CPython's allocator functions qualifies; the others pass by. The
- * environment is then put back as it was, so that neither the program nor its children see the
- * recorder (unless the children are wanted too).
- */
+/* See attach.h. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,12 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "traces/recorder/attach.h"
 #include "traces/recorder/channel.h"
 #include "traces/recorder/enlist.h"
-#include "traces/recorder/exec_hooks.h"
 #include "traces/recorder/producer.h"
 #include "traces/recorder/python_hooks.h"
-#include "traces/recorder/reheap_mark.h"
 
 enum {
     OLDEST_MINOR = 7,
@@ -32,6 +24,7 @@ enum {
 
 static struct {
     const rh_session *session;
+    rh_capture capture;
     rh_python python;
     bool attached, statistics; /* PYTHONMALLOCSTATS is set */
     char *hidden_name; /* PYTHONMALLOC's value, kept from a 3.7 until it has configured itself */
@@ -87,10 +80,10 @@ read_settings(int argc, char **argv)
         memcpy(&(place), &symbol, sizeof symbol);                                                  \
     } while (0)
 
-/* False: no CPython (of 3.7 or later) is in this image. */
-static bool
-find_python(rh_python *python)
+bool
+rh_attach_finds_python(void)
 {
+    rh_python *python = &recorder.python;
     LOOK_UP(python->get_allocator, "PyMem_GetAllocator");
     LOOK_UP(python->set_allocator, "PyMem_SetAllocator");
     LOOK_UP(python->get_arenas, "PyObject_GetArenaAllocator");
@@ -215,16 +208,19 @@ open_gate(bool whole)
     rh_channel *channel = &rh_recorder_channel.control;
     rh_recorder_read_command(&channel->facts);
     recorder.attached = true;
-    rh_recorder_gate.open = 1;
+    rh_producer_start();
     atomic_store_explicit(&channel->state, RH_CHANNEL_ATTACHED, memory_order_release);
     rh_hooks_install(&recorder.python, (rh_timing)recorder.session->timing,
-                     channel->facts.arena_bytes, strcmp(channel->facts.allocator, "pymalloc") == 0,
-                     whole, whole && recorder.statistics);
+                     channel->facts.arena_bytes, recorder.capture == RH_CAPTURE_BOTH,
+                     strcmp(channel->facts.allocator, "pymalloc") == 0, whole,
+                     whole && recorder.statistics);
 }
 
-static void
-begin(int argc, char **argv)
+void
+rh_attach_begin(const rh_session *session, rh_capture capture, int argc, char **argv)
 {
+    recorder.session = session;
+    recorder.capture = capture;
     rh_channel_facts *facts = &rh_recorder_channel.control.facts;
     const char *reason = examine(facts, &recorder.python, argc, argv);
     if (reason)
@@ -236,12 +232,12 @@ begin(int argc, char **argv)
 /* A child that is not wanted runs on without hooks; one that is has a channel of its own, and its
  * heap came with the fork: no statistics, since they would not be those of what is recorded. */
 void
-rh_recorder_in_child(void)
+rh_attach_in_child(void)
 {
     if (!recorder.attached)
         return;
     rh_channel_facts facts = rh_recorder_channel.control.facts;
-    if (!recorder.session->children || !rh_producer_open(recorder.session)) {
+    if (!recorder.session->children || !rh_producer_open(recorder.session, recorder.capture)) {
         rh_recorder_gate.process_id = getpid();
         rh_hooks_remove();
         return;
@@ -251,43 +247,15 @@ rh_recorder_in_child(void)
     open_gate(false);
 }
 
-static void
-enlist(int argc, char **argv)
-{
-    if (rh_producer_open(recorder.session))
-        begin(argc, argv);
-    else
-        rh_recorder_say("nothing takes the recording any more; the program goes on unrecorded");
-    if (!recorder.session->children)
-        rh_recorder_leave_environment(recorder.session);
-}
-
-__attribute__((constructor)) static void
-rh_recorder_start(int argc, char **argv)
-{
-    int saved = errno;
-    recorder.session = rh_recorder_session();
-    if (recorder.session && !recorder.session->children && !rh_recorder_is_root(recorder.session)) {
-        rh_recorder_leave_environment(recorder.session);
-    } else if (recorder.session) {
-        rh_recorder_follow(recorder.session);
-        if (find_python(&recorder.python))
-            enlist(argc, argv);
-    }
-    errno = saved;
-}
-
-__attribute__((destructor)) static void
-rh_recorder_end(void)
+void
+rh_attach_end(void)
 {
     if (recorder.attached && rh_recorder_gate.open && rh_recorder_gate.process_id == getpid())
         rh_hooks_at_exit();
 }
 
-/* See reheap_mark.h. */
-__attribute__((visibility("default"))) void(reheap_mark)(const char *text)
+bool
+rh_attach_done(void)
 {
-    enum { LONGEST_MARK = 4000 };
-    if (text && recorder.attached) /* else there is no channel */
-        rh_put_mark(text, strnlen(text, LONGEST_MARK));
+    return recorder.attached;
 }

@@ -12,13 +12,15 @@
  * record down and then moves the cursor, so whatever lies before the cursor is whole, even when the
  * program is killed in the next instruction: the memory belongs to the collector.
  *
- * The main ring takes what the interpreter lock orders: MEM and OBJ calls, RAW calls nested in
- * them, arena events and texts. Each thread has a ring of its own for what no lock orders: its
- * outermost RAW calls, or, when the C library's functions are recorded, all there is. Now and then
- * a place record there tells where the main ring's cursor stood and what the time was, so that the
- * collector can put the records after it into their place among the others: before every RAW call,
- * whose neighbours are in the main ring; every 64 records, and whenever the collector has begun a
- * new turn, when there are only threads' rings.
+ * The main ring takes what the interpreter lock orders: MEM and OBJ calls, RAW calls and those of
+ * the C library nested in them, arena events and texts. Each thread has a ring of its own for what
+ * no lock orders: its outermost RAW calls, or, when the C library's functions are recorded, all
+ * there is. Now and then a place record there tells where the main ring's cursor stood and what the
+ * time was, so that the collector can put the records after it into their place among the others:
+ * before every RAW call, whose neighbours are in the main ring; every 64 records, and whenever the
+ * collector has begun a new turn, when there are only threads' rings. Where both are recorded, it
+ * is before every RAW call, before what a thread that has called the interpreter asks of the C
+ * library while the main ring has moved, and as often as in the last case.
  *
  * A death is written before the call that frees, a birth after the call that allocated. So at any
  * moment an address that one ring reports as born again has already been reported dead in another.
@@ -63,11 +65,14 @@ enum {
     RH_RECORD_DOMAIN_SHIFT = 56,
     RH_AMOUNT_DEPTH_SHIFT = 40, /* calls of the hooks that this one is inside of */
     RH_AMOUNT_THREAD_SHIFT = 44,
-    RH_CALLOC_COUNT_SHIFT = 20
+    RH_CALLOC_COUNT_SHIFT = 20,
+    RH_RECORD_LIBC_DOMAIN = 3 /* the C library's functions; the others are CPython's domains */
 };
 #define RH_RECORD_ADDRESS_MASK ((UINT64_C(1) << RH_RECORD_KIND_SHIFT) - 1)
 #define RH_AMOUNT_SIZE_MASK    ((UINT64_C(1) << RH_AMOUNT_DEPTH_SHIFT) - 1)
 #define RH_AMOUNT_DEPTH_MASK   UINT64_C(15)
+/* Of the depth: inside of a RAW call that is not itself nested, and so perhaps without the lock. */
+#define RH_AMOUNT_DEPTH_RAW UINT64_C(8)
 
 typedef enum rh_record_kind {
     RH_RECORD_MALLOC = 1,
@@ -110,8 +115,8 @@ typedef enum rh_channel_state {
 typedef struct rh_channel_facts {
     uint64_t arena_bytes, pool_bytes;
     uint32_t python_minor;
-    uint32_t malloc; /* the C library's functions are recorded, and no interpreter's */
-    uint32_t forked; /* its parent was recorded: the heap was there before the recording */
+    uint32_t capture; /* rh_capture: which of them this process is recorded by */
+    uint32_t forked;  /* its parent was recorded: the heap was there before the recording */
     uint32_t command_bytes;
     char python_version[32];
     char allocator[32]; /* "": not one the interpreter has a name for */
@@ -154,7 +159,12 @@ enum {
 _Static_assert((uint64_t)RH_RAW_RINGS *RH_RAW_RING_BYTES <= RH_THREAD_RINGS_BYTES,
                "both kinds of rings fit into the same memory");
 
-typedef enum rh_capture { RH_CAPTURE_PYTHON, RH_CAPTURE_MALLOC } rh_capture;
+typedef enum rh_capture {
+    RH_CAPTURE_PYTHON,
+    RH_CAPTURE_MALLOC,
+    RH_CAPTURE_BOTH,
+    RH_CAPTURES
+} rh_capture;
 typedef enum rh_timing { RH_TIMING_NONE, RH_TIMING_COARSE, RH_TIMING_EXACT } rh_timing;
 
 /* A descriptor of the collector's, asked for at its socket: one datagram there, one back that

@@ -25,6 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "traces/recorder/attach.h"
 #include "traces/recorder/channel.h"
 #include "traces/recorder/enlist.h"
 #include "traces/recorder/exec_hooks.h"
@@ -33,9 +34,9 @@
 
 #define EXPORTED      __attribute__((visibility("default")))
 #define UNLIKELY(c)   __builtin_expect(!!(c), 0)
-#define WHAT(kind, p) RH_WHAT(RH_RECORD_##kind, 0, p)
+#define WHAT(kind, p) RH_WHAT(RH_RECORD_##kind, LIBC_DOMAIN, p)
 
-enum { EARLY_BYTES = 1 << 16, PAGE_BYTES = 4096 };
+enum { EARLY_BYTES = 1 << 16, PAGE_BYTES = 4096, LIBC_DOMAIN = RH_RECORD_LIBC_DOMAIN };
 
 /* The functions below ours. */
 static struct {
@@ -56,6 +57,7 @@ static _Atomic int lookup;
 enum { OUTSIDE = 1, ENLISTED };
 static _Atomic int standing;
 static const rh_session *session;
+static rh_capture capture;
 
 static struct {
     alignas(16) unsigned char bytes[EARLY_BYTES];
@@ -132,12 +134,13 @@ static void
 open_gate(void)
 {
     rh_channel *channel = &rh_recorder_channel.control;
-    channel->facts.malloc = 1;
-    rh_recorder_read_command(&channel->facts);
-    name_allocator(&channel->facts);
-    rh_recorder_gate.open = 1;
     atomic_store(&standing, ENLISTED);
-    atomic_store_explicit(&channel->state, RH_CHANNEL_ATTACHED, memory_order_release);
+    rh_producer_start();
+    if (capture == RH_CAPTURE_MALLOC) {
+        rh_recorder_read_command(&channel->facts);
+        name_allocator(&channel->facts);
+        atomic_store_explicit(&channel->state, RH_CHANNEL_ATTACHED, memory_order_release);
+    } /* else that is for when the interpreter can be looked at */
     rh_put_kept();
 }
 
@@ -156,27 +159,33 @@ program_calls_us(void)
 }
 
 static void
+take_part(void)
+{
+    if (!rh_producer_open(session, capture)) {
+        rh_recorder_say("nothing takes the recording any more; the program goes on unrecorded");
+        return;
+    }
+    if (!session->children)
+        rh_recorder_leave_environment(session);
+    if (program_calls_us())
+        open_gate();
+    else
+        rh_producer_close("it has a malloc of its own built in, and does not call the one that "
+                          "can be put in its place");
+}
+
+static void
 enlist(void)
 {
     int saved = errno;
     session = rh_recorder_session();
-    bool wanted = session && session->capture == RH_CAPTURE_MALLOC;
-    if (wanted && !session->children && !rh_recorder_is_root(session)) {
+    if (session && !session->children && !rh_recorder_is_root(session)) {
         rh_recorder_leave_environment(session);
-        wanted = false;
-    }
-    if (wanted)
+    } else if (session) {
         rh_recorder_follow(session);
-    if (wanted && rh_producer_open(session)) {
-        if (!session->children)
-            rh_recorder_leave_environment(session);
-        if (program_calls_us())
-            open_gate();
-        else
-            rh_producer_close("it has a malloc of its own built in, and does not call the one that "
-                              "can be put in its place");
-    } else if (wanted) {
-        rh_recorder_say("nothing takes the recording any more; the program goes on unrecorded");
+        capture = (rh_capture)session->capture;
+        if (capture == RH_CAPTURE_MALLOC || rh_attach_finds_python())
+            take_part();
     }
     rh_recorder_keeps = false;
     errno = saved;
@@ -213,16 +222,30 @@ ready(void)
 }
 
 __attribute__((constructor)) static void
-begin(void)
+begin(int argc, char **argv)
 {
+    int saved = errno;
     get_ready();
+    if (atomic_load(&standing) == ENLISTED && capture == RH_CAPTURE_BOTH && rh_recorder_gate.open)
+        rh_attach_begin(session, capture, argc, argv);
+    errno = saved;
+}
+
+__attribute__((destructor)) static void
+end(void)
+{
+    rh_attach_end();
 }
 
 /* A forked child: with a channel of its own where children are wanted, else unrecorded. */
 void
 rh_recorder_in_child(void)
 {
-    if (!session || !session->children || !rh_producer_open(session)) {
+    if (rh_attach_done()) {
+        rh_attach_in_child();
+        return;
+    }
+    if (!session || !session->children || !rh_producer_open(session, capture)) {
         rh_recorder_gate.process_id = getpid();
         return;
     }
@@ -261,7 +284,7 @@ calloc(size_t count, size_t size)
     if (RH_LIKELY(((count | size) >> RH_CALLOC_COUNT_SHIFT) == 0))
         rh_put_malloc(WHAT(CALLOC, block), count << RH_CALLOC_COUNT_SHIFT | size);
     else
-        rh_put_thread_calloc(WHAT(CALLOC, block), count, size);
+        rh_put_libc_calloc(WHAT(CALLOC, block), count, size);
     return block;
 }
 
@@ -318,7 +341,7 @@ posix_memalign(void **place, size_t alignment, size_t size)
     }
     int status = below.posix_memalign(place, alignment, size);
     if (status != EINVAL)
-        rh_put_thread_aligned(WHAT(ALIGNED, status == 0 ? *place : NULL), alignment, size);
+        rh_put_libc_aligned(WHAT(ALIGNED, status == 0 ? *place : NULL), alignment, size);
     return status;
 }
 
@@ -328,7 +351,7 @@ memalign(size_t alignment, size_t size)
     if (UNLIKELY(!ready()))
         return early_alloc(alignment, size);
     void *block = below.memalign(alignment, size);
-    rh_put_thread_aligned(WHAT(ALIGNED, block), alignment, size);
+    rh_put_libc_aligned(WHAT(ALIGNED, block), alignment, size);
     return block;
 }
 
@@ -338,7 +361,7 @@ aligned_alloc(size_t alignment, size_t size)
     if (UNLIKELY(!ready()))
         return early_alloc(alignment, size);
     void *block = below.aligned_alloc(alignment, size);
-    rh_put_thread_aligned(WHAT(ALIGNED, block), alignment, size);
+    rh_put_libc_aligned(WHAT(ALIGNED, block), alignment, size);
     return block;
 }
 

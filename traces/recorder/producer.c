@@ -19,7 +19,7 @@
 enum {
     NAP_NS = 100000,
     LONGEST_NAP_NS = 32 * NAP_NS, /* how soon a dead collector is noticed */
-    ROOM_RECORDS = 8, /* what any one call may need */
+    ROOM_RECORDS = 8,             /* what any one call may need */
     PLACE_EVERY_BYTES = 64 * sizeof(rh_record)
 };
 
@@ -66,6 +66,7 @@ shut_gate(void)
 {
     rh_recorder_gate.main_limit = 0;
     rh_recorder_gate.open = 0;
+    rh_recorder_gate.libc = 0;
 }
 
 static void
@@ -100,6 +101,11 @@ wait_for_room(rh_ring *ring, uint64_t capacity, uint64_t bytes, uint64_t *limit)
         if (!rh_collector_lives(producer.session)) {
             go_on_alone("the process that collects the recording is gone; the program goes on "
                         "unrecorded");
+            return false;
+        }
+        if (atomic_load(&rh_recorder_channel.control.state) == RH_CHANNEL_TAKEN) {
+            rh_producer_close("its libraries call the C library more often, before the interpreter "
+                              "can be looked at, than a ring can hold");
             return false;
         }
         bytes = bytes > capacity / 2 ? bytes : capacity / 2;
@@ -159,10 +165,10 @@ put_main(rh_timing timing, uint64_t what, uint64_t amount, const uint64_t *wide,
          unsigned wide_count)
 {
     int saved = errno;
-    if (rh_recorder_at_first) {
-        rh_recorder_at_first();
-        rh_recorder_at_first = NULL;
-    }
+    void (*at_first)(void) = rh_recorder_at_first;
+    rh_recorder_at_first = NULL; /* it may itself call what is recorded */
+    if (at_first)
+        at_first();
     if (gate_open() && main_room(ROOM_RECORDS)) {
         number_thread();
         if (timing != RH_TIMING_NONE) {
@@ -290,6 +296,28 @@ append_thread(rh_thread_end *end, uint64_t what, uint64_t amount)
     atomic_store_explicit(&end->ring->cursor, end->cursor, memory_order_release);
 }
 
+/* Where both are recorded every call comes here, and most need no place of their own. */
+static void
+append_place_of_both(rh_thread_end *end, bool libc)
+{
+    const rh_channel *channel = &rh_recorder_channel.control;
+    uint64_t main = atomic_load_explicit(&channel->main.cursor, memory_order_relaxed);
+    uint32_t turn = atomic_load_explicit(&channel->turn, memory_order_relaxed);
+    end->python |= !libc;
+    bool due = end->ticks == 0 || !libc || (end->python && main != end->main) ||
+               turn != end->turn || end->cursor - end->placed >= PLACE_EVERY_BYTES;
+    if (!due && producer.timing == RH_TIMING_NONE)
+        return;
+    uint64_t now = __builtin_ia32_rdtsc();
+    if (!due && !rh_time_due(producer.timing, now, end->ticks))
+        return;
+    append_thread(end, RH_WHAT(RH_RECORD_PLACE, 0, main), now);
+    end->ticks = now;
+    end->main = main;
+    end->turn = turn;
+    end->placed = end->cursor;
+}
+
 /* A place record, where one is due; then nothing has to be looked at for as long as may be. */
 static void
 append_place(rh_thread_end *end)
@@ -313,6 +341,8 @@ static uint64_t
 next_limit(const rh_thread_end *end)
 {
     const uint64_t several = 4 * sizeof(rh_record);
+    if (producer.capture == RH_CAPTURE_BOTH)
+        return 1; /* it has no fast way */
     uint64_t limit = end->room > several ? end->room - several : 1;
     if (producer.capture == RH_CAPTURE_MALLOC && limit > end->cursor + PLACE_EVERY_BYTES)
         limit = end->cursor + PLACE_EVERY_BYTES;
@@ -334,9 +364,10 @@ keep(const rh_record *records, unsigned count)
     kept.count += count;
 }
 
-/* `records`, the last of them the event itself, of the calling thread. */
+/* `records`, the last of them the event itself, of the calling thread; of the C library's functions
+ * or another. */
 static void
-put_thread(const rh_record *records, unsigned count, const char *text, size_t text_bytes)
+put_thread(const rh_record *records, unsigned count, const char *text, size_t text_bytes, bool libc)
 {
     rh_thread_end *end = &rh_recorder_thread;
     if (end->busy || (end->ring && end->limit == 0)) {
@@ -354,11 +385,14 @@ put_thread(const rh_record *records, unsigned count, const char *text, size_t te
     atomic_signal_fence(memory_order_seq_cst);
     uint64_t text_records = (text_bytes + sizeof(rh_record) - 1) / sizeof(rh_record);
     uint64_t bytes = (ROOM_RECORDS + text_records) * sizeof(rh_record);
-    if (gate_open() && (end->ring || take_ring(end)) &&
+    if (gate_open() && (!libc || rh_recorder_gate.libc) && (end->ring || take_ring(end)) &&
         wait_for_room(end->ring, rh_recorder_channel.control.thread_ring_bytes, bytes,
                       &end->room)) {
         number_thread();
-        append_place(end);
+        if (producer.capture == RH_CAPTURE_BOTH)
+            append_place_of_both(end, libc);
+        else
+            append_place(end);
         for (unsigned i = 0; i < count; i++)
             append_thread(end, records[i].what,
                           i + 1 < count ? records[i].amount
@@ -383,6 +417,31 @@ put_thread(const rh_record *records, unsigned count, const char *text, size_t te
         rh_put_spilled();
 }
 
+/* By the interpreter lock, if the thread is where that is held: inside of a MEM or OBJ call. */
+static void
+put_libc(const rh_record *records, unsigned count)
+{
+    if (!rh_recorder_gate.libc && rh_recorder_gate.process_id != 0 && !rh_recorder_keeps)
+        return;
+    if (!(rh_recorder_place & RH_LOCKED_FIELD)) {
+        put_thread(records, count, NULL, 0, true);
+        return;
+    }
+    uint64_t wide[2];
+    for (unsigned i = 0; i + 1 < count; i++)
+        wide[i] = records[i].amount;
+    rh_recorder_thread.python = true;
+    if (gate_open() && rh_recorder_gate.libc)
+        put_main(producer.timing, records[count - 1].what, records[count - 1].amount, wide,
+                 count - 1);
+}
+
+static bool
+is_libc(const rh_record *record)
+{
+    return record->what >> RH_RECORD_DOMAIN_SHIFT == RH_RECORD_LIBC_DOMAIN;
+}
+
 /* Each event with the wide records before it. */
 static void
 put_all(const rh_record *records, unsigned count)
@@ -390,7 +449,7 @@ put_all(const rh_record *records, unsigned count)
     for (unsigned from = 0, i = 0; i < count; i++) {
         if ((records[i].what >> RH_RECORD_KIND_SHIFT & 0xff) == RH_RECORD_WIDE)
             continue;
-        put_thread(records + from, i + 1 - from, NULL, 0);
+        put_thread(records + from, i + 1 - from, NULL, 0, is_libc(&records[i]));
         from = i + 1;
     }
 }
@@ -426,22 +485,37 @@ rh_put_thread_slow(uint64_t what, uint64_t size)
 {
     bool wide = size >= RH_DEPTH_ONE;
     const rh_record records[] = {WIDE(size), {what, wide ? 0 : size}};
-    put_thread(records + !wide, 1u + wide, NULL, 0);
+    put_thread(records + !wide, 1u + wide, NULL, 0, false);
 }
 
 void
 rh_put_thread_calloc(uint64_t what, uint64_t count, uint64_t element)
 {
     const rh_record records[] = {WIDE(count), WIDE(element), {what, 0}};
-    put_thread(records, 3, NULL, 0);
+    put_thread(records, 3, NULL, 0, false);
 }
 
 void
-rh_put_thread_aligned(uint64_t what, uint64_t alignment, uint64_t size)
+rh_put_libc_slow(uint64_t what, uint64_t size)
+{
+    bool wide = size >= RH_DEPTH_ONE;
+    const rh_record records[] = {WIDE(size), {what, wide ? 0 : size}};
+    put_libc(records + !wide, 1u + wide);
+}
+
+void
+rh_put_libc_calloc(uint64_t what, uint64_t count, uint64_t element)
+{
+    const rh_record records[] = {WIDE(count), WIDE(element), {what, 0}};
+    put_libc(records, 3);
+}
+
+void
+rh_put_libc_aligned(uint64_t what, uint64_t alignment, uint64_t size)
 {
     bool wide = size >= RH_DEPTH_ONE;
     const rh_record records[] = {WIDE(size), WIDE(alignment), {what, wide ? 0 : size}};
-    put_thread(records + !wide, 2u + wide, NULL, 0);
+    put_libc(records + !wide, 2u + wide);
 }
 
 void
@@ -464,7 +538,7 @@ void
 rh_put_mark(const char *text, size_t length)
 {
     const rh_record record = {RH_WHAT(RH_RECORD_MARK, 0, 0), length};
-    put_thread(&record, 1, text, length);
+    put_thread(&record, 1, text, length, false);
 }
 
 /* A free channel's descriptor in the collector; -1: none. */
@@ -491,9 +565,10 @@ static bool
 map_channel(int descriptor)
 {
     const int both = PROT_READ | PROT_WRITE, fixed = MAP_SHARED | MAP_FIXED;
-    bool python = producer.capture == RH_CAPTURE_PYTHON;
-    uint32_t ring_bytes = python ? RH_RAW_RING_BYTES : RH_MALLOC_RING_BYTES;
-    producer.thread_ring_count = python ? RH_RAW_RINGS : RH_MALLOC_RINGS;
+    bool python = producer.capture != RH_CAPTURE_MALLOC;
+    bool few = producer.capture == RH_CAPTURE_PYTHON;
+    uint32_t ring_bytes = few ? RH_RAW_RING_BYTES : RH_MALLOC_RING_BYTES;
+    producer.thread_ring_count = few ? RH_RAW_RINGS : RH_MALLOC_RINGS;
     /* The main ring is touched at once: faults later would be the program's time. */
     if (mmap(&rh_recorder_channel, RH_CHANNEL_CONTROL_BYTES, both, fixed, descriptor, 0) ==
             MAP_FAILED ||
@@ -514,9 +589,9 @@ map_channel(int descriptor)
 }
 
 bool
-rh_producer_open(const rh_session *session)
+rh_producer_open(const rh_session *session, rh_capture capture)
 {
-    producer.capture = (rh_capture)session->capture;
+    producer.capture = capture;
     producer.timing = (rh_timing)session->timing;
     int32_t number = take_channel(session);
     if (number < 0)
@@ -546,6 +621,14 @@ rh_producer_open(const rh_session *session)
     rh_recorder_channel.control.started_ticks = __builtin_ia32_rdtsc();
     atomic_store(&rh_recorder_channel.control.state, RH_CHANNEL_TAKEN);
     return true;
+}
+
+void
+rh_producer_start(void)
+{
+    rh_recorder_channel.control.facts.capture = producer.capture;
+    rh_recorder_gate.open = 1;
+    rh_recorder_gate.libc = producer.capture != RH_CAPTURE_PYTHON;
 }
 
 void

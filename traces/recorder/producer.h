@@ -29,6 +29,7 @@ typedef union rh_gate {
     struct {
         uint64_t main_limit; /* the main ring's cursor stays below */
         uint32_t open;       /* this process records */
+        uint32_t libc;       /* the C library's functions among others */
         int32_t process_id;  /* whose gate this is; 0 once wiped */
     };
     unsigned char bytes[4096];
@@ -41,12 +42,15 @@ typedef struct rh_thread_end {
     rh_ring *ring;
     unsigned char *base;
     uint64_t cursor;
-    uint64_t limit; /* the cursor stays below on the fast way; 0: taken, or there is no ring */
-    uint64_t room;  /* the cursor may come so far */
-    uint64_t ticks; /* of the last place record */
-    uint32_t turn;  /* of the collector, then */
+    uint64_t limit;  /* the cursor stays below on the fast way; 0: taken, or there is no ring */
+    uint64_t room;   /* the cursor may come so far */
+    uint64_t ticks;  /* of the last place record */
+    uint32_t turn;   /* of the collector, then */
+    uint64_t main;   /* the main ring's cursor, then */
+    uint64_t placed; /* this ring's, then */
     uint32_t spilled;
     bool busy;    /* on the slow way */
+    bool python;  /* it has called the interpreter's hooks; kept where both are recorded */
     bool leaving; /* the thread is ending: it takes a ring for each call that it still makes */
     rh_record spill[16];
 } rh_thread_end;
@@ -63,6 +67,8 @@ extern _Thread_local rh_thread_end rh_recorder_thread RH_HIDDEN
 #define RH_DEPTH_ONE    (UINT64_C(1) << RH_AMOUNT_DEPTH_SHIFT)
 #define RH_DEPTH_FIELD  (RH_AMOUNT_DEPTH_MASK << RH_AMOUNT_DEPTH_SHIFT)
 #define RH_FIRST_THREAD (UINT64_C(1) << RH_AMOUNT_THREAD_SHIFT)
+#define RH_RAW_DEPTH    (RH_AMOUNT_DEPTH_RAW << RH_AMOUNT_DEPTH_SHIFT)
+#define RH_LOCKED_FIELD (RH_DEPTH_FIELD & ~RH_RAW_DEPTH) /* inside of MEM or OBJ */
 
 /* The first word of a record; kind and domain are constants where this is used. */
 #define RH_WHAT(kind, domain, address)                                                             \
@@ -76,8 +82,11 @@ void rh_put_thread_slow(uint64_t what, uint64_t size) RH_HIDDEN;
 void rh_put_main_calloc(rh_timing timing, uint64_t what, uint64_t count,
                         uint64_t element) RH_HIDDEN;
 void rh_put_thread_calloc(uint64_t what, uint64_t count, uint64_t element) RH_HIDDEN;
-/* An aligned birth into the thread's own ring. */
-void rh_put_thread_aligned(uint64_t what, uint64_t alignment, uint64_t size) RH_HIDDEN;
+/* Of the C library's functions: into the thread's own ring, but into the main one when it is inside
+ * of a hook that is called under the interpreter lock. */
+void rh_put_libc_slow(uint64_t what, uint64_t size) RH_HIDDEN;
+void rh_put_libc_calloc(uint64_t what, uint64_t count, uint64_t element) RH_HIDDEN;
+void rh_put_libc_aligned(uint64_t what, uint64_t alignment, uint64_t size) RH_HIDDEN;
 /* What a signal handler left, put where it belongs. */
 void rh_put_spilled(void) RH_HIDDEN;
 /* While this is set, a process that has not enlisted yet keeps what threads put, up to some hundred
@@ -90,7 +99,9 @@ void rh_put_mark(const char *text, size_t length) RH_HIDDEN;
 
 /* Takes one of the session's channels and maps it, with rings as its capture needs them; false when
  * there is none to be had. */
-bool rh_producer_open(const rh_session *session) RH_HIDDEN;
+bool rh_producer_open(const rh_session *session, rh_capture capture) RH_HIDDEN;
+/* From here on it records. The collector takes nothing before the channel is attached. */
+void rh_producer_start(void) RH_HIDDEN;
 /* Stops recording in this process for good; `reason` (may be NULL) tells the collector why. */
 void rh_producer_close(const char *reason) RH_HIDDEN;
 /* Run once, with the first record of the main ring, if set. */
@@ -179,7 +190,7 @@ rh_put_malloc(uint64_t what, uint64_t size)
     end->limit = 0;
     atomic_signal_fence(memory_order_seq_cst);
     uint64_t cursor = end->cursor;
-    if (RH_LIKELY(cursor < limit && rh_recorder_gate.open && size < RH_DEPTH_ONE &&
+    if (RH_LIKELY(cursor < limit && rh_recorder_gate.libc && size < RH_DEPTH_ONE &&
                   end->turn == atomic_load_explicit(&rh_recorder_channel.control.turn,
                                                     memory_order_relaxed))) {
         rh_put_at(end, cursor, RH_MALLOC_RING_BYTES, what, size | rh_recorder_place);
@@ -187,7 +198,7 @@ rh_put_malloc(uint64_t what, uint64_t size)
         return;
     }
     end->limit = limit;
-    rh_put_thread_slow(what, size);
+    rh_put_libc_slow(what, size);
 }
 
 #endif

@@ -4,7 +4,8 @@
  *
  * A thread's depth goes up for the length of a MEM or OBJ call. A RAW call that finds it up was
  * made by the allocator for itself (pymalloc hands what it does not serve on to RAW); it is nested
- * and, as the interpreter lock is held, goes to the main ring.
+ * and, as the interpreter lock is held, goes to the main ring. Where the C library's functions are
+ * recorded too, RAW calls are deep as well: what they call is nested in them.
  */
 #define _GNU_SOURCE
 #include "traces/recorder/python_hooks.h"
@@ -13,8 +14,8 @@
 
 enum { DOMAINS = 3 };
 
-/* The sets of hooks: how the time is taken, and whether frees jump. */
-enum { JUMPING, UNTIMED, COARSE, EXACT, SETS };
+/* The sets of hooks: how the time is taken, whether frees jump, whether RAW calls are deep. */
+enum { JUMPING, UNTIMED, COARSE, EXACT, DEEP_UNTIMED, DEEP_COARSE, DEEP_EXACT, SETS };
 
 /* What this thread's last free in MEM or OBJ freed, if that jumped. */
 static _Thread_local void *freeing __attribute__((tls_model("initial-exec")));
@@ -106,10 +107,19 @@ RH_INLINE void
 put_raw(rh_timing timing, uint64_t what, uint64_t size)
 {
     uint64_t place = rh_recorder_place;
-    if (place & RH_DEPTH_FIELD)
+    if (place & RH_LOCKED_FIELD)
         rh_put_main(timing, what, size, place);
     else
         rh_put_raw(what, size, place);
+}
+
+/* What a deep RAW call adds to the thread's place. */
+RH_INLINE uint64_t
+raw_depth(bool deep)
+{
+    if (!deep || rh_recorder_place & RH_RAW_DEPTH)
+        return 0;
+    return rh_recorder_place & RH_LOCKED_FIELD ? RH_DEPTH_ONE : RH_RAW_DEPTH;
 }
 
 /* An address that lives again is no longer the one that was freed. */
@@ -121,23 +131,29 @@ forget(const void *block)
 }
 
 RH_INLINE void *
-raw_malloc(rh_timing timing, size_t size)
+raw_malloc(rh_timing timing, bool deep, size_t size)
 {
+    uint64_t depth = raw_depth(deep);
+    rh_recorder_place += depth;
     void *block = below[PYMEM_DOMAIN_RAW].malloc(below[PYMEM_DOMAIN_RAW].ctx, size);
+    rh_recorder_place -= depth;
     forget(block);
     put_raw(timing, RH_WHAT(RH_RECORD_MALLOC, PYMEM_DOMAIN_RAW, block), size);
     return block;
 }
 
 RH_INLINE void *
-raw_calloc(rh_timing timing, size_t count, size_t element)
+raw_calloc(rh_timing timing, bool deep, size_t count, size_t element)
 {
+    uint64_t depth = raw_depth(deep);
+    rh_recorder_place += depth;
     void *block = below[PYMEM_DOMAIN_RAW].calloc(below[PYMEM_DOMAIN_RAW].ctx, count, element);
+    rh_recorder_place -= depth;
     uint64_t what = RH_WHAT(RH_RECORD_CALLOC, PYMEM_DOMAIN_RAW, block);
     forget(block);
     if (factors_fit(count, element))
         put_raw(timing, what, count << RH_CALLOC_COUNT_SHIFT | element);
-    else if (rh_recorder_place & RH_DEPTH_FIELD)
+    else if (rh_recorder_place & RH_LOCKED_FIELD)
         rh_put_main_calloc(timing, what, count, element);
     else
         rh_put_thread_calloc(what, count, element);
@@ -145,21 +161,24 @@ raw_calloc(rh_timing timing, size_t count, size_t element)
 }
 
 RH_INLINE void *
-raw_realloc(rh_timing timing, void *old, size_t size)
+raw_realloc(rh_timing timing, bool deep, void *old, size_t size)
 {
     rh_record_kind kind = RH_RECORD_REALLOC_NULL;
     if (old) {
         kind = RH_RECORD_REALLOC;
         put_raw(timing, RH_WHAT(RH_RECORD_REALLOC_FROM, PYMEM_DOMAIN_RAW, old), 0);
     }
+    uint64_t depth = raw_depth(deep);
+    rh_recorder_place += depth;
     void *block = below[PYMEM_DOMAIN_RAW].realloc(below[PYMEM_DOMAIN_RAW].ctx, old, size);
+    rh_recorder_place -= depth;
     forget(block);
     put_raw(timing, RH_WHAT(kind, PYMEM_DOMAIN_RAW, block), size);
     return block;
 }
 
 RH_INLINE void
-raw_free(rh_timing timing, void *block)
+raw_free(rh_timing timing, bool deep, void *block)
 {
     uint64_t what = RH_WHAT(RH_RECORD_FREE, PYMEM_DOMAIN_RAW, block);
     if (block && block == freeing) {
@@ -168,7 +187,10 @@ raw_free(rh_timing timing, void *block)
     } else {
         put_raw(timing, what, 0);
     }
+    uint64_t depth = raw_depth(deep);
+    rh_recorder_place += depth;
     below[PYMEM_DOMAIN_RAW].free(below[PYMEM_DOMAIN_RAW].ctx, block);
+    rh_recorder_place -= depth;
 }
 
 /* The functions that are installed: NAME_malloc_SET and so on. */
@@ -193,31 +215,31 @@ raw_free(rh_timing timing, void *block)
         (void)ctx;                                                                                 \
         locked_free(domain, timing, block);                                                        \
     }
-#define RAW_HOOKS(set, timing)                                                                     \
+#define RAW_HOOKS(set, timing, deep)                                                               \
     static void *raw_malloc_##set(void *ctx, size_t size)                                          \
     {                                                                                              \
         (void)ctx;                                                                                 \
-        return raw_malloc(timing, size);                                                           \
+        return raw_malloc(timing, deep, size);                                                     \
     }                                                                                              \
     static void *raw_calloc_##set(void *ctx, size_t count, size_t element)                         \
     {                                                                                              \
         (void)ctx;                                                                                 \
-        return raw_calloc(timing, count, element);                                                 \
+        return raw_calloc(timing, deep, count, element);                                           \
     }                                                                                              \
     static void *raw_realloc_##set(void *ctx, void *old, size_t size)                              \
     {                                                                                              \
         (void)ctx;                                                                                 \
-        return raw_realloc(timing, old, size);                                                     \
+        return raw_realloc(timing, deep, old, size);                                               \
     }                                                                                              \
     static void raw_free_##set(void *ctx, void *block)                                             \
     {                                                                                              \
         (void)ctx;                                                                                 \
-        raw_free(timing, block);                                                                   \
+        raw_free(timing, deep, block);                                                             \
     }
 #define HOOKS(set, timing)                                                                         \
     LOCKED_HOOKS(mem, PYMEM_DOMAIN_MEM, set, timing)                                               \
     LOCKED_HOOKS(obj, PYMEM_DOMAIN_OBJ, set, timing)                                               \
-    RAW_HOOKS(set, timing)
+    RAW_HOOKS(set, timing, false)
 #define TABLE(name, set)                                                                           \
     {                                                                                              \
         NULL, name##_malloc_##set, name##_calloc_##set, name##_realloc_##set, name##_free_##set    \
@@ -226,6 +248,9 @@ raw_free(rh_timing timing, void *block)
 HOOKS(untimed, RH_TIMING_NONE)
 HOOKS(coarse, RH_TIMING_COARSE)
 HOOKS(exact, RH_TIMING_EXACT)
+RAW_HOOKS(deep_untimed, RH_TIMING_NONE, true)
+RAW_HOOKS(deep_coarse, RH_TIMING_COARSE, true)
+RAW_HOOKS(deep_exact, RH_TIMING_EXACT, true)
 
 static void
 mem_free_jumping(void *ctx, void *block)
@@ -252,14 +277,20 @@ static const PyMemAllocatorEx tables[SETS][DOMAINS] = {
     [UNTIMED] = {TABLE(raw, untimed), TABLE(mem, untimed), TABLE(obj, untimed)},
     [COARSE] = {TABLE(raw, coarse), TABLE(mem, coarse), TABLE(obj, coarse)},
     [EXACT] = {TABLE(raw, exact), TABLE(mem, exact), TABLE(obj, exact)},
+    [DEEP_UNTIMED] = {TABLE(raw, deep_untimed), TABLE(mem, untimed), TABLE(obj, untimed)},
+    [DEEP_COARSE] = {TABLE(raw, deep_coarse), TABLE(mem, coarse), TABLE(obj, coarse)},
+    [DEEP_EXACT] = {TABLE(raw, deep_exact), TABLE(mem, exact), TABLE(obj, exact)},
 };
 
 static unsigned
-choose_set(rh_timing timing, bool plain_pymalloc)
+choose_set(rh_timing timing, bool libc_too, bool plain_pymalloc)
 {
-    if (timing == RH_TIMING_NONE)
+    if (timing == RH_TIMING_NONE && !libc_too)
         return plain_pymalloc ? JUMPING : UNTIMED;
-    return timing == RH_TIMING_COARSE ? COARSE : EXACT;
+    static const unsigned sets[][2] = {[RH_TIMING_NONE] = {UNTIMED, DEEP_UNTIMED},
+                                       [RH_TIMING_COARSE] = {COARSE, DEEP_COARSE},
+                                       [RH_TIMING_EXACT] = {EXACT, DEEP_EXACT}};
+    return sets[timing][libc_too];
 }
 
 static ssize_t
@@ -389,7 +420,7 @@ open_stream(void)
 }
 
 void
-rh_hooks_install(const rh_python *python, rh_timing timing, uint64_t arena_bytes,
+rh_hooks_install(const rh_python *python, rh_timing timing, uint64_t arena_bytes, bool libc_too,
                  bool plain_pymalloc, bool checkpoints, bool print_statistics_too)
 {
     hooks.python = *python;
@@ -399,7 +430,7 @@ rh_hooks_install(const rh_python *python, rh_timing timing, uint64_t arena_bytes
         open_stream();
     hooks.checkpoints = checkpoints && hooks.stream && python->print_statistics;
     for (unsigned domain = 0; domain < DOMAINS && !hooks.installed; domain++) {
-        PyMemAllocatorEx table = tables[choose_set(timing, plain_pymalloc)][domain];
+        PyMemAllocatorEx table = tables[choose_set(timing, libc_too, plain_pymalloc)][domain];
         python->get_allocator(domain, &below[domain]);
         python->set_allocator(domain, &table);
     }

@@ -28,11 +28,13 @@ typedef struct rh_python {
 } rh_python;
 
 /* Puts the hooks over what is installed. `arena_bytes` tells arenas from the interpreter's other
- * uses of the same allocator. `plain_pymalloc`: nothing but pymalloc lies below.
+ * uses of the same allocator. `libc_too`: calls of the C library inside of hooked ones are recorded
+ * as nested. `plain_pymalloc`: nothing but pymalloc lies below.
  * `print_statistics_too`: PYTHONMALLOCSTATS asked for the text at each arena, which the interpreter
  * holds back from a hooked allocator. */
 void rh_hooks_install(const rh_python *python, rh_timing timing, uint64_t arena_bytes,
-                      bool plain_pymalloc, bool checkpoints, bool print_statistics_too) RH_HIDDEN;
+                      bool libc_too, bool plain_pymalloc, bool checkpoints,
+                      bool print_statistics_too) RH_HIDDEN;
 
 /* Takes the hooks out again wherever nobody has put another over them. Interpreter lock held. */
 void rh_hooks_remove(void) RH_HIDDEN;
