@@ -20,6 +20,7 @@ typedef struct checker {
     rh_arena_ranges arenas; /* of a whole */
     rh_arena_log arena_log; /* of a part */
     uint64_t events, time_ns, first_time_ns;
+    uint64_t threads;        /* that have appeared */
     uint64_t threads_before; /* a part needs so many to have appeared */
     uint64_t hash, hashed;   /* of the block's addresses */
     bool hash_known;         /* all of the block has been seen */
@@ -137,8 +138,11 @@ check_time(checker *check, uint64_t at, const rh_event *event)
 static void
 check_thread(checker *check, uint64_t at, const rh_event *event)
 {
-    uint64_t known = check->digest.totals.threads;
-    if (event->thread <= known)
+    uint64_t known = check->threads;
+    if (event->thread < known)
+        return;
+    check->threads = (uint64_t)event->thread + 1;
+    if (event->thread == known)
         return;
     if (!check->report) {
         if (event->thread > check->threads_before)
@@ -237,10 +241,9 @@ add(void *part, rh_reader *reader, const rh_batch *batch)
     checker *check = part;
     if (check->report)
         pass_damage(check, reader);
-    for (size_t i = 0; i < batch->count; i++) {
+    for (size_t i = 0; i < batch->count; i++)
         check_event(check, batch->first_event + i, &batch->events[i]);
-        check->no_memory |= !rh_digest_add_event(&check->digest, batch, i);
-    }
+    check->no_memory |= !rh_digest_add(&check->digest, batch);
     if (batch->block_ends)
         check_hash(check, batch);
     if (check->no_memory)
@@ -300,11 +303,12 @@ merge(void *whole, const void *part)
     checker *check = whole;
     const checker *more = part;
     bool timed = check->info->timestamps != RH_TIMES_NONE && more->events;
-    if ((timed && more->first_time_ns < check->time_ns) ||
-        more->threads_before > check->digest.totals.threads ||
+    if ((timed && more->first_time_ns < check->time_ns) || more->threads_before > check->threads ||
         !rh_arena_log_replay(&more->arena_log, &check->arenas))
         return RH_PART_DOUBTFUL;
     rh_digest_merge(&check->digest, &more->digest);
+    if (more->threads > check->threads)
+        check->threads = more->threads;
     check->events += more->events;
     if (timed)
         check->time_ns = more->time_ns;
@@ -318,6 +322,7 @@ judge(checker *check, const rh_reader *reader)
 {
     rh_check_report *report = check->report;
     const char *contradiction = rh_reader_contradiction(reader);
+    rh_digest_settle(&check->digest);
     report->events = check->events;
     report->blocks_in_order = rh_reader_blocks_unpacked(reader);
     if (contradiction)

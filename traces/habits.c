@@ -30,7 +30,7 @@ rh_lifetime_limit(unsigned bucket)
     return bucket + 1 < RH_LIFETIMES ? UINT64_C(1) << 2 * bucket : UINT64_MAX;
 }
 
-static unsigned
+static inline unsigned
 lifetime_bucket(uint64_t calls)
 {
     unsigned bucket = calls <= 1 ? 0 : (64 - (unsigned)__builtin_clzll(calls - 1) + 1) / 2;
@@ -69,18 +69,23 @@ make_room(void **array, uint32_t *room, uint64_t wanted, size_t element_bytes)
     return true;
 }
 
-static rh_thread_habits *
-thread_of(rh_habits *habits, uint32_t thread)
+static __attribute__((noinline)) rh_thread_habits *
+new_thread(rh_habits *habits, uint32_t thread)
 {
     if (!make_room((void **)&habits->threads, &habits->thread_room, (uint64_t)thread + 1,
                    sizeof *habits->threads))
         return NULL;
-    if (thread >= habits->thread_count)
-        habits->thread_count = thread + 1;
+    habits->thread_count = thread + 1;
     return &habits->threads[thread];
 }
 
-static rh_phase *
+static inline rh_thread_habits *
+thread_of(rh_habits *habits, uint32_t thread)
+{
+    return thread < habits->thread_count ? &habits->threads[thread] : new_thread(habits, thread);
+}
+
+static inline rh_phase *
 current_phase(const rh_habits *habits)
 {
     return &habits->phases[habits->phase_count - 1];
@@ -134,7 +139,7 @@ rh_habits_release(rh_habits *habits)
 
 /* ---- events ---- */
 
-static void
+static inline void
 count_life(rh_habits *habits, uint64_t calls, uint64_t size)
 {
     unsigned bucket = lifetime_bucket(calls);
@@ -143,7 +148,7 @@ count_life(rh_habits *habits, uint64_t calls, uint64_t size)
 }
 
 /* `thread`: NULL when the call is nested. */
-static void
+static inline void
 die(rh_habits *habits, rh_block_life *life, const rh_event *event, rh_thread_habits *thread)
 {
     if (life->birth & INHERITED) {
@@ -157,7 +162,7 @@ die(rh_habits *habits, rh_block_life *life, const rh_event *event, rh_thread_hab
     }
 }
 
-static void
+static inline void
 leave(rh_habits *habits, rh_block_life *life)
 {
     habits->survivors--;
@@ -165,7 +170,7 @@ leave(rh_habits *habits, rh_block_life *life)
     life->birth = 0;
 }
 
-static void
+static inline void
 note_peak(rh_habits *habits)
 {
     rh_phase *phase = current_phase(habits);
@@ -175,7 +180,7 @@ note_peak(rh_habits *habits)
         phase->peak_blocks = habits->survivors;
 }
 
-static void
+static inline void
 be_born(rh_habits *habits, rh_block_life *life, const rh_event *event)
 {
     *life = (rh_block_life){habits->calls + 1, event->size, event->thread, 0};
@@ -184,7 +189,7 @@ be_born(rh_habits *habits, rh_block_life *life, const rh_event *event)
     note_peak(habits);
 }
 
-static void
+static inline void
 resize(rh_habits *habits, rh_block_life *life, const rh_event *event)
 {
     habits->growths[growth_of(life->size, event->size)]++;
@@ -197,7 +202,7 @@ resize(rh_habits *habits, rh_block_life *life, const rh_event *event)
 }
 
 /* A nested realloc makes the block the allocator's own. */
-static void
+static inline void
 be_taken(rh_habits *habits, rh_block_life *life)
 {
     if (life->birth & INHERITED)
@@ -206,7 +211,7 @@ be_taken(rh_habits *habits, rh_block_life *life)
     leave(habits, life);
 }
 
-static void
+static inline void
 note_request(rh_habits *habits, rh_thread_habits *thread, const rh_event *event)
 {
     rh_phase *phase = current_phase(habits);
@@ -217,7 +222,7 @@ note_request(rh_habits *habits, rh_thread_habits *thread, const rh_event *event)
 }
 
 /* What the event does to its block's life. */
-static void
+static inline void
 follow(rh_habits *habits, const rh_event *event, rh_thread_habits *thread)
 {
     rh_block_life *life = &habits->lives[event->slot];
@@ -242,7 +247,7 @@ follow(rh_habits *habits, const rh_event *event, rh_thread_habits *thread)
         note_request(habits, thread, event);
 }
 
-static bool
+static inline bool
 add(rh_habits *habits, const rh_event *event, uint64_t number)
 {
     if (event->operation == RH_MARK)

@@ -77,5 +77,8 @@ rh_status
 rh_summary_read(rh_summary *summary, rh_reader *reader, const rh_reader_options *options,
                 const rh_parallel_options *parallel, rh_error *error)
 {
-    return rh_parallel_read(reader, options, parallel, &summary_kind, NULL, summary, error);
+    rh_status status =
+        rh_parallel_read(reader, options, parallel, &summary_kind, NULL, summary, error);
+    rh_digest_settle(&summary->digest);
+    return status;
 }

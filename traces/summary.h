@@ -17,7 +17,7 @@ typedef struct rh_summary {
 bool rh_summary_init(rh_summary *summary);
 void rh_summary_release(rh_summary *summary);
 
-/* Reads all of the trace that `reader` has just opened with `options` (NULL: none). On
+/* Reads, once, all of the trace that `reader` has just opened with `options` (NULL: none). On
  * RH_BAD_INPUT the summary holds what precedes the damage. */
 rh_status rh_summary_read(rh_summary *summary, rh_reader *reader, const rh_reader_options *options,
                           const rh_parallel_options *parallel, rh_error *error);
