@@ -168,20 +168,29 @@ bad_pool(const pool_view *view, const char *what, rh_error *error)
                    view->address, view->block_bytes, what);
 }
 
-/* The header of a pool whose numbers may be lent, and which then has some that it had before. NULL
- * when it is sound, else what is wrong with it. */
+/* The header of a pool, in which numbers may be some that it had before. NULL when it is sound,
+ * else what is wrong with it. */
 static const char *
-check_lender(const rh_pymalloc *pymalloc, const pool_view *view)
+check_outdated(const rh_pymalloc *pymalloc, const pool_view *view)
 {
     const rh_arenas *arenas = &pymalloc->arenas;
     uint32_t slot = view->pool->arena;
     if (!arenas->side)
         rh_address_map_find(&arenas->map, view->address, arenas->geometry.arena_shift, &slot);
     const char *wrong = check_header(view, slot);
-    if (!wrong &&
-        (view->pool->available == 0 || block_number(view, view->pool->free) == UINT32_MAX))
-        wrong = "its header gives what is no block of it";
     return wrong ? wrong : check_links(pymalloc, view->pool);
+}
+
+/* The same of a pool that is the first of its ring. */
+static const char *
+check_first(const rh_pymalloc *pymalloc, const pool_view *view)
+{
+    const char *wrong = check_outdated(pymalloc, view);
+    if (!wrong && view->pool->available == 0)
+        wrong = "it is in the ring and full";
+    if (!wrong && block_number(view, view->pool->free) == UINT32_MAX)
+        wrong = "the block to be given next is none of it";
+    return wrong;
 }
 
 /* Gets the headers their numbers and makes good what is put off for the parked pool, which changes
@@ -196,7 +205,7 @@ unpark(rh_pymalloc *pymalloc, rh_error *error)
         if (pool == ring)
             continue;
         pool_view view = view_of(pymalloc, pool, rh_arenas_pool_address(arenas, pool));
-        const char *wrong = check_lender(pymalloc, &view);
+        const char *wrong = ring ? check_first(pymalloc, &view) : check_outdated(pymalloc, &view);
         if (wrong)
             return bad_pool(&view, wrong, error);
     }
