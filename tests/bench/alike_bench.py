@@ -1,0 +1,81 @@
+"""Does `reheap compare` tell apart what is different, and only that?  alike_bench.py REHEAP [--rounds N] [--reps N]
+
+A recording is made. Then, --rounds times each:
+  same, one file    an allocator beside itself under two spellings, in one experiment (pairs)
+  same, two files   an allocator replayed twice, one experiment after the other (no pairs)
+  slower, ...       the same, one of them with 5 % of its time added by the layer `delay`
+What should come out: "not distinguishable" or "same" for 19 of 20 of the first two, "slower" for the others. The machine
+has to be idle, or the intervals say less, as they should."""
+import argparse
+import json
+import os
+import subprocess
+import tempfile
+
+EVERY = 100  # of so many calls for memory, one is delayed: long enough for the clock's grain to be small beside it
+PROGRAM = """import json
+text = json.dumps([{"name": str(i), "value": [i, i * 2, str(i) * 3]} for i in range(20000)])
+for i in range(6): json.loads(text)"""
+
+parser = argparse.ArgumentParser()
+parser.add_argument("reheap")
+parser.add_argument("--rounds", type=int, default=20)
+parser.add_argument("--reps", type=int, default=9)
+parser.add_argument("--allocator", default="pymalloc")
+options = parser.parse_args()
+folder = tempfile.TemporaryDirectory(prefix="reheap-alike.")
+os.chdir(folder.name)
+
+
+def reheap(*words):
+    made = subprocess.run([options.reheap, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if made.returncode != 0:
+        raise SystemExit(f"reheap {' '.join(words)}: {made.stderr}")
+    return made.stdout
+
+
+def replay(output, seed, *specs):
+    words = [word for spec in specs for word in ("-a", spec)]
+    reheap("replay", "a.rht", *words, "--measure", "throughput", "--reps", str(options.reps), "--seed", str(seed), "-o", output)
+
+
+def judged(spec, *words):
+    found = json.loads(reheap("compare", *words, "--json"))["workloads"][0]["allocators"]
+    return next(one["numbers"]["ns_per_event"] for one in found if one["spec"] == spec)
+
+
+reheap("record", "-o", "a.rht", "--", "/usr/bin/python3", "-c", PROGRAM)
+plain = options.allocator + "+delay,ns=0"  # as slow as the layer itself
+run = json.loads(reheap("replay", "a.rht", "-a", plain, "--measure", "throughput", "--reps", "9", "--json"))["runs"]
+nanoseconds = sorted(one["metrics"]["ns_per_event"] for one in run)[len(run) // 2]
+share = (run[0]["metrics"]["allocations"] + run[0]["metrics"]["reallocations"]) / run[0]["metrics"]["events"]
+added = round(0.05 * nanoseconds * EVERY / share)
+alias = options.allocator + f"+delay,ns=0,every={EVERY}"
+slower = options.allocator + f"+delay,ns={added},every={EVERY}"
+print(f"{run[0]['metrics']['events']:,.0f} events at {nanoseconds:.1f} ns; {options.reps} repetitions; 5 %: {added} ns at every "
+      f"{EVERY}th call for memory\n")
+print(f"{'':18} {'ratios':>15}  verdicts of {options.rounds}")
+kinds = {
+    "same, one file": (True, alias), "same, two files": (False, plain),
+    "slower, one file": (True, slower), "slower, two files": (False, slower),
+}
+found = {kind: [] for kind in kinds}
+for i in range(options.rounds):
+    for kind, (paired, other) in kinds.items():
+        if paired:
+            replay("one.db", i, plain, other)
+            found[kind].append(judged(other, "one.db", "--baseline", plain))
+        else:
+            # Two files compare what has the same spec: the second is entered under the first's name.
+            replay("older.db", 2 * i, plain)
+            replay("newer.db", 2 * i + 1, other)
+            if other != plain:
+                import sqlite3
+                with sqlite3.connect("newer.db") as database:
+                    database.execute("UPDATE run SET spec = ?", (plain,))
+            found[kind].append(judged(plain, "older.db", "newer.db"))
+for kind, numbers in found.items():
+    ratios = sorted(number["ratio"] for number in numbers)
+    verdicts = [number["verdict"] for number in numbers]
+    counted = ", ".join(f"{verdicts.count(word)} {word}" for word in sorted(set(verdicts)))
+    print(f"{kind:18} {ratios[0]:.3f} to {ratios[-1]:.3f}  {counted}")
