@@ -288,6 +288,7 @@ compare_one(const compare_options *options, const rh_summary *summary, json_t *w
         print_table(tables.latency);
         print_table(tables.memory);
         print_table(tables.arenas);
+        print_table(tables.system);
         rh_comparison_release(&tables);
         print_troubles(workload);
     }

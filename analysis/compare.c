@@ -231,13 +231,48 @@ arenas_table(const rh_workload *workload)
     return table;
 }
 
+/* What the kernel was asked for, and what it got back when nothing happened any more. */
+static rh_table *
+system_table(const rh_workload *workload)
+{
+    static const rh_quantity columns[] = {
+        {"mmap_calls", "mmap", RH_QUANTITY_COUNT},
+        {"munmap_calls", "munmap", RH_QUANTITY_COUNT},
+        {"mremap_calls", "mremap", RH_QUANTITY_COUNT},
+        {"madvise_calls", "madvise", RH_QUANTITY_COUNT},
+        {"mprotect_calls", "mprotect", RH_QUANTITY_COUNT},
+        {"brk_calls", "brk", RH_QUANTITY_COUNT},
+        {"system_page_faults", "faults", RH_QUANTITY_COUNT},
+        {"peak_huge_bytes", "in huge pages", RH_QUANTITY_BYTES},
+        {"resident_after_100ms_bytes", "left after 0.1 s", RH_QUANTITY_BYTES},
+        {"resident_after_1s_bytes", "1 s", RH_QUANTITY_BYTES},
+        {"resident_after_5s_bytes", "5 s", RH_QUANTITY_BYTES},
+    };
+    enum { COLUMNS = sizeof columns / sizeof columns[0] };
+    if (!any_has(workload, "resident_after_1s_bytes"))
+        return NULL;
+    rh_table *table = rh_table_new(COLUMNS + 1);
+    rh_table_cell(table, "Kernel");
+    for (size_t c = 0; c < COLUMNS; c++)
+        rh_table_cell(table, "%s", columns[c].heading);
+    for (size_t i = 0; i < workload->subject_count; i++) {
+        if (!ran(&workload->subjects[i]))
+            continue;
+        name_cell(table, &workload->subjects[i]);
+        for (size_t c = 0; c < COLUMNS; c++)
+            value_cell(table, &workload->subjects[i], &columns[c]);
+    }
+    return table;
+}
+
 rh_comparison
 rh_compare_tables(const rh_workload *workload, const rh_subject *baseline)
 {
     return (rh_comparison){.speed = speed_table(workload, baseline),
                            .latency = latency_table(workload),
                            .memory = memory_table(workload, baseline),
-                           .arenas = arenas_table(workload)};
+                           .arenas = arenas_table(workload),
+                           .system = system_table(workload)};
 }
 
 void
@@ -247,6 +282,7 @@ rh_comparison_release(rh_comparison *tables)
     rh_table_free(tables->latency);
     rh_table_free(tables->memory);
     rh_table_free(tables->arenas);
+    rh_table_free(tables->system);
 }
 
 static void

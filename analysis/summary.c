@@ -264,6 +264,14 @@ pass_of(const char *metric)
 {
     static const char *const timed[] = {"ns_per_event", "wall_ns",     "preempted_ns",
                                         "waited_ns",    "page_faults", "context_switches"};
+    static const char *const of_kernel[] = {
+        "mmap_calls", "munmap_calls",       "mremap_calls",    "madvise_calls", "mprotect_calls",
+        "brk_calls",  "system_page_faults", "peak_huge_bytes", "end_huge_bytes"};
+    for (size_t i = 0; i < sizeof of_kernel / sizeof of_kernel[0]; i++)
+        if (strcmp(metric, of_kernel[i]) == 0)
+            return "system";
+    if (strncmp(metric, "resident_after_", strlen("resident_after_")) == 0)
+        return "system";
     for (size_t i = 0; i < sizeof timed / sizeof timed[0]; i++)
         if (strcmp(metric, timed[i]) == 0)
             return "throughput";

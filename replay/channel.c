@@ -12,7 +12,8 @@
 
 #define ALIGNED(bytes) (((bytes) + 4095) & ~(uint64_t)4095)
 
-const char *const rh_pass_names[] = {"memory", "throughput", "latency"};
+const char *const rh_pass_names[] = {"memory", "throughput", "latency", "system"};
+const unsigned rh_resident_delays_ms[RH_RESIDENT_LOOKS] = {100, 1000, 5000};
 
 static uint64_t
 members_at(void)

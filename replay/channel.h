@@ -22,6 +22,7 @@
 #include "replay/memory.h"
 #include "replay/program.h"
 #include "replay/results.h"
+#include "replay/system_watch.h"
 #include "replay/touch.h"
 
 #define RH_CHANNEL_RING     8 /* buffers of a ring */
@@ -29,9 +30,32 @@
 #define RH_CHANNEL_WIDES    512
 #define RH_CHANNEL_SPEC_MAX 8192
 #define RH_CHANNEL_TEXT_MAX 32768
+#define RH_RESIDENT_LOOKS   3
 
-typedef enum rh_pass { RH_PASS_MEMORY, RH_PASS_THROUGHPUT, RH_PASS_LATENCY } rh_pass;
+/* How long after its last event a process is looked at. */
+extern const unsigned rh_resident_delays_ms[RH_RESIDENT_LOOKS];
+
+typedef enum rh_pass {
+    RH_PASS_MEMORY,
+    RH_PASS_THROUGHPUT,
+    RH_PASS_LATENCY,
+    RH_PASS_SYSTEM
+} rh_pass;
 extern const char *const rh_pass_names[];
+
+/* Members of these have nothing timed and may run beside one another. */
+static inline bool
+rh_pass_is_shared(rh_pass pass)
+{
+    return pass == RH_PASS_MEMORY || pass == RH_PASS_SYSTEM;
+}
+
+/* What the kernel knows of a run. RH_UNKNOWN where it did not tell. */
+typedef struct rh_system_totals {
+    uint64_t calls[RH_SYSTEM_CALL_COUNT];       /* from the first event to the last */
+    uint64_t resident_after[RH_RESIDENT_LOOKS]; /* after the end, see rh_resident_delays_ms */
+    uint64_t peak_huge_bytes, end_huge_bytes;   /* resident in huge pages */
+} rh_system_totals;
 
 /* One allocator, in a process of its own. */
 typedef struct rh_member {
@@ -57,6 +81,7 @@ typedef struct rh_member {
     uint64_t probe_ticks;
     rh_histogram histograms[RH_TIMED_OPERATIONS];
     rh_memory_totals memory;
+    rh_system_totals system;
     rh_figures figures; /* memory pass: of the heap at its end */
     char
         statistics[RH_CHANNEL_TEXT_MAX]; /* its own text then; "" when it has none, cut when long */

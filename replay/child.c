@@ -22,6 +22,7 @@
 #include "replay/figures.h"
 #include "replay/pin_pass.h"
 #include "replay/self_maps.h"
+#include "replay/system_watch.h"
 
 typedef struct child {
     rh_channel *channel;
@@ -32,6 +33,8 @@ typedef struct child {
     uint64_t slots_bytes; /* as the kernel counts them */
     bool zero_fits;
     rh_memory_before before;
+    bool watched; /* system pass: calls are counted */
+    uint64_t huge_before;
 } child;
 
 /* Zeroed memory for the table of live blocks, resident from now on. It lies between two pages that
@@ -75,6 +78,10 @@ open_heap(child *self, rh_error *error)
         return status;
     snprintf(member->name, sizeof member->name, "%s", spec.allocator->name);
     self->zero_fits = is_cpythons(spec.allocator->name);
+    if (member->pass == RH_PASS_SYSTEM) {
+        self->watched = rh_system_watch_start();
+        self->huge_before = rh_self_huge_bytes();
+    }
     self->before = (rh_memory_before){.mapped_bytes = rh_self_mapped_bytes(),
                                       .resident_bytes = rh_self_resident_bytes()};
     if (spec.allocator->process_malloc)
@@ -94,7 +101,7 @@ prepare(child *self, rh_error *error)
     if (!map_slots(self, self->channel->slots, each_bytes))
         return rh_fail(error, RH_SYSTEM, "there is no memory for the table of %llu live blocks",
                        (unsigned long long)self->channel->slots);
-    if (!memory)
+    if (!rh_pass_is_shared(self->member->pass))
         self->member->pinned = rh_host_pin(rh_host_processors() - 1);
     return open_heap(self, error);
 }
@@ -248,6 +255,74 @@ replay_memory(child *self)
     self->member->skipped_events = memory.totals->skipped_events;
 }
 
+/* ------------------------------------------------------------------ the system pass */
+
+#define HUGE_LOOK_BATCHES 32 /* so many batches between two looks at huge pages */
+
+static uint64_t
+less(uint64_t value, uint64_t before)
+{
+    if (value == RH_UNKNOWN || before == RH_UNKNOWN)
+        return RH_UNKNOWN;
+    return value > before ? value - before : 0;
+}
+
+static void
+look_at_huge(child *self)
+{
+    rh_system_totals *system = &self->member->system;
+    system->end_huge_bytes = less(rh_self_huge_bytes(), self->huge_before);
+    if (system->end_huge_bytes != RH_UNKNOWN && system->end_huge_bytes > system->peak_huge_bytes)
+        system->peak_huge_bytes = system->end_huge_bytes;
+}
+
+static void
+count_system_calls(child *self, const uint64_t *before)
+{
+    uint64_t now[RH_SYSTEM_CALL_COUNT];
+    rh_system_watch_read(now);
+    for (int i = 0; i < RH_SYSTEM_CALL_COUNT; i++)
+        self->member->system.calls[i] = self->watched ? now[i] - before[i] : RH_UNKNOWN;
+}
+
+/* Does nothing for a while, and looks what the allocator gives back meanwhile. */
+static void
+look_afterwards(child *self)
+{
+    unsigned passed = 0;
+    for (int i = 0; i < RH_RESIDENT_LOOKS; i++) {
+        usleep((rh_resident_delays_ms[i] - passed) * 1000);
+        passed = rh_resident_delays_ms[i];
+        self->member->system.resident_after[i] =
+            less(rh_self_resident_bytes(), self->before.resident_bytes);
+    }
+}
+
+static void
+replay_system(child *self)
+{
+    rh_target target = {.heap = self->heap,
+                        .slots = self->slots,
+                        .zero_fits = self->zero_fits,
+                        .touch = self->member->touch};
+    uint64_t before[RH_SYSTEM_CALL_COUNT];
+    rh_system_watch_read(before);
+    rh_batch_header header = {0};
+    for (uint32_t batch = 0; !header.last; batch++) {
+        rh_program program;
+        header = next_batch(self, batch, &program);
+        rh_loop_run(&target, &program);
+        count_calls(self->member, &header);
+        rh_channel_release(self->channel, self->member);
+        if (batch % HUGE_LOOK_BATCHES == 0)
+            look_at_huge(self);
+    }
+    count_system_calls(self, before);
+    look_at_huge(self);
+    self->member->failed_allocations = target.failed_allocations;
+    self->member->skipped_events = target.skipped_events;
+}
+
 static rh_status
 replay(child *self, rh_error *error)
 {
@@ -258,11 +333,15 @@ replay(child *self, rh_error *error)
         status = replay_pins(self, error);
     else if (self->member->pass == RH_PASS_MEMORY)
         replay_memory(self);
+    else if (self->member->pass == RH_PASS_SYSTEM)
+        replay_system(self);
     else
         replay_timed(self);
     getrusage(RUSAGE_SELF, &after);
     self->member->page_faults = (uint64_t)(after.ru_minflt - before.ru_minflt);
     self->member->context_switches = (uint64_t)(after.ru_nivcsw - before.ru_nivcsw);
+    if (self->member->pass == RH_PASS_SYSTEM)
+        look_afterwards(self);
     return status;
 }
 

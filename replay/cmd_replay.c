@@ -42,7 +42,8 @@ typedef struct replay_options {
 static const struct argp_option known[] = {
     {"allocator", 'a', "SPEC", 0, "an allocator; may be given again (default: pymalloc and malloc)",
      0},
-    {"measure", KEY_MEASURE, "LIST", 0, "of memory,throughput,latency (default: all)", 0},
+    {"measure", KEY_MEASURE, "LIST", 0,
+     "of memory,throughput,latency,system (default: the first three)", 0},
     {"reps", KEY_REPS, "N", 0, "repetitions, each in fresh processes (default: 3)", 0},
     {"seed", KEY_SEED, "S", 0, "of the order of the runs (default: 1)", 0},
     {"touch", KEY_TOUCH, "MODE", 0,
@@ -92,7 +93,7 @@ number(struct argp_state *state, const char *what, const char *word, uint64_t le
 static unsigned
 measures(struct argp_state *state, char *list)
 {
-    static const char *const names[] = {"memory", "throughput", "latency", NULL};
+    static const char *const names[] = {"memory", "throughput", "latency", "system", NULL};
     unsigned chosen = 0;
     char *rest = list, *word;
     while ((word = strsep(&rest, ",")))

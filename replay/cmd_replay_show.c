@@ -57,12 +57,15 @@ median(const run_list *runs, const rh_run *like, const char *metric)
 
 /* ------------------------------------------------------------------ the table */
 
-typedef enum column_kind { BYTES, NANOSECONDS, RATIO, PROBED } column_kind;
+typedef enum column_kind { BYTES, NANOSECONDS, RATIO, PROBED, COUNT } column_kind;
 
-static const struct column {
+typedef struct figure_column {
     const char *heading, *metric;
     column_kind kind;
-} columns[] = {
+} figure_column;
+
+/* Two tables, one below the other: lines have an end. */
+static const figure_column columns[] = {
     {"ns/event", "ns_per_event", NANOSECONDS},
     {"malloc p50 ns", "malloc_p50_ns", PROBED},
     {"p99", "malloc_p99_ns", PROBED},
@@ -74,10 +77,27 @@ static const struct column {
     {"peak resident", "peak_resident_bytes", BYTES},
     {"fragmentation", "fragmentation_mean", RATIO},
 };
-enum { COLUMNS = sizeof columns / sizeof *columns };
+static const figure_column system_columns[] = {
+    {"mmap", "mmap_calls", COUNT},
+    {"munmap", "munmap_calls", COUNT},
+    {"mremap", "mremap_calls", COUNT},
+    {"madvise", "madvise_calls", COUNT},
+    {"mprotect", "mprotect_calls", COUNT},
+    {"brk", "brk_calls", COUNT},
+    {"faults", "system_page_faults", COUNT},
+    {"in huge pages", "peak_huge_bytes", BYTES},
+    {"left after 0.1 s", "resident_after_100ms_bytes", BYTES},
+    {"1 s", "resident_after_1s_bytes", BYTES},
+    {"5 s", "resident_after_5s_bytes", BYTES},
+};
+enum {
+    COLUMNS = sizeof columns / sizeof *columns,
+    SYSTEM_COLUMNS = sizeof system_columns / sizeof *system_columns,
+    COLUMNS_MOST = (int)COLUMNS > (int)SYSTEM_COLUMNS ? COLUMNS : SYSTEM_COLUMNS
+};
 
 static void
-add_cell(rh_table *table, const struct column *column, double value, double probe_ns)
+add_cell(rh_table *table, const figure_column *column, double value, double probe_ns)
 {
     char text[RH_SIZE_TEXT];
     if (isnan(value)) {
@@ -94,6 +114,9 @@ add_cell(rh_table *table, const struct column *column, double value, double prob
     case RATIO:
         rh_table_cell(table, "%.1f %%", value * 100);
         break;
+    case COUNT:
+        rh_table_cell(table, "%s", rh_count_grouped((uint64_t)value, text, sizeof text));
+        break;
     case PROBED:
         if (value < ceil(2 * probe_ns))
             rh_table_cell(table, "< %.0f", ceil(2 * probe_ns));
@@ -105,15 +128,16 @@ add_cell(rh_table *table, const struct column *column, double value, double prob
 
 /* Columns that some run of this trace knows. */
 static unsigned
-known_columns(const run_list *runs, int64_t trace, bool known[COLUMNS])
+known_columns(const run_list *runs, int64_t trace, const figure_column *all, size_t columns_count,
+              bool known[COLUMNS_MOST])
 {
     unsigned count = 0;
-    for (size_t c = 0; c < COLUMNS; c++) {
+    for (size_t c = 0; c < columns_count; c++) {
         known[c] = false;
         for (size_t i = 0; i < runs->count && !known[c]; i++)
             known[c] = runs->run[i].trace == trace &&
                        !isnan(rh_metrics_get(runs->run[i].metrics, runs->run[i].metric_count,
-                                             columns[c].metric));
+                                             all[c].metric));
         count += known[c];
     }
     return count;
@@ -154,13 +178,14 @@ place_of(const char *const *specs, size_t count, const char *spec)
 }
 
 static void
-add_row(rh_table *table, const run_list *runs, const rh_run *run, const bool known[COLUMNS])
+add_row(rh_table *table, const run_list *runs, const rh_run *run, const figure_column *all,
+        size_t columns_count, const bool known[COLUMNS_MOST])
 {
     double probe_ns = median(runs, run, "probe_ns");
     rh_table_cell(table, "%s", run->spec);
-    for (size_t c = 0; c < COLUMNS; c++)
+    for (size_t c = 0; c < columns_count; c++)
         if (known[c])
-            add_cell(table, &columns[c], median(runs, run, columns[c].metric), probe_ns);
+            add_cell(table, &all[c], median(runs, run, all[c].metric), probe_ns);
     rh_table_cell(table, "%s", worst_status(runs, run));
 }
 
@@ -224,26 +249,37 @@ explain_flags(const run_list *runs, int64_t trace)
     }
 }
 
+/* Nothing where no run knows any of the columns. */
 static void
-print_trace(rh_results *results, const run_list *runs, const rh_run *first,
-            const char *const *specs, size_t spec_count)
+print_columns(const run_list *runs, const rh_run *first, const figure_column *all,
+              size_t columns_count, const char *const *specs, size_t spec_count)
 {
-    bool known[COLUMNS];
-    unsigned shown = known_columns(runs, first->trace, known);
-    print_heading(results, runs, first);
+    bool known[COLUMNS_MOST];
+    unsigned shown = known_columns(runs, first->trace, all, columns_count, known);
+    if (!shown)
+        return;
     rh_table *table = rh_table_new(shown + 2);
     rh_table_cell(table, "allocator");
-    for (size_t c = 0; c < COLUMNS; c++)
+    for (size_t c = 0; c < columns_count; c++)
         if (known[c])
-            rh_table_cell(table, "%s", columns[c].heading);
+            rh_table_cell(table, "%s", all[c].heading);
     rh_table_cell(table, "runs");
     for (size_t place = 0; place <= spec_count; place++)
         for (size_t i = 0; i < runs->count; i++)
             if (runs->run[i].trace == first->trace && is_first_of_allocator(runs, i) &&
                 place_of(specs, spec_count, runs->run[i].spec) == place)
-                add_row(table, runs, &runs->run[i], known);
+                add_row(table, runs, &runs->run[i], all, columns_count, known);
     rh_table_print(table, stdout);
     rh_table_free(table);
+}
+
+static void
+print_trace(rh_results *results, const run_list *runs, const rh_run *first,
+            const char *const *specs, size_t spec_count)
+{
+    print_heading(results, runs, first);
+    print_columns(runs, first, columns, COLUMNS, specs, spec_count);
+    print_columns(runs, first, system_columns, SYSTEM_COLUMNS, specs, spec_count);
     explain_flags(runs, first->trace);
 }
 

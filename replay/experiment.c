@@ -293,7 +293,7 @@ members_that_fit(const trace_entry *trace)
 
 /* A heap that behaves the same every time runs once. */
 static void
-plan_memory(run_state *state, size_t trace)
+plan_shared(run_state *state, size_t trace, rh_pass pass)
 {
     unsigned most = members_that_fit(&state->traces[trace]);
     for (unsigned rep = 0; rep < state->experiment->repetitions; rep++) {
@@ -302,7 +302,7 @@ plan_memory(run_state *state, size_t trace)
             if (rep > 0 && rh_spec_repeats(&state->candidates[c].spec))
                 continue;
             if (!order || order->count == most)
-                order = add_order(state, trace, RH_PASS_MEMORY, rep);
+                order = add_order(state, trace, pass, rep);
             order->candidate[order->count++] = c;
         }
     }
@@ -325,7 +325,9 @@ plan(run_state *state)
 {
     for (size_t t = 0; t < state->experiment->trace_count; t++) {
         if (state->experiment->measures & RH_MEASURE_MEMORY)
-            plan_memory(state, t);
+            plan_shared(state, t, RH_PASS_MEMORY);
+        if (state->experiment->measures & RH_MEASURE_SYSTEM)
+            plan_shared(state, t, RH_PASS_SYSTEM);
         if (state->experiment->measures & RH_MEASURE_THROUGHPUT)
             plan_times(state, t, RH_PASS_THROUGHPUT);
         if (state->experiment->measures & RH_MEASURE_LATENCY)
@@ -490,7 +492,8 @@ group_plan(run_state *state, const group_order *order, const attempt_set *attemp
         plan.compiler.sample_every = plan.compiler.next_sample = every ? every : 1;
         plan.sample_capacity = samples + 3;
         plan.room_bytes = sizeof(rh_arena_log);
-    } else if (trace->scan.batches * rh_channel_batch_bytes() < rh_host_memory_bytes() / 4) {
+    } else if (order->pass != RH_PASS_SYSTEM &&
+               trace->scan.batches * rh_channel_batch_bytes() < rh_host_memory_bytes() / 4) {
         plan.batches = trace->scan.batches;
     }
     return plan;

@@ -13,7 +13,12 @@
 #include "replay/results.h"
 #include "replay/touch.h"
 
-enum { RH_MEASURE_MEMORY = 1, RH_MEASURE_THROUGHPUT = 2, RH_MEASURE_LATENCY = 4 };
+enum {
+    RH_MEASURE_MEMORY = 1,
+    RH_MEASURE_THROUGHPUT = 2,
+    RH_MEASURE_LATENCY = 4,
+    RH_MEASURE_SYSTEM = 8
+};
 
 typedef struct rh_experiment {
     const char *const *traces;
@@ -22,8 +27,8 @@ typedef struct rh_experiment {
     size_t spec_count;
     unsigned measures;         /* RH_MEASURE_… */
     unsigned first_repetition; /* the number of the first one: an experiment may go on later */
-    unsigned repetitions; /* of the throughput and latency passes; memory of a deterministic heap
-                             runs once */
+    unsigned repetitions; /* of the throughput and latency passes; of memory and system, of a heap
+                             that is not the same every time */
     uint64_t seed;        /* order of the runs, and whatever a run draws */
     rh_touch touch;
     int domain;       /* where events of a trace without domains go; PYMEM_DOMAIN_OBJ by default */
@@ -36,7 +41,7 @@ typedef struct rh_experiment {
     const char *command;       /* the command line, for the provenance; may be NULL */
 } rh_experiment;
 
-/* The defaults: all measures, 3 repetitions, seed 1, no touching. */
+/* The defaults: memory, throughput and latency, 3 repetitions, seed 1, no touching. */
 void rh_experiment_init(rh_experiment *experiment);
 
 /* Runs it and stores every run into `results`. Specs are checked before anything runs. A run that

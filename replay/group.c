@@ -155,6 +155,8 @@ end_stuck(rh_group *group, uint32_t index)
     uint64_t now = rh_host_now_ns();
     unsigned patience =
         group->plan->patience_seconds ? group->plan->patience_seconds : PATIENCE_SECONDS;
+    if (group->plan->pass == RH_PASS_SYSTEM) /* it waits when it is done */
+        patience += rh_resident_delays_ms[RH_RESIDENT_LOOKS - 1] / 1000 + 1;
     if (consumed != process->seen) {
         process->seen = consumed;
         process->moved_ns = now;
@@ -310,7 +312,7 @@ wait_for_all(rh_group *group, rh_error *error)
 static void
 part_processors(rh_group *group)
 {
-    if (group->plan->pass == RH_PASS_MEMORY || rh_host_processors() < 2)
+    if (rh_pass_is_shared(group->plan->pass) || rh_host_processors() < 2)
         return;
     sched_getaffinity(0, sizeof group->allowed, &group->allowed);
     group->pinned = rh_host_pin(0);

@@ -67,6 +67,24 @@ add_disturbances(rh_metrics *metrics, const rh_member *member)
     add(metrics, "context_switches", number(member->context_switches));
 }
 
+static void
+add_system(rh_metrics *metrics, const rh_system_totals *totals)
+{
+    static const char *const resident[RH_RESIDENT_LOOKS] = {
+        "resident_after_100ms_bytes", "resident_after_1s_bytes", "resident_after_5s_bytes"};
+    static const char *const calls[RH_SYSTEM_CALL_COUNT] = {
+#define CALLS_NAME(name) #name "_calls",
+        RH_SYSTEM_CALLS(CALLS_NAME)
+#undef CALLS_NAME
+    };
+    for (int i = 0; i < RH_SYSTEM_CALL_COUNT; i++)
+        add(metrics, calls[i], number(totals->calls[i]));
+    for (int i = 0; i < RH_RESIDENT_LOOKS; i++)
+        add(metrics, resident[i], number(totals->resident_after[i]));
+    add(metrics, "peak_huge_bytes", number(totals->peak_huge_bytes));
+    add(metrics, "end_huge_bytes", number(totals->end_huge_bytes));
+}
+
 typedef struct latency_names {
     const char *name[6]; /* in the order of the quantiles below, then the maximum */
     const char *calls;
@@ -201,6 +219,10 @@ rh_metrics_fill(rh_metrics *metrics, const rh_member *member, const rh_scan *sca
     case RH_PASS_LATENCY:
         add_latency(metrics, member, ticks_per_ns);
         add_disturbances(metrics, member);
+        break;
+    case RH_PASS_SYSTEM:
+        add_system(metrics, &member->system);
+        add(metrics, "system_page_faults", number(member->page_faults));
         break;
     }
 }

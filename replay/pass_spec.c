@@ -53,7 +53,7 @@ rh_pass_spec(const char *text, const rh_spec *spec, rh_pass pass)
     uint64_t place;
     bool given =
         rh_spec_text(&spec->base, "large", &value) || rh_spec_number(&spec->base, "large", &place);
-    bool own_space = pass == RH_PASS_MEMORY || rh_spec_is_unbacked(spec);
+    bool own_space = rh_pass_is_shared(pass) || rh_spec_is_unbacked(spec);
     if (strcmp(spec->allocator->name, "pymalloc") == 0 && !given)
         added = own_space ? ",large=space" : ",large=libc";
     size_t base = base_length(text);

@@ -121,3 +121,20 @@ rh_self_resident_bytes(void)
     uint64_t resident = strtoull(end, &end, 10), shared = strtoull(end, &end, 10);
     return (resident - shared) * rh_host_page_bytes();
 }
+
+uint64_t
+rh_self_huge_bytes(void)
+{
+    static const char label[] = "AnonHugePages:";
+    char text[4096];
+    int file = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return RH_UNKNOWN;
+    ssize_t got = read(file, text, sizeof text - 1);
+    close(file);
+    if (got <= 0)
+        return RH_UNKNOWN;
+    text[got] = '\0';
+    const char *line = strstr(text, label);
+    return line ? strtoull(line + strlen(label), NULL, 10) * 1024 : RH_UNKNOWN;
+}

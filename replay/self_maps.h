@@ -14,7 +14,11 @@ uint64_t rh_self_mapped_bytes(void);
  * when it cannot be read. */
 uint64_t rh_self_resident_bytes(void);
 
-/* The same out of the text of a maps file, for tests. `text` need not end with NUL. */
+/* Resident bytes of this process that lie in huge pages (/proc/self/smaps_rollup); RH_UNKNOWN when
+ * it cannot be read. The kernel walks all pages for it: not for every call. */
+uint64_t rh_self_huge_bytes(void);
+
+/* rh_self_mapped_bytes out of the text of a maps file, for tests. `text` need not end with NUL. */
 uint64_t rh_self_maps_sum(const char *text, uint64_t bytes);
 
 #endif

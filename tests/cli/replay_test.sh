@@ -30,6 +30,13 @@ same "much is compared" True "$(json 'it["addresses_compared"] > 100000 and it["
 expect 0 'ns/event' "$REHEAP" replay program.rht --reps 1
 expect 0 'malloc.*complete' "$REHEAP" replay program.rht -a malloc -a bestfit --reps 1 --measure memory -o runs.db
 [ -s runs.db ] || problem "no results were written"
+# What the kernel is asked for. Untouched blocks of pymalloc with headers beside fault nothing in; a page written into each does.
+expect 0 'left after' "$REHEAP" replay program.rht -a pymalloc -a malloc --reps 1 --measure system --touch pages
+expect 0 '' "$REHEAP" replay program.rht -a pymalloc,large=space -a malloc --reps 1 --measure system --json
+if [ "$(json 'it["runs"][0]["metrics"]["mmap_calls"]')" != None ]; then
+    same "pymalloc maps its arenas" True "$(json 'all(r["metrics"]["mmap_calls"] > 0 for r in it["runs"] if r["allocator"]["name"] == "pymalloc")')"
+    same "the C library extends its heap" True "$(json 'any(r["metrics"]["brk_calls"] > 0 for r in it["runs"] if r["allocator"]["name"] == "malloc")')"
+fi
 # Results replace results, and nothing that somebody else keeps there.
 /usr/bin/python3 -c 'import sqlite3; d = sqlite3.connect("other.db"); d.execute("create table t(a)"); d.commit()'
 echo 'a letter to the bank' >letter
