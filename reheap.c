@@ -30,6 +30,7 @@ static const rh_command *const commands[] = {
     &rh_cmd_verify,
     &rh_cmd_allocators,
     &rh_cmd_compare,
+    &rh_cmd_fidelity,
     &rh_cmd_plot,
     &rh_cmd_tune,
     &rh_cmd_replay_child,

@@ -6,6 +6,7 @@
 
 extern const rh_command rh_cmd_demo;
 extern const rh_command rh_cmd_compare;
+extern const rh_command rh_cmd_fidelity;
 extern const rh_command rh_cmd_plot;
 extern const rh_command rh_cmd_tune;
 

@@ -11,22 +11,27 @@
 #include "base/output.h"
 #include "base/size.h"
 #include "traces/commands.h"
+#include "traces/generate/likeness.h"
 #include "traces/generate/maker.h"
 #include "traces/generate/model.h"
 #include "traces/trace_info.h"
 #include "traces/trace_json.h"
 
-enum { KEY_EVENTS = 256, KEY_SEED, KEY_MODELS };
+enum { KEY_EVENTS = 256, KEY_SEED, KEY_MODELS, KEY_LIKE, KEY_WINDOW };
 
 typedef struct generate_options {
-    const char *model, *output;
+    const char *model, *like, *output;
+    rh_likeness_options likeness;
     uint64_t events, seed;
     bool models, json;
 } generate_options;
 
 static const struct argp_option known[] = {
     {"events", KEY_EVENTS, "N", 0,
-     "how many calls; K, M and G count in 1024s (default: the model's own)", 0},
+     "how many calls; K, M and G count in 1024s (default: the model's own, or the trace's)", 0},
+    {"like", KEY_LIKE, "FILE", 0, "make a trace like this one, instead of a model's", 0},
+    {"window", KEY_WINDOW, "CALLS", 0,
+     "with --like: what is born is shuffled within so many calls (default: 2048)", 0},
     {"seed", KEY_SEED, "S", 0, "another trace of the same kind for each (default: 1)", 0},
     {"output", 'o', "FILE", 0, "write the trace to FILE", 0},
     {"models", KEY_MODELS, NULL, 0, "list the models with their keys; MODEL: this one alone", 0},
@@ -54,6 +59,12 @@ parse(int key, char *argument, struct argp_state *state)
     case KEY_SEED:
         options->seed = read_count(state, "seed", argument, 0);
         return 0;
+    case KEY_LIKE:
+        options->like = argument;
+        return 0;
+    case KEY_WINDOW:
+        options->likeness.window = read_count(state, "window", argument, 1);
+        return 0;
     case KEY_MODELS:
         options->models = true;
         return 0;
@@ -71,8 +82,10 @@ parse(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_END:
         if (options->models)
             return 0;
-        if (!options->model || !options->output)
-            argp_error(state, "name a model, and the trace to write (-o)");
+        if (options->model && options->like)
+            argp_error(state, "either a model or --like, not both");
+        if ((!options->model && !options->like) || !options->output)
+            argp_error(state, "name a model or a trace to be --like, and the trace to write (-o)");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -82,14 +95,17 @@ parse(int key, char *argument, struct argp_state *state)
 static const struct argp parser = {
     known,
     parse,
-    "MODEL[,KEY=VALUE]...",
-    "Makes a trace. The same seed makes the same file, byte for byte.\v"
-    "A round of a model that has an end is made when no number of events is given; with one it "
-    "begins again until they are made.\n\n"
+    "MODEL[,KEY=VALUE]...\n--like FILE",
+    "Makes a trace, of a model or like another one. The same seed makes the same file, byte for "
+    "byte.\v"
+    "A model that has an end is made once when no number of events is given; with one it begins "
+    "again until they are made. A trace --like another keeps what lasts of it; more events "
+    "are more of what lives shortly.\n\n"
     "Example:\n"
     "  reheap generate --models\n"
     "  reheap generate random,live=50K,lifetimes=bimodal --events 10M -o random.rht\n"
-    "  reheap generate profile,file=TCMALLOC_0.csv,live=256M -o fleet.rht",
+    "  reheap generate profile,file=TCMALLOC_0.csv,live=256M -o fleet.rht\n"
+    "  reheap generate --like program.rht --seed 2 -o another.rht",
     NULL,
     NULL,
     NULL,
@@ -184,11 +200,12 @@ static bool
 describe(const generate_options *options, rh_trace_info *info)
 {
     char *command = NULL, *capture = NULL;
-    rh_trace_info_init(info);
-    if (asprintf(&command, "reheap generate %s --events %" PRIu64 " --seed %" PRIu64,
-                 options->model, options->events, options->seed) < 0)
+    const char *what = options->like ? "--like" : options->model;
+    if (asprintf(&command, "reheap generate %s%s%s --events %" PRIu64 " --seed %" PRIu64, what,
+                 options->like ? " " : "", options->like ? options->like : "", options->events,
+                 options->seed) < 0)
         command = NULL;
-    if (asprintf(&capture, "generate:%.*s", (int)strcspn(options->model, ","), options->model) < 0)
+    if (asprintf(&capture, "generate:%.*s", (int)strcspn(what, ","), what) < 0)
         capture = NULL;
     info->command = command;
     info->capture = capture;
@@ -197,7 +214,22 @@ describe(const generate_options *options, rh_trace_info *info)
 }
 
 static rh_status
-make(generate_options *options, uint64_t *events, rh_error *error)
+open_maker(const generate_options *options, rh_trace_info *info, rh_maker *maker, rh_error *error)
+{
+    return describe(options, info)
+               ? rh_maker_open(maker, options->output, info, options->seed, options->events, error)
+               : rh_fail(error, RH_SYSTEM, "out of memory");
+}
+
+/* What was made, for the report. */
+typedef struct generated {
+    uint64_t events;
+    rh_likeness_facts facts; /* with --like */
+    rh_likeness_made made;
+} generated;
+
+static rh_status
+make_model(generate_options *options, generated *outcome, rh_error *error)
 {
     rh_model_spec spec;
     rh_trace_info info;
@@ -207,14 +239,13 @@ make(generate_options *options, uint64_t *events, rh_error *error)
         return status;
     if (!options->events)
         options->events = spec.model->standard_events;
-    status = describe(options, &info) ? rh_maker_open(&maker, options->output, &info, options->seed,
-                                                      options->events, error)
-                                      : rh_fail(error, RH_SYSTEM, "out of memory");
+    rh_trace_info_init(&info);
+    status = open_maker(options, &info, &maker, error);
     rh_trace_info_release(&info);
     if (status == RH_OK) {
         rh_model_call call = {&spec.settings, spec.model->keys};
         spec.model->run(&maker, &call);
-        *events = maker.events;
+        outcome->events = maker.events;
         status = rh_maker_close(&maker, error);
         if (status == RH_USAGE)
             rh_error_prefix(error, "model '%.160s'", options->model);
@@ -224,18 +255,83 @@ make(generate_options *options, uint64_t *events, rh_error *error)
 }
 
 static rh_status
-report(const generate_options *options, uint64_t events, rh_error *error)
+make_likeness(generate_options *options, generated *outcome, rh_error *error)
+{
+    rh_likeness *likeness;
+    rh_trace_info info;
+    rh_maker maker;
+    rh_status status = rh_likeness_fit(options->like, &options->likeness, &likeness, error);
+    if (status != RH_OK)
+        return status;
+    outcome->facts = rh_likeness_tell(likeness);
+    if (!options->events)
+        options->events = outcome->facts.events;
+    rh_trace_info_init(&info);
+    info.domains = rh_likeness_info(likeness)->domains;
+    status = open_maker(options, &info, &maker, error);
+    rh_trace_info_release(&info);
+    if (status == RH_OK) {
+        rh_likeness_make(likeness, &maker, &outcome->made);
+        outcome->events = maker.events;
+        status = rh_maker_close(&maker, error);
+        if (status == RH_USAGE)
+            rh_error_prefix(error, "%s", options->like);
+    }
+    rh_likeness_free(likeness);
+    return status;
+}
+
+/* ---- what is said of it ---- */
+
+static double
+moved_share(const generated *outcome)
+{
+    const rh_likeness_made *made = &outcome->made;
+    return made->neighbours ? (double)made->moved / (double)made->neighbours : 0;
+}
+
+static void
+report_human(const generate_options *options, const generated *outcome)
 {
     char count[RH_SIZE_TEXT];
-    if (!options->json) {
-        fprintf(stderr, "reheap generate: %s: %s events, seed %" PRIu64 "\n", options->output,
-                rh_count_grouped(events, count, sizeof count), options->seed);
-        return RH_OK;
-    }
-    json_t *object = json_pack("{s:s, s:o, s:s, s:I, s:I}", "schema", "reheap.generate/1", "file",
-                               rh_trace_json_string(options->output), "model", options->model,
-                               "events", (json_int_t)events, "seed", (json_int_t)options->seed);
+    fprintf(stderr, "reheap generate: %s: %s events, seed %" PRIu64, options->output,
+            rh_count_grouped(outcome->events, count, sizeof count), options->seed);
+    if (options->like)
+        fprintf(stderr, "; like %s, but %.0f %% of the births follow another one than there",
+                options->like, 100 * moved_share(outcome));
+    fputc('\n', stderr);
+}
+
+static rh_status
+report_json(const generate_options *options, const generated *outcome, rh_error *error)
+{
+    json_t *object = json_pack("{s:s, s:o, s:I, s:I}", "schema", "reheap.generate/1", "file",
+                               rh_trace_json_string(options->output), "events",
+                               (json_int_t)outcome->events, "seed", (json_int_t)options->seed);
+    if (options->model)
+        json_object_set_new(object, "model", rh_trace_json_string(options->model));
+    if (options->like)
+        json_object_update_new(
+            object,
+            json_pack("{s:o, s:I, s:I, s:I, s:I, s:f}", "like", rh_trace_json_string(options->like),
+                      "original_events", (json_int_t)outcome->facts.events, "lasting_events",
+                      (json_int_t)outcome->facts.lasting_events, "windows",
+                      (json_int_t)outcome->facts.windows, "lives", (json_int_t)outcome->facts.lives,
+                      "moved_share", moved_share(outcome)));
     return print_object(object, error);
+}
+
+static rh_status
+generate(generate_options *options, rh_error *error)
+{
+    generated outcome = {.events = 0};
+    rh_status status = options->like ? make_likeness(options, &outcome, error)
+                                     : make_model(options, &outcome, error);
+    if (status == RH_OK && options->json)
+        status = report_json(options, &outcome, error);
+    else if (status == RH_OK)
+        report_human(options, &outcome);
+    return status;
 }
 
 static int
@@ -243,17 +339,14 @@ run(int argc, char **argv)
 {
     generate_options options = {.seed = 1};
     rh_error error = {.status = RH_OK};
-    uint64_t events = 0;
     argp_err_exit_status = RH_USAGE;
     argp_parse(&parser, argc, argv, 0, NULL, &options);
     rh_interrupt_watch();
-    rh_status status =
-        options.models ? list_models(&options, &error) : make(&options, &events, &error);
-    if (status == RH_OK && !options.models)
-        status = report(&options, events, &error);
+    rh_status status = options.models ? list_models(&options, &error) : generate(&options, &error);
     if (status != RH_OK)
         fprintf(stderr, "reheap generate: %s\n", error.message);
     return (int)status;
 }
 
-const rh_command rh_cmd_generate = {"generate", "make a trace: classic models, a profile", run};
+const rh_command rh_cmd_generate = {"generate",
+                                    "make a trace: classic models, a profile, a likeness", run};

@@ -75,6 +75,74 @@ expect 0 '' "$REHEAP" replay --json --measure memory -a bestfit a.rht
 excess = json.load(sys.stdin)["runs"][0]["metrics"]["fragmentation_peak_to_peak"]
 sys.exit(f"robson: best fit takes only {1 + excess:.2f} times what lives" if excess < 1.5 else 0)' <out || problem "robson is harmless"
 
+# Like another trace: as many calls of each kind and size, another order, and what lasts stays in a longer one.
+sizes() { # FILE: births by operation, domain, size
+    "$REHEAP" export --to text "$1" | sed -n 's/^\(t[0-9]* \)\?\(\(raw\|mem\|obj\) \)\?\(malloc\|calloc\|aligned\|realloc\) /\2\4 /p' |
+        sed 's/#.*//' | sort | uniq -c
+}
+cat >kinds.txt <<'END'
+reheap-text 1
+header {"capture":"python","domains":true}
+raw calloc 10 100 #1
+obj malloc 56 #2
+mem aligned 100 64 #3
+mark "phase one"
+t1 raw realloc 2000 #1
+obj free null
+obj malloc 7 failed
+mem realloc 5000 #3 failed
+raw malloc 1 #4 nested
+mem realloc 80 #5 null
+obj free #2
+raw free #4 nested
+t2 mark "phase two"
+t2 raw free #1
+END
+expect 0 '' "$REHEAP" import --from text kinds.txt -o kinds.rht
+expect 0 'like kinds.rht' "$REHEAP" generate --like kinds.rht -o b.rht
+expect 0 sound "$REHEAP" check b.rht
+diff <(sizes kinds.rht | grep -v ' raw malloc 1 ') <(sizes b.rht) || problem "like: other births than the original's"
+for name in threads marks failed_allocations null_frees frees end_requested_bytes; do
+    nested=$([ $name = frees ] && echo 1 || echo 0)
+    same "like: $name" $(($(number kinds.rht $name) - nested)) "$(number b.rht $name)"
+done
+
+expect 0 '' "$REHEAP" generate peaks,live=5000,peaks=3 --events 300000 -o a.rht
+expect 0 '' "$REHEAP" generate --like a.rht --seed 5 --json -o b.rht
+/usr/bin/python3 -c 'import json, sys
+d = json.load(sys.stdin)
+assert d["events"] == d["original_events"] == 300000 and d["moved_share"] > 0.5, d' <out || problem "like: its JSON"
+diff <(sizes a.rht) <(sizes b.rht) || problem "like: other sizes than the original's"
+expect 0 sound "$REHEAP" check b.rht
+about "like: most alive" "$(number a.rht peak_requested_bytes)" "$(number b.rht peak_requested_bytes)"
+same "like: alive at the end" "$(number a.rht end_live_blocks)" "$(number b.rht end_live_blocks)"
+expect 0 '' "$REHEAP" generate --like a.rht --seed 5 -o c.rht
+cmp b.rht c.rht || problem "like: the same seed made another file"
+expect 0 '' "$REHEAP" generate --like a.rht --seed 6 -o c.rht
+! cmp -s b.rht c.rht || problem "like: another seed made the same file"
+for events in 200000 1000000; do
+    expect 0 '' "$REHEAP" generate --like a.rht --events $events -o c.rht
+    expect 0 sound "$REHEAP" check c.rht
+    about "like: $events events" $events "$(number c.rht events)"
+    about "like: most alive in $events" "$(number a.rht peak_requested_bytes)" "$(number c.rht peak_requested_bytes)"
+done
+
+# How far the replays are: none from themselves, little from a likeness, much from something else.
+expect 0 'score: 100.00 %, the largest difference 0.00 %' "$REHEAP" fidelity a.rht a.rht
+expect 0 'score: 9[0-9]' "$REHEAP" fidelity a.rht b.rht --at-least 95
+expect 1 'below 95 %' "$REHEAP" fidelity a.rht queue.rht --at-least 95
+expect 0 '' "$REHEAP" fidelity a.rht b.rht -a bump -a pymalloc --json
+/usr/bin/python3 -c 'import json, sys
+d = json.load(sys.stdin)
+assert d["schema"] == "reheap.fidelity/1" and 0.9 < d["score"] <= 1, d
+assert [a["spec"] for a in d["allocators"]] == ["bump", "pymalloc"], d
+one = d["allocators"][1]["numbers"]
+assert one["peak_mapped_bytes"]["made"] > 0 and one["mapped_over_time"]["difference"] < 0.1, d' <out || problem "fidelity: its JSON"
+refuses 2 'name two traces' "$REHEAP" fidelity a.rht
+refuses 2 "no allocator 'pymallok'" "$REHEAP" fidelity a.rht b.rht -a pymallok
+refuses 2 'from 0 to 100' "$REHEAP" fidelity a.rht b.rht --at-least lots
+refuses 3 'missing.rht' "$REHEAP" fidelity a.rht missing.rht
+
 # What cannot be.
 makes_nothing() { # PATTERN WORD...
     local pattern=$1
@@ -95,9 +163,14 @@ makes_nothing "do not ascend" robson,smallest=64,largest=16
 makes_nothing "from=64 is above to=32" vectors,to=32
 makes_nothing "nothing can follow" ramp+count
 makes_nothing "one model" ramp queue
+makes_nothing "not both" ramp --like a.rht
+makes_nothing "a.rht: [0-9]* of its 300000 calls belong to blocks that last" --like a.rht --events 1000
 makes_nothing "events=0" ramp --events 0
 makes_nothing "seed=x" ramp --seed x
 refuses 2 'name a model' "$REHEAP" generate
+refuses 3 'missing.rht' "$REHEAP" generate --like missing.rht -o none.rht
+refuses 3 'fleet.csv' "$REHEAP" generate --like fleet.csv -o none.rht
+absent none.rht
 refuses 5 'no/such' "$REHEAP" generate stack -o no/such/x.rht
 
 # A profile that is none: file, line and reason.
