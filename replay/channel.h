@@ -23,6 +23,7 @@
 #include "replay/program.h"
 #include "replay/results.h"
 #include "replay/system_watch.h"
+#include "replay/thread_run.h"
 #include "replay/touch.h"
 
 #define RH_CHANNEL_RING     8 /* buffers of a ring */
@@ -64,6 +65,7 @@ typedef struct rh_member {
     rh_pass pass;
     rh_touch touch;
     bool pins; /* memory pass: its room is an rh_pin_findings, else an rh_arena_log */
+    bool threads; /* throughput: as recorded, each in a thread of its own */
 
     /* progress */
     _Atomic uint32_t consumed; /* batches done */
@@ -82,6 +84,7 @@ typedef struct rh_member {
     rh_histogram histograms[RH_TIMED_OPERATIONS];
     rh_memory_totals memory;
     rh_system_totals system;
+    rh_thread_totals threads_run;
     rh_figures figures; /* memory pass: of the heap at its end */
     char
         statistics[RH_CHANNEL_TEXT_MAX]; /* its own text then; "" when it has none, cut when long */

@@ -23,6 +23,8 @@
 #include "replay/pin_pass.h"
 #include "replay/self_maps.h"
 #include "replay/system_watch.h"
+#include "replay/thread_plan.h"
+#include "replay/thread_run.h"
 
 typedef struct child {
     rh_channel *channel;
@@ -98,10 +100,11 @@ prepare(child *self, rh_error *error)
 {
     bool memory = self->member->pass == RH_PASS_MEMORY;
     uint64_t each_bytes = memory ? sizeof(rh_memory_slot) : sizeof(void *);
-    if (!map_slots(self, self->channel->slots, each_bytes))
+    bool threads = self->member->threads; /* which have slots of their own, and all processors */
+    if (!threads && !map_slots(self, self->channel->slots, each_bytes))
         return rh_fail(error, RH_SYSTEM, "there is no memory for the table of %llu live blocks",
                        (unsigned long long)self->channel->slots);
-    if (!rh_pass_is_shared(self->member->pass))
+    if (!threads && !rh_pass_is_shared(self->member->pass))
         self->member->pinned = rh_host_pin(rh_host_processors() - 1);
     return open_heap(self, error);
 }
@@ -170,6 +173,43 @@ replay_timed(child *self)
     }
     self->member->failed_allocations = target.failed_allocations;
     self->member->skipped_events = target.skipped_events;
+}
+
+static rh_status
+read_plan(child *self, rh_thread_plan **plan, rh_error *error)
+{
+    rh_status status = rh_thread_plan_open(self->channel->slots, plan, error);
+    rh_batch_header header = {0};
+    for (uint32_t batch = 0; status == RH_OK && !header.last; batch++) {
+        rh_program program;
+        header = next_batch(self, batch, &program);
+        status = rh_thread_plan_add(*plan, &program, error);
+        count_calls(self->member, &header);
+        rh_channel_release(self->channel, self->member);
+    }
+    return status;
+}
+
+/* Taking the recording apart is done before the clock starts. */
+static rh_status
+replay_threads(child *self, rh_error *error)
+{
+    rh_thread_plan *plan = NULL;
+    rh_member *member = self->member;
+    rh_status status = read_plan(self, &plan, error);
+    if (status == RH_OK && !map_slots(self, rh_thread_plan_slots(plan), sizeof(void *)))
+        status = rh_fail(error, RH_SYSTEM, "there is no memory for the table of blocks");
+    if (status == RH_OK) {
+        rh_thread_plan_finish(plan);
+        status = rh_thread_run(plan, self->heap, self->slots, self->zero_fits, member->touch,
+                               &member->threads_run, error);
+    }
+    rh_thread_plan_close(plan);
+    member->loop_ticks = member->threads_run.busy_ticks;
+    member->waited_ticks = member->threads_run.waited_ticks;
+    member->failed_allocations = member->threads_run.failed_allocations;
+    member->skipped_events = member->threads_run.skipped_events;
+    return status;
 }
 
 /* What the heap says of itself in words. */
@@ -326,8 +366,8 @@ replay_system(child *self)
 static rh_status
 replay(child *self, rh_error *error)
 {
-    struct rusage before, after;
     rh_status status = RH_OK;
+    struct rusage before, after;
     getrusage(RUSAGE_SELF, &before);
     if (self->member->pass == RH_PASS_MEMORY && self->member->pins)
         status = replay_pins(self, error);
@@ -335,6 +375,8 @@ replay(child *self, rh_error *error)
         replay_memory(self);
     else if (self->member->pass == RH_PASS_SYSTEM)
         replay_system(self);
+    else if (self->member->threads)
+        status = replay_threads(self, error);
     else
         replay_timed(self);
     getrusage(RUSAGE_SELF, &after);

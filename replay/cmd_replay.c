@@ -28,6 +28,7 @@ enum {
     KEY_STATISTICS,
     KEY_PATIENCE,
     KEY_RESUME,
+    KEY_THREADS,
     KEY_END
 };
 
@@ -48,6 +49,11 @@ static const struct argp_option known[] = {
     {"seed", KEY_SEED, "S", 0, "of the order of the runs (default: 1)", 0},
     {"touch", KEY_TOUCH, "MODE", 0,
      "write into blocks: none, first, pages or lines (default: none)", 0},
+    {"threads", KEY_THREADS, "one|recorded", 0,
+     "throughput: all calls in one thread, in recorded order (the default), or each recorded "
+     "thread's in "
+     "one of its own, all at once",
+     0},
     {"domain", KEY_DOMAIN, "D", 0,
      "where a recording without domains goes: raw, mem or obj (default: obj)", 0},
     {"samples", KEY_SAMPLES, "N", 0, "memory samples a run (default: 1000)", 0},
@@ -156,6 +162,9 @@ parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_TOUCH:
         experiment->touch = (rh_touch)choice(state, "touch mode", argument, rh_touch_names);
+        return 0;
+    case KEY_THREADS:
+        experiment->threads = choice(state, "way of threads", argument, rh_threads_names) == 1;
         return 0;
     case KEY_DOMAIN:
         experiment->domain = choice(state, "domain", argument, rh_domain_names);
@@ -298,6 +307,8 @@ misfit(const replay_options *options, const rh_experiment *kept)
         return "--seed";
     if (given[KEY_TOUCH - KEY_REPS] && said->touch != kept->touch)
         return "--touch";
+    if (given[KEY_THREADS - KEY_REPS] && said->threads != kept->threads)
+        return "--threads";
     if (given[KEY_DOMAIN - KEY_REPS] && said->domain != kept->domain)
         return "--domain";
     if (given[KEY_SAMPLES - KEY_REPS] && said->samples != kept->samples)

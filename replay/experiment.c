@@ -122,6 +122,13 @@ parse_candidate(const run_state *state, allocator_entry *candidate, rh_error *er
         return rh_fail(error, RH_USAGE,
                        "%s: addresses of source=virtual cannot be touched; use touch mode none",
                        candidate->text);
+    bool threads =
+        state->experiment->threads && state->experiment->measures & RH_MEASURE_THROUGHPUT;
+    if (threads && (!candidate->spec.allocator->threads || candidate->spec.layers))
+        return rh_fail(error, RH_USAGE,
+                       "%s: is for one thread at a time, and cannot be replayed in the recorded "
+                       "threads; leave --threads out",
+                       candidate->text);
     if (state->experiment->measures & RH_MEASURE_MEMORY && rh_spec_is_shared(&candidate->spec))
         return rh_fail(
             error, RH_USAGE,
@@ -175,7 +182,8 @@ read_trace(const run_state *state, trace_entry *trace, rh_error *error)
     const rh_trace_info *info = rh_reader_info(reader);
     trace->compiler = (rh_compiler){.domain = (PyMemAllocatorDomain)state->experiment->domain,
                                     .has_domains = info->domains,
-                                    .has_times = info->timestamps != RH_TIMES_NONE};
+                                    .has_times = info->timestamps != RH_TIMES_NONE,
+                                    .threads = state->experiment->threads};
     rh_source source = rh_trace_source(reader);
     status = rh_scan_source(&source, &trace->compiler, &trace->scan, error);
     if (status == RH_OK)
@@ -224,6 +232,9 @@ store_settings(run_state *state, rh_error *error)
     rh_status status = set_number(state, "seed", experiment->seed, error);
     if (status == RH_OK)
         status = set_number(state, "repetitions", experiment->repetitions, error);
+    if (status == RH_OK)
+        status =
+            rh_results_set(state->results, "threads", rh_threads_names[experiment->threads], error);
     if (status == RH_OK)
         status = set_number(state, "samples", experiment->samples, error);
     if (status == RH_OK)
@@ -404,8 +415,8 @@ store_run(run_state *state, const group_order *order, size_t which, const rh_mem
     if (!failed && arenas)
         rh_metrics_add_arenas(&metrics, arenas);
     char *provenance =
-        rh_provenance(&state->machine, state->experiment, member, opened, candidate->library,
-                      candidate->preload, trace->hash, failed ? reason : NULL);
+        rh_provenance(&state->machine, state->experiment, order->pass, member, opened,
+                      candidate->library, candidate->preload, trace->hash, failed ? reason : NULL);
     rh_run run = {
         .trace = trace->id,
         .spec = candidate->text,
@@ -475,8 +486,10 @@ group_plan(run_state *state, const group_order *order, const attempt_set *attemp
 {
     const trace_entry *trace = &state->traces[order->trace];
     const rh_experiment *experiment = state->experiment;
+    bool threads = experiment->threads && order->pass == RH_PASS_THROUGHPUT;
     rh_group_plan plan = {.pass = order->pass,
                           .touch = experiment->touch,
+                          .threads = threads,
                           .compiler = trace->compiler,
                           .slots = trace->scan.slots,
                           .specs = (const char *const *)attempt->specs,
@@ -485,6 +498,7 @@ group_plan(run_state *state, const group_order *order, const attempt_set *attemp
                           .patience_seconds = experiment->patience_seconds,
                           .progress = show_progress,
                           .progress_ctx = state};
+    plan.compiler.threads = threads;
     if (order->pass == RH_PASS_MEMORY) {
         uint64_t samples = experiment->samples ? experiment->samples : SAMPLES_STANDARD;
         uint64_t calls = trace->scan.counts.calls;

@@ -328,6 +328,7 @@ start_all(rh_group *group, int channel_file, rh_error *error)
         member->pins = group->plan->pins;
         if (group->plan->order_of)
             group->plan->order_of(group->plan->order_ctx, i, rh_channel_room(group->channel, i));
+        member->threads = group->plan->threads;
         if (strlen(group->plan->specs[i]) >= sizeof member->spec)
             return rh_fail(error, RH_USAGE, "the spec of an allocator is too long");
         snprintf(member->spec, sizeof member->spec, "%s", group->plan->specs[i]);

@@ -15,6 +15,7 @@
 typedef struct rh_group_plan {
     rh_pass pass;
     rh_touch touch;
+    bool threads;         /* of the throughput pass: the recorded ones; the compiler has them too */
     rh_compiler compiler; /* options; samples too */
     uint64_t slots;
     uint64_t sample_capacity;

@@ -60,6 +60,23 @@ add_time(rh_metrics *metrics, const rh_member *member, double ticks_per_ns)
     add(metrics, "waited_ns", (double)member->waited_ticks / ticks_per_ns);
 }
 
+/* Of a replay in the recorded threads. The time of a call is what all of them had a processor for,
+ * over all calls; the wall time is that of the whole. */
+static void
+add_threads(rh_metrics *metrics, const rh_member *member, double ticks_per_ns)
+{
+    const rh_thread_totals *totals = &member->threads_run;
+    double calls = (double)member->calls;
+    add(metrics, "ns_per_event",
+        calls > 0 ? (double)totals->busy_ticks / ticks_per_ns / calls : NAN);
+    add(metrics, "wall_ns", (double)totals->wall_ticks / ticks_per_ns);
+    add(metrics, "waited_ns", (double)totals->waited_ticks / ticks_per_ns);
+    add(metrics, "threads", number(totals->threads));
+    add(metrics, "thread_waits", number(totals->waits));
+    add(metrics, "thread_waits_late", number(totals->late));
+    add(metrics, "reordered_share", calls > 0 ? (double)totals->reordered / calls : NAN);
+}
+
 static void
 add_disturbances(rh_metrics *metrics, const rh_member *member)
 {
@@ -213,7 +230,10 @@ rh_metrics_fill(rh_metrics *metrics, const rh_member *member, const rh_scan *sca
         add_figures(metrics, &member->figures);
         break;
     case RH_PASS_THROUGHPUT:
-        add_time(metrics, member, ticks_per_ns);
+        if (member->threads)
+            add_threads(metrics, member, ticks_per_ns);
+        else
+            add_time(metrics, member, ticks_per_ns);
         add_disturbances(metrics, member);
         break;
     case RH_PASS_LATENCY:

@@ -276,6 +276,16 @@ room_for_common(const rh_compiler *compiler, const rh_program *program)
     return room < COMMON_MOST ? room : COMMON_MOST;
 }
 
+/* How many of the first `room` events are of one thread. */
+static size_t
+of_one_thread(const rh_event *events, size_t room)
+{
+    size_t count = 1;
+    while (count < room && events[count].thread == events[0].thread)
+        count++;
+    return count;
+}
+
 size_t
 rh_compile(rh_compiler *compiler, const rh_event *events, size_t count, rh_program *program)
 {
@@ -288,6 +298,13 @@ rh_compile(rh_compiler *compiler, const rh_event *events, size_t count, rh_progr
             break;
         size_t room = room_for_common(compiler, program);
         room = room < count - done ? room : count - done;
+        if (compiler->threads && events[done].thread != compiler->thread) {
+            compiler->thread = events[done].thread;
+            emit(program, RH_CODE_THREAD, 0, compiler->thread);
+            continue;
+        }
+        if (compiler->threads && room)
+            room = of_one_thread(events + done, room);
         size_t common = compile_common(compiler, rules, events + done, room, program);
         if (common == 0)
             compile_rare(compiler, &events[done++], program);

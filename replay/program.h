@@ -37,6 +37,8 @@ enum {
     RH_CODE_NEW = 24,       /* realloc of NULL */
     RH_CODE_WIDE = 27,      /* size: place of the rh_wide */
     RH_CODE_ELEMENTS = 28,  /* calloc of elements: size is RH_CODE_ELEMENT(count, bytes of one) */
+    RH_CODE_THREAD = 31,    /* not a call: what follows is of the thread `size`. Only in a program
+                               compiled with `threads`, which no loop takes but a thread_plan.h */
 
     RH_CODE_DIES = 4,
     RH_CODE_RARE = 16
@@ -90,6 +92,7 @@ typedef struct rh_compiler {
     PyMemAllocatorDomain domain; /* for a trace without domains */
     int has_domains;
     int has_times;
+    int threads;           /* emit RH_CODE_THREAD where another thread goes on */
     uint64_t sample_every; /* emit RH_WIDE_SAMPLE after as many calls; 0: never */
 
     /* what was compiled so far */
@@ -98,6 +101,7 @@ typedef struct rh_compiler {
     uint64_t recorded_failures, nested_events, foreign_events; /* not issued */
     uint64_t next_sample;
     uint64_t last_time_ns;
+    uint32_t thread; /* of what was compiled last */
 } rh_compiler;
 
 /* Compiles events, appending to `program`, until all are done or it is full; returns how many were

@@ -7,6 +7,7 @@
 
 #include "base/host.h"
 
+const char *const rh_threads_names[] = {"one", "recorded", NULL};
 const char *const rh_touch_names[] = {"none", "first", "pages", "lines", NULL};
 const char *const rh_domain_names[] = {"raw", "mem", "obj", NULL};
 
@@ -72,15 +73,17 @@ rh_provenance_is_of(const rh_machine *machine, const char *provenance, char *fie
 }
 
 char *
-rh_provenance(const rh_machine *machine, const rh_experiment *experiment, const rh_member *member,
-              const char *opened, const char *library, const char *preload, const char *trace_hash,
-              const char *reason)
+rh_provenance(const rh_machine *machine, const rh_experiment *experiment, rh_pass pass,
+              const rh_member *member, const char *opened, const char *library, const char *preload,
+              const char *trace_hash, const char *reason)
 {
     json_t *object = describe_machine(machine);
     set_text(object, "clock", "time-stamp counter");
     json_object_set_new(object, "ticks_per_ns", json_real(machine->ticks_per_ns));
     json_object_set_new(object, "seed", json_integer((json_int_t)experiment->seed));
     set_text(object, "touch", rh_touch_names[experiment->touch]);
+    set_text(object, "threads",
+             rh_threads_names[experiment->threads && pass == RH_PASS_THROUGHPUT]);
     set_text(object, "domain", rh_domain_names[experiment->domain]);
     set_text(object, "trace_hash", trace_hash);
     if (member && member->statistics[0])

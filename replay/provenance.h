@@ -20,7 +20,7 @@ void rh_machine_read(rh_machine *machine);
 /* A JSON object from malloc. `opened`: the spec as the run's process opened it; `library`: the file
  * that has the allocator, "" when it is no file of its own or of no path; `preload`: what was
  * preloaded, "" for nothing; `reason`: why it failed, NULL when it did not. */
-char *rh_provenance(const rh_machine *machine, const rh_experiment *experiment,
+char *rh_provenance(const rh_machine *machine, const rh_experiment *experiment, rh_pass pass,
                     const rh_member *member, const char *opened, const char *library,
                     const char *preload, const char *trace_hash, const char *reason);
 
@@ -29,7 +29,8 @@ char *rh_provenance(const rh_machine *machine, const rh_experiment *experiment,
 bool rh_provenance_is_of(const rh_machine *machine, const char *provenance, char *field,
                          size_t capacity);
 
-extern const char *const rh_touch_names[];  /* by rh_touch; ends with NULL */
-extern const char *const rh_domain_names[]; /* by PyMemAllocatorDomain; ends with NULL */
+extern const char *const rh_threads_names[]; /* by rh_experiment's `threads`; ends with NULL */
+extern const char *const rh_touch_names[];   /* by rh_touch; ends with NULL */
+extern const char *const rh_domain_names[];  /* by PyMemAllocatorDomain; ends with NULL */
 
 #endif

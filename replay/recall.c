@@ -34,12 +34,14 @@ read_settings(rh_experiment *experiment, rh_results *results)
         return false;
     int touch = place_of(rh_results_get(results, "touch"), rh_touch_names);
     experiment->domain = place_of(rh_results_get(results, "domain"), rh_domain_names);
+    int threads = place_of(rh_results_get(results, "threads"), rh_threads_names);
+    experiment->threads = threads == 1;
     experiment->touch = (rh_touch)touch;
     experiment->seed = seed;
     experiment->repetitions = (unsigned)repetitions;
     experiment->samples = (unsigned)samples;
     experiment->measures = (unsigned)measures;
-    return touch >= 0 && experiment->domain >= 0;
+    return touch >= 0 && threads >= 0 && experiment->domain >= 0;
 }
 
 /* Points `specs` to the lines of `text`, which it cuts apart; returns how many. */

@@ -37,6 +37,22 @@ if [ "$(json 'it["runs"][0]["metrics"]["mmap_calls"]')" != None ]; then
     same "pymalloc maps its arenas" True "$(json 'all(r["metrics"]["mmap_calls"] > 0 for r in it["runs"] if r["allocator"]["name"] == "pymalloc")')"
     same "the C library extends its heap" True "$(json 'any(r["metrics"]["brk_calls"] > 0 for r in it["runs"] if r["allocator"]["name"] == "malloc")')"
 fi
+# Threads as recorded: for allocators that threads may share.
+cat >threads.py <<'END'
+import threading
+def work():
+    for i in range(3000):
+        [str(j) for j in range(20)]
+threads = [threading.Thread(target=work) for _ in range(4)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+END
+"$REHEAP" record --malloc -o threads.rht -- /usr/bin/python3 threads.py 2>record.err || problem "cannot record: $(cat record.err)"
+expect 0 '' "$REHEAP" replay threads.rht -a malloc -a mimalloc --threads recorded --measure throughput --reps 2 --json
+same "threads" '[5]' "$(json 'sorted({r["metrics"]["threads"] for r in it["runs"]})')"
+same "all calls" True "$(json 'all(r["metrics"]["failed_allocations"] + r["metrics"]["skipped_events"] == 0 for r in it["runs"])')"
+refuses 2 'one thread at a time' "$REHEAP" replay threads.rht -a pymalloc --threads recorded
+refuses 2 "no way of threads 'some'" "$REHEAP" replay threads.rht --threads some
 # Results replace results, and nothing that somebody else keeps there.
 /usr/bin/python3 -c 'import sqlite3; d = sqlite3.connect("other.db"); d.execute("create table t(a)"); d.commit()'
 echo 'a letter to the bank' >letter
