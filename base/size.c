@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char suffixes[] = "KMGT";
@@ -78,4 +79,25 @@ rh_count_grouped(uint64_t count, char *buffer, size_t capacity)
     if (capacity > 0)
         buffer[used] = '\0';
     return buffer;
+}
+
+bool
+rh_time_parse(const char *text, uint64_t *ns)
+{
+    static const struct {
+        const char *name;
+        double ns;
+    } units[] = {{"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
+    const char *unit = text + strspn(text, "0123456789.");
+    char *end;
+    double number = strtod(text, &end);
+    if (end != unit || unit == text)
+        return false;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (strcmp(unit, units[i].name) != 0 || number * units[i].ns > 1e18)
+            continue;
+        *ns = (uint64_t)(number * units[i].ns);
+        return true;
+    }
+    return false;
 }

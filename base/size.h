@@ -1,4 +1,4 @@
-/* Sizes and counts as people write and read them. */
+/* Sizes, counts and times as people write and read them. */
 #ifndef REHEAP_BASE_SIZE_H
 #define REHEAP_BASE_SIZE_H
 
@@ -21,6 +21,10 @@ char *rh_size_human(uint64_t bytes, char *buffer, size_t capacity);
 
 /* Digits in groups of three with commas: "1,048,576". Returns `buffer`. */
 char *rh_count_grouped(uint64_t count, char *buffer, size_t capacity);
+
+/* Reads a time: a decimal number, a fraction allowed, with one of the units us, ms, s, m (minutes)
+ * and h: "1.5s", "20ms", "10m". False, leaving *ns alone, on anything else and above 10^18 ns. */
+bool rh_time_parse(const char *text, uint64_t *ns);
 
 #define RH_SIZE_TEXT 32 /* room enough for any of the above */
 

@@ -296,6 +296,10 @@ check_recording(const rh_trace_info *info, rh_error *error)
             "is not a whole recording (%s): pymalloc's answers depend on all that it was "
             "asked before; verify the recording itself",
             info->capture);
+    if (info->pauses != RH_TOTAL_UNKNOWN && info->pauses > 0)
+        return rh_fail(error, RH_USAGE,
+                       "was paused while it was recorded: pymalloc's answers depend on all that it "
+                       "was asked before; record it without a pause");
     if (!info->allocator)
         return rh_fail(error, RH_USAGE, "does not say which allocator was recorded: %s", again);
     if (strcmp(info->allocator, "pymalloc") != 0 && !has_debug_hooks(info))

@@ -33,29 +33,13 @@ static const struct argp_option known[] = {
     {0},
 };
 
-/* "1.5s", "20ms": nanoseconds. */
-static bool
-read_time(const char *text, uint64_t *ns)
-{
-    char *unit;
-    double number = strtod(text, &unit);
-    double scale = strcmp(unit, "s") == 0    ? 1e9
-                   : strcmp(unit, "ms") == 0 ? 1e6
-                   : strcmp(unit, "us") == 0 ? 1e3
-                                             : 0;
-    if (unit == text || !(number >= 0) || scale == 0 || number * scale > 1e18)
-        return false;
-    *ns = (uint64_t)(number * scale);
-    return true;
-}
-
 static void
 read_place(cut_options *options, struct argp_state *state, const char *text, uint64_t *event,
            uint64_t *ns)
 {
     if (rh_size_parse(text, event))
         options->by_event = true;
-    else if (read_time(text, ns))
+    else if (rh_time_parse(text, ns))
         options->by_time = true;
     else
         argp_error(state, "'%s' is neither a number of an event nor a time like 1.5s or 20ms",

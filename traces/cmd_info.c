@@ -79,6 +79,7 @@ add_known(rh_digest *digest, const rh_trace_info *info)
     digest->totals.dropped_events = info->dropped_events;
     digest->totals.undecided_events = info->undecided_events;
     digest->totals.elapsed_ns = info->elapsed_ns;
+    digest->totals.pauses = info->pauses;
     digest->totals.exit_status = info->exit_status;
     digest->totals.file_bytes = info->file_bytes;
 }
@@ -149,6 +150,7 @@ set_counts(json_t *object, const rh_digest *digest)
     rh_info_set_count(object, "peak_live_blocks", totals->peak_live_blocks);
     rh_info_set_count(object, "end_requested_bytes", totals->end_requested_bytes);
     rh_info_set_count(object, "end_live_blocks", totals->end_live_blocks);
+    rh_info_set_count(object, "pauses", totals->pauses);
     rh_info_set_count(object, "wall_ns", totals->elapsed_ns);
     rh_info_set_count(object, "file_bytes", totals->file_bytes);
     json_object_set_new(object, "bytes_per_event", json_real(bytes_per_event(totals)));
@@ -195,6 +197,15 @@ print_description(const rh_one_trace *trace, const rh_trace_info *info)
              times[info->timestamps], info->addresses ? "addresses" : "no addresses",
              info->domains ? "" : ", no domains");
     line("capture", text);
+    if (info->ended) {
+        snprintf(text, sizeof text, "%s, before the program did", info->ended);
+        line("ended", text);
+    }
+    if (info->pauses != RH_TOTAL_UNKNOWN && info->pauses > 0) {
+        snprintf(text, sizeof text, "%" PRIu64 " time%s", info->pauses,
+                 info->pauses == 1 ? "" : "s");
+        line("paused", text);
+    }
     line("file", rh_size_human(info->file_bytes, size, sizeof size));
 }
 
@@ -321,6 +332,8 @@ print_json(const rh_one_trace *trace, const rh_trace_info *info, const rh_digest
     json_object_set_new(object, "complete", json_boolean(info->complete));
     json_object_set_new(object, "damage",
                         note->status == RH_OK ? json_null() : rh_trace_json_string(note->message));
+    json_object_set_new(object, "ended",
+                        info->ended ? rh_trace_json_string(info->ended) : json_null());
     json_object_set_new(object, "exit_status",
                         info->exit_status < 0 ? json_null() : json_integer(info->exit_status));
     set_counts(object, digest);

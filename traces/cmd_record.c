@@ -23,7 +23,11 @@ enum {
     KEY_TIMESTAMPS,
     KEY_ADDRESSES,
     KEY_CHILDREN,
-    KEY_PASS
+    KEY_PASS,
+    KEY_MAX_EVENTS,
+    KEY_MAX_BYTES,
+    KEY_DURATION,
+    KEY_PAUSED
 };
 
 /* With fewer the collector's time is that of beginning and ending, and says nothing of one event.
@@ -34,7 +38,9 @@ typedef struct arguments {
     const char *output;
     char **command;
     rh_timestamps timestamps;
-    bool python, malloc, addresses, children, pass_status;
+    bool python, malloc, addresses, children, pass_status, paused;
+    rh_intake_limits limits;
+    uint64_t duration_ns;
 } arguments;
 
 static const struct argp_option argument_list[] = {
@@ -53,6 +59,13 @@ static const struct argp_option argument_list[] = {
     {"addresses", KEY_ADDRESSES, NULL, 0, "keep the address of each block", 0},
     {"children", KEY_CHILDREN, NULL, 0,
      "record processes that the program starts too, each into FILE.PID", 0},
+    {"max-events", KEY_MAX_EVENTS, "N", 0, "end the recording of a process after N events", 0},
+    {"max-bytes", KEY_MAX_BYTES, "SIZE", 0,
+     "end it before its file gets larger than SIZE: 100M, 2G", 0},
+    {"duration", KEY_DURATION, "TIME", 0,
+     "end the recording when TIME has been recorded: 500ms, 30s, 10m; pauses do not count", 0},
+    {"paused", KEY_PAUSED, NULL, 0,
+     "record nothing until this process gets SIGUSR1; SIGUSR2 pauses it again", 0},
     {"pass-status", KEY_PASS, NULL, 0, "end with the program's own exit status", 0},
     {0},
 };
@@ -62,9 +75,15 @@ static const char documentation[] =
     "The program is followed through exec: scripts that start an interpreter are fine. The command "
     "ends with status 0 when the recording is complete, whatever became of the program; its status "
     "is printed and kept in the file.\n\n"
+    "At a limit the recording ends, complete, and the program goes on unrecorded; the command "
+    "waits "
+    "for it. The signals SIGUSR2 and SIGUSR1 to this process pause the recording and go on with "
+    "it: "
+    "blocks born meanwhile that still live are then born in the file.\n\n"
     "Example:\n"
     "  reheap record -o build.rht -- python3 -m compileall -q -f .\n"
-    "  reheap record --malloc -o log.rht -- git log --stat";
+    "  reheap record --malloc -o log.rht -- git log --stat\n"
+    "  reheap record --malloc --paused --duration 30s -o busy.rht -- ./server";
 
 static error_t
 parse_timestamps(const char *text, struct argp_state *state)
@@ -79,6 +98,22 @@ parse_timestamps(const char *text, struct argp_state *state)
     }
     argp_error(state, "--timestamps=%s: it is one of none, coarse and exact", text);
     return EINVAL;
+}
+
+static error_t
+parse_limit(int key, const char *text, struct argp_state *state)
+{
+    arguments *given = state->input;
+    rh_intake_limits *limits = &given->limits;
+    if (key == KEY_MAX_EVENTS && (!rh_size_parse(text, &limits->events) || limits->events == 0))
+        argp_error(state, "--max-events=%s: give a number of events, from 1 on", text);
+    if (key == KEY_MAX_BYTES &&
+        (!rh_size_parse(text, &limits->bytes) || limits->bytes < RH_INTAKE_MIN_BYTES))
+        argp_error(state, "--max-bytes=%s: give a size, such as 100M; the smallest is 64K", text);
+    if (key == KEY_DURATION &&
+        (!rh_time_parse(text, &given->duration_ns) || given->duration_ns == 0))
+        argp_error(state, "--duration=%s: give a time, such as 500ms, 30s or 10m", text);
+    return 0;
 }
 
 static error_t
@@ -108,6 +143,13 @@ parse_option(int key, char *text, struct argp_state *state)
     case KEY_PASS:
         given->pass_status = true;
         return 0;
+    case KEY_PAUSED:
+        given->paused = true;
+        return 0;
+    case KEY_MAX_EVENTS:
+    case KEY_MAX_BYTES:
+    case KEY_DURATION:
+        return parse_limit(key, text, state);
     case ARGP_KEY_ARGS:
         given->command = state->argv + state->next;
         state->next = state->argc;
@@ -119,6 +161,12 @@ parse_option(int key, char *text, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
+}
+
+static void
+tell(const char *text)
+{
+    fprintf(stderr, "reheap record: %s\n", text);
 }
 
 static void
@@ -213,7 +261,11 @@ run_record(int argc, char **argv)
                                         .python = given.python || !given.malloc,
                                         .malloc = given.malloc,
                                         .addresses = given.addresses,
-                                        .children = given.children};
+                                        .children = given.children,
+                                        .limits = given.limits,
+                                        .duration_ns = given.duration_ns,
+                                        .paused = given.paused,
+                                        .tell = tell};
         status = rh_collector_run(&options, &recordings, &error);
     }
     if (status != RH_OK)

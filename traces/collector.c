@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +21,12 @@
 #include <unistd.h>
 
 #include "base/host.h"
+#include "base/size.h"
 #include "traces/drain.h"
+#include "traces/intake.h"
 #include "traces/place.h"
 #include "traces/reception.h"
+#include "traces/record_signals.h"
 #include "traces/session.h"
 #include "traces/writer.h"
 
@@ -43,9 +47,11 @@ typedef struct source {
     bool ended, done;
     rh_writer *writer;
     rh_drain *drain;
+    rh_intake *intake; /* NULL: all goes straight into the file */
     rh_recording recording;
     rh_place *place; /* while it is written */
     bool replaced;   /* its process has become another program */
+    bool ended_early;
     uint64_t flushed_events, flushed_ns;
 } source;
 
@@ -60,39 +66,22 @@ typedef struct collector {
     int exit_status;
     uint64_t program_ns; /* the processor time it used */
     bool program_ended;
-    bool told_to_stop; /* by a signal, when only children were left to wait for */
-    rh_error error;    /* the first */
+    bool paused, time_is_up;
+    uint64_t recorded_ns, looked_ns; /* pauses not counted; when they were */
+    bool told_to_stop;               /* by a signal, when only children were left to wait for */
+    rh_error error;                  /* the first */
 } collector;
 
-/* Set by the handler. A signal that came from the terminal has reached the program already. */
-static volatile sig_atomic_t signal_to_pass;
-
-static void
-note_signal(int number, siginfo_t *information, void *context)
+/* One line for the user, at once. */
+static void __attribute__((format(printf, 2, 3))) tell(const collector *c, const char *format, ...)
 {
-    (void)context;
-    if (information->si_code != SI_KERNEL && number != SIGXFSZ && number != SIGPIPE)
-        signal_to_pass = number;
-}
-
-/* The last two are not passed on but only kept from ending the recording: a file that may not grow
- * and a pipe that nobody reads are errors like others. */
-static const int watched_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXFSZ, SIGPIPE};
-enum { WATCHED_SIGNALS = sizeof watched_signals / sizeof *watched_signals };
-
-static void
-watch_signals(struct sigaction before[WATCHED_SIGNALS])
-{
-    struct sigaction action = {.sa_sigaction = note_signal, .sa_flags = SA_SIGINFO | SA_RESTART};
-    for (unsigned i = 0; i < WATCHED_SIGNALS; i++)
-        sigaction(watched_signals[i], &action, &before[i]);
-}
-
-static void
-unwatch_signals(const struct sigaction before[WATCHED_SIGNALS])
-{
-    for (unsigned i = 0; i < WATCHED_SIGNALS; i++)
-        sigaction(watched_signals[i], &before[i], NULL);
+    char text[5000];
+    va_list values;
+    va_start(values, format);
+    vsnprintf(text, sizeof text, format, values);
+    va_end(values);
+    if (c->options->tell)
+        c->options->tell(text);
 }
 
 static rh_status
@@ -199,7 +188,7 @@ become_program(const collector *c, int problem_pipe)
 }
 
 static rh_status
-start_program(collector *c, const struct sigaction before[WATCHED_SIGNALS], rh_error *error)
+start_program(collector *c, const rh_record_signals *before, rh_error *error)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0)
@@ -207,7 +196,7 @@ start_program(collector *c, const struct sigaction before[WATCHED_SIGNALS], rh_e
     rh_status status = RH_OK;
     c->program = fork();
     if (c->program == 0) {
-        unwatch_signals(before);
+        rh_record_signals_unwatch(before, true);
         become_program(c, ends[1]);
     }
     if (c->program < 0)
@@ -282,7 +271,8 @@ describe(const collector *c, const source *s, rh_trace_info *info)
                                             [RH_CAPTURE_BOTH] = "reheap record --python --malloc"};
     const uint32_t kind = facts->capture < RH_CAPTURES ? facts->capture : 0;
     const char *capture = captures[kind];
-    if (asprintf(&info->capture, "%s%s", capture, facts->forked ? ", from a fork on" : "") < 0)
+    if (asprintf(&info->capture, "%s%s%s", capture, facts->forked ? ", from a fork on" : "",
+                 c->paused ? ", paused at first" : "") < 0)
         info->capture = NULL;
     info->python_version = copy_text(facts->python_version, sizeof facts->python_version);
     info->allocator = copy_text(facts->allocator, sizeof facts->allocator);
@@ -321,9 +311,11 @@ retire(source *s)
 {
     s->done = true;
     rh_drain_free(s->drain);
+    rh_intake_free(s->intake);
     s->drain = NULL;
     free(s->place);
     s->place = NULL;
+    s->intake = NULL;
     rh_shared_close(&s->shared);
     s->channel = NULL;
     if (s->process >= 0)
@@ -347,7 +339,7 @@ static void
 give_up(collector *c, source *s, const rh_error *error)
 {
     keep_error(c, error);
-    atomic_store(&s->channel->abandoned, 1);
+    atomic_store(&s->channel->abandoned, RH_GIVEN_UP);
     if (s->writer && error->status == RH_SYSTEM) {
         /* What could be written is kept, but not where a whole recording is looked for. */
         rh_error again;
@@ -402,6 +394,18 @@ open_writer(const collector *c, source *s, rh_error *error)
     return s->drain ? RH_OK : rh_fail(error, RH_SYSTEM, "out of memory");
 }
 
+/* From here on what goes into the file is a question. */
+static rh_status
+use_intake(const collector *c, source *s, rh_error *error)
+{
+    if (!s->intake)
+        s->intake = rh_intake_new(s->writer, rh_drain_events(s->drain), &c->options->limits);
+    if (!s->intake)
+        return rh_fail(error, RH_SYSTEM, "out of memory");
+    rh_drain_set_intake(s->drain, s->intake);
+    return RH_OK;
+}
+
 static void
 open_source(collector *c, source *s)
 {
@@ -412,7 +416,13 @@ open_source(collector *c, source *s)
     if (s->channel->process_id != c->program)
         s->process = (int)syscall(SYS_pidfd_open, s->channel->process_id, 0);
     s->flushed_ns = rh_host_now_ns();
-    if (open_writer(c, s, &error) != RH_OK)
+    const rh_intake_limits *limits = &c->options->limits;
+    rh_status status = open_writer(c, s, &error);
+    if (status == RH_OK && (limits->events || limits->bytes || c->paused))
+        status = use_intake(c, s, &error);
+    if (status == RH_OK && c->paused)
+        status = rh_intake_pause(s->intake, &error);
+    if (status != RH_OK)
         give_up(c, s, &error);
 }
 
@@ -431,15 +441,41 @@ process_ended(const collector *c, const source *s)
     return syscall(SYS_pidfd_send_signal, s->process, 0, NULL, 0) != 0 && errno == ESRCH;
 }
 
+/* Why the recording ends before the process does; "" when it does not. */
+static const char *
+early_end(const collector *c, const source *s, char *text, size_t room)
+{
+    char number[RH_SIZE_TEXT];
+    const rh_intake_limits *limits = &c->options->limits;
+    rh_intake_end end = s->intake ? rh_intake_ended(s->intake) : RH_INTAKE_OPEN;
+    text[0] = '\0';
+    if (end == RH_INTAKE_EVENTS)
+        snprintf(text, room, "at the limit of %s events",
+                 rh_count_grouped(limits->events, number, sizeof number));
+    else if (end == RH_INTAKE_BYTES)
+        snprintf(text, room, "at the limit of %s",
+                 rh_size_exact(limits->bytes, number, sizeof number));
+    else if (c->time_is_up)
+        snprintf(text, room, "after %.6g s", (double)c->options->duration_ns / 1e9);
+    return text;
+}
+
+/* `ended`: with the process. */
 static void
-finish_source(collector *c, source *s)
+finish_source(collector *c, source *s, bool ended)
 {
     rh_error error = {0};
     struct stat status;
-    bool last_image = s->channel->process_id == c->program && !s->replaced;
-    s->recording.events = rh_drain_events(s->drain);
+    char early[128];
+    bool last_image = ended && s->channel->process_id == c->program && !s->replaced;
+    s->recording.events = s->intake ? rh_intake_events(s->intake) : rh_drain_events(s->drain);
     s->recording.dropped = rh_drain_unseen(s->drain);
     rh_writer_set_undecided(s->writer, rh_drain_undecided(s->drain));
+    s->ended_early = *early_end(c, s, early, sizeof early) != '\0';
+    if (s->ended_early)
+        rh_writer_set_ended(s->writer, early);
+    if (s->intake && rh_intake_pauses(s->intake))
+        rh_writer_set_pauses(s->writer, rh_intake_pauses(s->intake));
     rh_status written =
         rh_writer_finish(s->writer, last_image ? c->exit_status : -1, s->recording.dropped, &error);
     s->writer = NULL;
@@ -456,6 +492,12 @@ finish_source(collector *c, source *s)
     }
     if (stat(s->recording.path, &status) == 0)
         s->recording.file_bytes = (uint64_t)status.st_size;
+    if (s->intake && rh_intake_paused(s->intake) && s->recording.events == 0)
+        tell(c, "%s: nothing was recorded: SIGUSR1 never came", s->recording.path);
+    if (s->ended_early && !ended && written == RH_OK)
+        tell(c, "%s: ended %s; process %d goes on unrecorded", s->recording.path, early,
+             s->recording.process_id);
+    atomic_store(&s->channel->abandoned, RH_ALL_RECORDED);
     retire(s);
 }
 
@@ -483,8 +525,8 @@ drain_source(collector *c, source *s, uint64_t *events)
     *events += taken;
     if (error.status != RH_OK)
         give_up(c, s, &error);
-    else if (ended)
-        finish_source(c, s);
+    else if (ended || (s->intake && rh_intake_ended(s->intake) != RH_INTAKE_OPEN))
+        finish_source(c, s, ended);
 }
 
 /* The programs that this one's process was before have come to their ends. */
@@ -502,7 +544,7 @@ end_earlier_images(collector *c, const source *s)
         if (!earlier->drain)
             retire(earlier);
         else if (rh_drain_run(earlier->drain, true, &taken, &error) == RH_OK)
-            finish_source(c, earlier);
+            finish_source(c, earlier, true);
         else
             give_up(c, earlier, &error);
     }
@@ -523,6 +565,17 @@ next_attached(const collector *c)
     return first;
 }
 
+/* The time is up, or the process has reached a limit as another program. */
+static bool
+recorded_enough(const collector *c, const source *s)
+{
+    bool enough = c->time_is_up;
+    for (unsigned i = 0; i < c->count; i++)
+        enough |= c->sources[i]->ended_early &&
+                  c->sources[i]->recording.process_id == s->channel->process_id;
+    return enough;
+}
+
 static void
 open_attached(collector *c)
 {
@@ -530,7 +583,13 @@ open_attached(collector *c)
     while (next_attached(c)) {
         source *s = next_attached(c);
         end_earlier_images(c, s);
-        open_source(c, s);
+        if (recorded_enough(c, s)) {
+            s->offered = false;
+            atomic_store(&s->channel->abandoned, RH_ALL_RECORDED);
+            retire(s);
+        } else {
+            open_source(c, s);
+        }
     }
 }
 
@@ -571,9 +630,8 @@ microseconds(struct timeval time)
 static void
 look_after_program(collector *c)
 {
-    if (signal_to_pass) {
-        int number = signal_to_pass;
-        signal_to_pass = 0;
+    int number = rh_record_signals_end(false);
+    if (number) {
         if (!c->program_ended)
             kill(c->program, number);
         else
@@ -614,6 +672,55 @@ turn(collector *c, uint64_t *events)
     return busy || !ended;
 }
 
+/* Those that are being recorded. */
+static bool
+is_open(const source *s)
+{
+    return !s->done && s->drain;
+}
+
+static void
+set_paused(collector *c, bool paused)
+{
+    uint64_t events = 0;
+    if (c->paused == paused)
+        return;
+    turn(c, &events); /* what was done before is on this side of it */
+    c->paused = paused;
+    for (unsigned i = 0; i < c->count; i++) {
+        source *s = c->sources[i];
+        rh_error error = {0};
+        if (!is_open(s))
+            continue;
+        rh_status status = use_intake(c, s, &error);
+        if (status == RH_OK)
+            status =
+                paused ? rh_intake_pause(s->intake, &error) : rh_intake_resume(s->intake, &error);
+        if (status != RH_OK)
+            give_up(c, s, &error);
+    }
+    tell(c, paused ? "paused" : "recording");
+}
+
+/* Counts the time that is recorded, from the first process on; ends the recording when it is up. */
+static void
+look_at_clock(collector *c)
+{
+    uint64_t now = rh_host_now_ns(), before = c->looked_ns;
+    bool open = false;
+    for (unsigned i = 0; i < c->count; i++)
+        open |= is_open(c->sources[i]);
+    c->looked_ns = now;
+    if (!open || c->paused || before == 0 || c->options->duration_ns == 0 || c->time_is_up)
+        return;
+    c->recorded_ns += now - before;
+    c->time_is_up = c->recorded_ns >= c->options->duration_ns;
+    for (unsigned i = 0; i < c->count && c->time_is_up; i++) {
+        if (is_open(c->sources[i]))
+            finish_source(c, c->sources[i], false);
+    }
+}
+
 static void
 collect(collector *c)
 {
@@ -623,6 +730,10 @@ collect(collector *c)
         look_after_program(c);
         if (!turn(c, &events))
             return;
+        look_at_clock(c);
+        rh_record_wish wish = rh_record_signals_wish();
+        if (wish != RH_WISH_NONE)
+            set_paused(c, wish == RH_WISH_PAUSE);
         idle_turns = events ? 0 : idle_turns + 1;
         if (events >= BUSY_EVENTS)
             continue;
@@ -707,12 +818,11 @@ rh_collector_run(const rh_recording_options *options, rh_recordings *recordings,
     collector c = {
         .options = options, .session.descriptor = -1, .place.held = -1, .reception.socket = -1};
     *recordings = (rh_recordings){.exit_status = -1};
-    struct sigaction before[WATCHED_SIGNALS];
+    rh_record_signals before;
     rh_status status = rh_program_check(options->command[0], error);
     if (status != RH_OK)
         return status;
-    signal_to_pass = 0;
-    watch_signals(before);
+    rh_record_signals_watch(&before);
     status = rh_place_name(&c.place, options->output, error);
     if (status == RH_OK)
         status = rh_place_hold(&c.place, error);
@@ -720,9 +830,12 @@ rh_collector_run(const rh_recording_options *options, rh_recordings *recordings,
         status = open_session(&c, error);
     if (status == RH_OK && (status = keep_channels_on_offer(&c)) != RH_OK && error)
         *error = c.error;
+    c.paused = options->paused;
     if (status == RH_OK)
-        status = start_program(&c, before, error);
+        status = start_program(&c, &before, error);
     if (status == RH_OK) {
+        if (c.paused)
+            tell(&c, "paused; `kill -USR1 %d` begins recording, -USR2 pauses it", (int)getpid());
         collect(&c);
         report(&c, recordings);
         status = c.error.status;
@@ -732,6 +845,6 @@ rh_collector_run(const rh_recording_options *options, rh_recordings *recordings,
             *error = c.error;
     }
     release(&c);
-    unwatch_signals(before);
+    rh_record_signals_unwatch(&before, false);
     return status;
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "traces/intake.h"
 #include "traces/trace_info.h"
 
 typedef struct rh_recording_options {
@@ -17,6 +18,10 @@ typedef struct rh_recording_options {
     rh_timestamps timestamps;
     bool python, malloc; /* an interpreter's functions, the C library's */
     bool addresses, children;
+    rh_intake_limits limits; /* of each file */
+    uint64_t duration_ns;    /* of the recording, pauses not counted; 0: to the program's end */
+    bool paused;             /* record nothing until SIGUSR1 comes */
+    void (*tell)(const char *text); /* what the user is to know at once; may be NULL */
 } rh_recording_options;
 
 /* One recorded process. */
@@ -38,7 +43,9 @@ typedef struct rh_recordings {
 } rh_recordings;
 
 /* Runs the recording. Signals that ask this process to end (SIGINT, SIGTERM, SIGHUP, SIGQUIT) are
- * passed on to the program while it runs; the recording ends with the program. RH_CANNOT_RUN: the
+ * passed on to the program while it runs; the recording ends with the program, or at a limit (then
+ * its files are complete at once, and the program is waited for). SIGUSR1 begins recording anew,
+ * SIGUSR2 pauses it. RH_CANNOT_RUN: the
  * program cannot be started, or cannot be recorded (it has run to its end then, and the message
  * says why); RH_SYSTEM: the file could not be written to its end (`path` is where what there is
  * went). In all cases `recordings` is filled as far as things came. */

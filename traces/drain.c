@@ -62,6 +62,7 @@ typedef struct stream {
 struct rh_drain {
     rh_channel *channel;
     rh_writer *writer;
+    rh_intake *intake; /* NULL: straight to the writer */
     rh_pointer_table blocks;
     rh_pointer_table owed; /* by address: whose death it is, by the recorder's number */
     uint64_t owed_deaths;
@@ -139,6 +140,12 @@ rh_drain_free(rh_drain *drain)
     free(drain->threads);
     free(drain->text);
     free(drain);
+}
+
+void
+rh_drain_set_intake(rh_drain *drain, rh_intake *intake)
+{
+    drain->intake = intake;
 }
 
 uint64_t
@@ -243,9 +250,9 @@ key_of(const rh_drain *drain, const rh_record *record)
 static inline outcome
 hand_on(rh_drain *drain, const rh_event *event, uint32_t *handle)
 {
-    if (rh_writer_event(drain->writer, event, handle, &drain->error) != RH_OK)
-        return FAILED;
-    return TAKEN;
+    rh_status status = drain->intake ? rh_intake_event(drain->intake, event, handle, &drain->error)
+                                     : rh_writer_event(drain->writer, event, handle, &drain->error);
+    return status == RH_OK ? TAKEN : FAILED;
 }
 
 static inline rh_event
@@ -793,7 +800,9 @@ look_ahead(rh_drain *drain, const stream *s)
         uint64_t key = near->what & RH_RECORD_ADDRESS_MASK;
         const rh_pointer_entry *entry =
             &drain->blocks.entries[rh_pointer_home(&drain->blocks, key)];
-        if (entry->key == key)
+        if (entry->key == key && drain->intake)
+            rh_intake_expect(drain->intake, entry->handle);
+        else if (entry->key == key)
             rh_writer_expect(drain->writer, entry->handle);
     }
 }

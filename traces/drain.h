@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "traces/intake.h"
 #include "traces/recorder/channel.h"
 #include "traces/writer.h"
 
@@ -30,11 +31,15 @@ typedef struct rh_drain rh_drain;
 rh_drain *rh_drain_new(rh_channel *channel, rh_writer *writer, double ticks_per_ns);
 void rh_drain_free(rh_drain *drain);
 
+/* From now on events go through `intake`, which stays the caller's. What was handed
+ * on before went to the writer. */
+void rh_drain_set_intake(rh_drain *drain, rh_intake *intake);
+
 /* Takes what is there, and adds the number of events in it to *events. `last`: the program has
  * ended, nothing is held back. Errors are the writer's, or RH_SYSTEM for want of memory. */
 rh_status rh_drain_run(rh_drain *drain, bool last, uint64_t *events, rh_error *error);
 
-/* Events handed to the writer so far; arenas, marks and checkpoints apart. */
+/* Events handed on so far; arenas, marks and checkpoints apart. */
 uint64_t rh_drain_events(const rh_drain *drain);
 /* Of them, those whose place among other threads' could not be told: at most a few microseconds
  * off. And the calls that are not in the recording: made by signal handlers in the middle of

@@ -28,6 +28,7 @@ rh_trace_info_init(rh_trace_info *info)
         .end_requested_bytes = RH_TOTAL_UNKNOWN,
         .end_live_blocks = RH_TOTAL_UNKNOWN,
         .elapsed_ns = RH_TOTAL_UNKNOWN,
+        .pauses = RH_TOTAL_UNKNOWN,
         .exit_status = -1,
         .file_bytes = RH_TOTAL_UNKNOWN,
     };
@@ -44,6 +45,7 @@ rh_trace_info_release(rh_trace_info *info)
     free(info->recorder);
     free(info->host);
     free(info->started);
+    free(info->ended);
     rh_trace_info_init(info);
 }
 

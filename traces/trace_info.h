@@ -48,6 +48,8 @@ typedef struct rh_trace_info {
     uint64_t peak_requested_bytes, peak_live_blocks;
     uint64_t end_requested_bytes, end_live_blocks;
     uint64_t elapsed_ns;
+    char *ended;         /* why the recording ended before its program; NULL: it did not */
+    uint64_t pauses;     /* in the recording; RH_TOTAL_UNKNOWN: none that is known of */
     int64_t exit_status; /* as wait(2) gives it; -1 unknown */
     uint64_t file_bytes;
 } rh_trace_info;

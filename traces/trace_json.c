@@ -48,6 +48,8 @@ static const member total_members[] = {
     MEMBER(end_requested_bytes, COUNT),
     MEMBER(end_live_blocks, COUNT),
     MEMBER(elapsed_ns, COUNT),
+    MEMBER(ended, TEXT),
+    MEMBER(pauses, COUNT),
     MEMBER(exit_status, STATUS),
     {NULL, TEXT, 0},
 };

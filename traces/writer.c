@@ -763,6 +763,45 @@ rh_writer_set_undecided(rh_writer *writer, uint64_t events)
     writer->info.undecided_events = events;
 }
 
+bool
+rh_writer_set_ended(rh_writer *writer, const char *why)
+{
+    free(writer->info.ended);
+    writer->info.ended = why ? strdup(why) : NULL;
+    return !why || writer->info.ended;
+}
+
+void
+rh_writer_set_pauses(rh_writer *writer, uint64_t pauses)
+{
+    writer->info.pauses = pauses;
+}
+
+uint64_t
+rh_writer_size_bound(const rh_writer *writer)
+{
+    enum { TOKEN_BYTES = 6, DEFINITION_BYTES = 12, SNAPSHOT_MARGIN = 2 };
+    uint64_t bytes = writer->offset + writer->index.size;
+    if (!writer->open) {
+        double snapshot = (double)writer->live.blocks * writer->snapshot_rate * SNAPSHOT_MARGIN;
+        return bytes + (key_is_due(writer) ? (uint64_t)snapshot : 0);
+    }
+    /* Until the block ends it is not known which shapes are spelled out. */
+    bytes += writer->id_count * TOKEN_BYTES + RH_TOKENS * DEFINITION_BYTES + RH_BLOCK_HEAD_MAX;
+    for (unsigned i = 0; i < RH_STREAMS; i++)
+        bytes += writer->raw[i].size;
+    return bytes;
+}
+
+rh_writer_state
+rh_writer_look(const rh_writer *writer)
+{
+    return (rh_writer_state){.events = writer->events,
+                             .last_time_ns = writer->last_time_ns,
+                             .thread = writer->thread,
+                             .threads = writer->threads};
+}
+
 rh_status
 rh_writer_finish(rh_writer *writer, int64_t exit_status, uint64_t dropped, rh_error *error)
 {

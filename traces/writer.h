@@ -54,6 +54,22 @@ rh_status rh_writer_flush(rh_writer *writer, rh_error *error);
  * unknown if not called. */
 void rh_writer_set_undecided(rh_writer *writer, uint64_t events);
 
+/* Goes to the totals: why the recording ended before its program did (NULL: it did not), and how
+ * often it was paused. False: no memory. */
+bool rh_writer_set_ended(rh_writer *writer, const char *why);
+void rh_writer_set_pauses(rh_writer *writer, uint64_t pauses);
+
+/* How large the file would become if it ended now, at most (totals and what surrounds them apart);
+ * what waits to be compressed is taken for incompressible. */
+uint64_t rh_writer_size_bound(const rh_writer *writer);
+/* What is in the file. */
+typedef struct rh_writer_state {
+    uint64_t events; /* of all kinds */
+    uint64_t last_time_ns;
+    uint32_t thread, threads; /* of the last event; how many are known, whose numbers lie below */
+} rh_writer_state;
+rh_writer_state rh_writer_look(const rh_writer *writer);
+
 /* Writes the index and the totals, and gives the file its name. `exit_status` and `dropped` go to
  * the totals. Frees the writer, also on failure. */
 rh_status rh_writer_finish(rh_writer *writer, int64_t exit_status, uint64_t dropped,

@@ -111,6 +111,9 @@ typedef enum rh_channel_state {
     RH_CHANNEL_REFUSED   /* the process cannot be recorded (any more): `reason` */
 } rh_channel_state;
 
+/* By the collector: the program passes through, and says so, or what was asked for is recorded. */
+typedef enum rh_abandoned { RH_NOT_ABANDONED, RH_GIVEN_UP, RH_ALL_RECORDED } rh_abandoned;
+
 /* What a process says of itself before it sets the channel's state. */
 typedef struct rh_channel_facts {
     uint64_t arena_bytes, pool_bytes;
@@ -133,11 +136,11 @@ typedef struct rh_channel {
     rh_channel_facts facts;
     char reason[512];
 
-    _Atomic uint32_t abandoned; /* by the collector: it reads no more, the program passes through */
-    _Atomic uint32_t threads;   /* numbers given out */
-    _Atomic uint32_t rings;     /* thread rings ever used are below this */
-    uint32_t thread_ring_bytes; /* set with the facts */
-    _Atomic uint64_t unseen;    /* records that could not be taken: in signal handlers */
+    _Atomic uint32_t abandoned;         /* rh_abandoned: the collector reads no more */
+    _Atomic uint32_t threads;           /* numbers given out */
+    _Atomic uint32_t rings;             /* thread rings ever used are below this */
+    uint32_t thread_ring_bytes;         /* set with the facts */
+    _Atomic uint64_t unseen;            /* records that could not be taken: in signal handlers */
     _Alignas(64) _Atomic uint32_t turn; /* the collector's: changes as time goes by */
     rh_ring main;
     rh_ring thread[RH_RAW_RINGS];

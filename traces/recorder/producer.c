@@ -79,6 +79,19 @@ go_on_alone(const char *why)
     }
 }
 
+/* Whether the collector reads no more: by intent, of which nothing has to be said, or not. */
+static bool
+abandoned(void)
+{
+    uint32_t state =
+        atomic_load_explicit(&rh_recorder_channel.control.abandoned, memory_order_relaxed);
+    if (state == RH_ALL_RECORDED)
+        shut_gate();
+    else if (state != RH_NOT_ABANDONED)
+        go_on_alone("the recording has been given up; the program goes on unrecorded");
+    return state != RH_NOT_ABANDONED;
+}
+
 /* Waits until `bytes` more fit into the ring; then sets *limit. False: nobody reads any more.
  *
  * A ring that is full stays so for some milliseconds, as long as it takes to read it: naps become
@@ -89,10 +102,8 @@ wait_for_room(rh_ring *ring, uint64_t capacity, uint64_t bytes, uint64_t *limit)
 {
     uint64_t cursor = atomic_load_explicit(&ring->cursor, memory_order_relaxed);
     for (long ns = NAP_NS;; ns = ns < LONGEST_NAP_NS ? 2 * ns : ns) {
-        if (atomic_load_explicit(&rh_recorder_channel.control.abandoned, memory_order_relaxed)) {
-            go_on_alone("the recording has been given up; the program goes on unrecorded");
+        if (abandoned())
             return false;
-        }
         uint64_t end = atomic_load_explicit(&ring->head, memory_order_acquire) + capacity;
         if (cursor + bytes <= end) {
             *limit = end;
@@ -246,12 +257,13 @@ find_ring(bool *left)
 static bool
 take_ring(rh_thread_end *end)
 {
-    rh_channel *channel = &rh_recorder_channel.control;
+    const rh_channel *channel = &rh_recorder_channel.control;
     bool left;
     rh_ring *ring = find_ring(&left);
     while (!ring && left) {
-        if (atomic_load_explicit(&channel->abandoned, memory_order_relaxed) ||
-            !rh_collector_lives(producer.session)) {
+        if (abandoned())
+            return false;
+        if (!rh_collector_lives(producer.session)) {
             go_on_alone("nothing takes the recording any more; the program goes on unrecorded");
             return false;
         }

@@ -32,6 +32,31 @@ refuses(const char *text)
 }
 
 static void
+reads_time(const char *text, uint64_t expected)
+{
+    uint64_t ns = 42;
+    if (rh_time_parse(text, &ns) != (expected != UINT64_MAX) ||
+        ns != (expected == UINT64_MAX ? 42 : expected))
+        fail_msg("'%s' read as %" PRIu64, text, ns);
+}
+
+static void
+reads_times(void **state)
+{
+    (void)state;
+    reads_time("20ms", 20000000);
+    reads_time("1.5s", 1500000000);
+    reads_time("0s", 0);
+    reads_time("7us", 7000);
+    reads_time("10m", UINT64_C(600000000000));
+    reads_time("2h", UINT64_C(7200000000000));
+    const char *const none[] = {"",     "s",   "1",    "1 s",  "-1s",    "1ns", "1.5",
+                                "1e3s", "inf", "nans", "0x1s", "1.2.3s", "1S",  "999999999999s"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        reads_time(none[i], UINT64_MAX);
+}
+
+static void
 reads_numbers_and_suffixes(void **state)
 {
     (void)state;
@@ -154,6 +179,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_numbers_and_suffixes),
+        cmocka_unit_test(reads_times),
         cmocka_unit_test(reads_up_to_64_bits_and_not_beyond),
         cmocka_unit_test(refuses_everything_else),
         cmocka_unit_test(exact_is_shortest_and_reads_back),
