@@ -27,7 +27,8 @@ enum {
     KEY_MAX_EVENTS,
     KEY_MAX_BYTES,
     KEY_DURATION,
-    KEY_PAUSED
+    KEY_PAUSED,
+    KEY_PID
 };
 
 /* With fewer the collector's time is that of beginning and ending, and says nothing of one event.
@@ -41,6 +42,7 @@ typedef struct arguments {
     bool python, malloc, addresses, children, pass_status, paused;
     rh_intake_limits limits;
     uint64_t duration_ns;
+    uint64_t process;
 } arguments;
 
 static const struct argp_option argument_list[] = {
@@ -66,6 +68,10 @@ static const struct argp_option argument_list[] = {
      "end the recording when TIME has been recorded: 500ms, 30s, 10m; pauses do not count", 0},
     {"paused", KEY_PAUSED, NULL, 0,
      "record nothing until this process gets SIGUSR1; SIGUSR2 pauses it again", 0},
+    {"pid", KEY_PID, "PID", 0,
+     "record a process that runs already, where the system permits, until it ends, Ctrl-C or a "
+     "limit; it goes on",
+     0},
     {"pass-status", KEY_PASS, NULL, 0, "end with the program's own exit status", 0},
     {0},
 };
@@ -116,6 +122,21 @@ parse_limit(int key, const char *text, struct argp_state *state)
     return 0;
 }
 
+/* What does not go together with a process that runs already. */
+static void
+check_visit(const arguments *given, const struct argp_state *state)
+{
+    if (given->command)
+        argp_error(state, "either a program or --pid, not both");
+    if (given->children)
+        argp_error(state, "--pid records one process, and not its children");
+    if (given->python && given->malloc)
+        argp_error(state, "--pid records --python or --malloc, not both at once");
+    if (given->pass_status)
+        argp_error(state, "--pass-status: the status of a process that reheap did not start cannot "
+                          "be had");
+}
+
 static error_t
 parse_option(int key, char *text, struct argp_state *state)
 {
@@ -143,6 +164,11 @@ parse_option(int key, char *text, struct argp_state *state)
     case KEY_PASS:
         given->pass_status = true;
         return 0;
+    case KEY_PID:
+        if (!rh_size_parse(text, &given->process) || given->process == 0 ||
+            given->process > INT32_MAX)
+            argp_error(state, "--pid=%s: give the number of a process", text);
+        return 0;
     case KEY_PAUSED:
         given->paused = true;
         return 0;
@@ -155,8 +181,10 @@ parse_option(int key, char *text, struct argp_state *state)
         state->next = state->argc;
         return 0;
     case ARGP_KEY_END:
-        if (!given->command)
+        if (!given->command && !given->process)
             argp_error(state, "no program is given; it stands behind `--`");
+        if (given->process)
+            check_visit(given, state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -234,20 +262,33 @@ choose_name(const char *program, char *name, size_t room)
     }
 }
 
+static void
+name_program(const arguments *given, char *name, size_t room)
+{
+    char link[64];
+    snprintf(name, room, "%s", given->process ? "process" : given->command[0]);
+    snprintf(link, sizeof link, "/proc/%d/exe", (int)given->process);
+    ssize_t length = given->process ? readlink(link, name, room - 1) : 0;
+    if (length > 0)
+        name[length] = '\0';
+}
+
 static int
 run_record(int argc, char **argv)
 {
     const struct argp parser = {
-        argument_list, parse_option, "[--] PROGRAM [ARGUMENT...]", documentation, NULL, NULL, NULL};
+        argument_list, parse_option, "[--] PROGRAM [ARGUMENT...]\n--pid PID", documentation, NULL,
+        NULL,          NULL};
     arguments given = {0};
     argp_err_exit_status = RH_USAGE;
     if (argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &given) != 0)
         return RH_USAGE;
-    char library[4200], standard[4200];
+    char library[4200], standard[4200], program[4096];
     rh_error error = {0};
     rh_recordings recordings = {.exit_status = -1};
     if (!given.output) {
-        choose_name(given.command[0], standard, sizeof standard);
+        name_program(&given, program, sizeof program);
+        choose_name(program, standard, sizeof standard);
         given.output = standard;
     }
     rh_status status = rh_host_companion(
@@ -265,6 +306,7 @@ run_record(int argc, char **argv)
                                         .limits = given.limits,
                                         .duration_ns = given.duration_ns,
                                         .paused = given.paused,
+                                        .process = (int)given.process,
                                         .tell = tell};
         status = rh_collector_run(&options, &recordings, &error);
     }

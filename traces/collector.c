@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@
 #include "base/host.h"
 #include "base/size.h"
 #include "traces/drain.h"
+#include "traces/enter.h"
 #include "traces/intake.h"
 #include "traces/place.h"
 #include "traces/reception.h"
@@ -34,9 +36,10 @@ enum {
     OFFERED_WITH_CHILDREN = 8,
     TURN_NS = 1000000,
     IDLE_TURN_NS = 4000000,
-    IDLE_TURNS = 50,       /* without an event, until turns become long */
-    BUSY_EVENTS = 1 << 18, /* after so many in a turn the next follows at once */
-    FLUSH_NS = 1000000000  /* how old the last events in the file may be while nothing happens */
+    IDLE_TURNS = 50,         /* without an event, until turns become long */
+    BUSY_EVENTS = 1 << 18,   /* after so many in a turn the next follows at once */
+    PATIENCE_NS = 300000000, /* until an interpreter that was asked for something is asked again */
+    FLUSH_NS = 1000000000    /* how old the last events in the file may be while nothing happens */
 };
 
 typedef struct source {
@@ -57,6 +60,10 @@ typedef struct source {
 
 typedef struct collector {
     const rh_recording_options *options;
+    char subject[256]; /* what is recorded, for messages */
+    rh_entry entry;    /* into a process that ran before */
+    int process;       /* a pidfd of it */
+    uint64_t asked_ns; /* when its interpreter was asked to take the hooks in */
     rh_shared session;
     rh_reception reception;
     rh_place place; /* of the program's own recording, held to the end */
@@ -68,6 +75,7 @@ typedef struct collector {
     bool program_ended;
     bool paused, time_is_up;
     uint64_t recorded_ns, looked_ns; /* pauses not counted; when they were */
+    bool told_to_leave;              /* by a signal: a process that ran before */
     bool told_to_stop;               /* by a signal, when only children were left to wait for */
     rh_error error;                  /* the first */
 } collector;
@@ -271,8 +279,8 @@ describe(const collector *c, const source *s, rh_trace_info *info)
                                             [RH_CAPTURE_BOTH] = "reheap record --python --malloc"};
     const uint32_t kind = facts->capture < RH_CAPTURES ? facts->capture : 0;
     const char *capture = captures[kind];
-    if (asprintf(&info->capture, "%s%s%s", capture, facts->forked ? ", from a fork on" : "",
-                 c->paused ? ", paused at first" : "") < 0)
+    if (asprintf(&info->capture, "%s%s%s%s", capture, facts->attached ? ", attached" : "",
+                 facts->forked ? ", from a fork on" : "", c->paused ? ", paused at first" : "") < 0)
         info->capture = NULL;
     info->python_version = copy_text(facts->python_version, sizeof facts->python_version);
     info->allocator = copy_text(facts->allocator, sizeof facts->allocator);
@@ -332,6 +340,15 @@ tell_of_part(collector *c, const source *s)
     rh_error more = c->error;
     rh_fail(&c->error, RH_SYSTEM, "%s; what was recorded until then is in %s", more.message,
             s->place->partial);
+}
+
+/* All is recorded. Threads look up when the turn changes. */
+static void
+leave_process(source *s)
+{
+    atomic_store(&s->channel->abandoned, RH_ALL_RECORDED);
+    atomic_fetch_add(&s->channel->turn, 1);
+    retire(s);
 }
 
 /* Nothing more is taken from the process; it goes on by itself. */
@@ -455,6 +472,8 @@ early_end(const collector *c, const source *s, char *text, size_t room)
     else if (end == RH_INTAKE_BYTES)
         snprintf(text, room, "at the limit of %s",
                  rh_size_exact(limits->bytes, number, sizeof number));
+    else if (c->told_to_leave && !c->program_ended)
+        snprintf(text, room, "on request");
     else if (c->time_is_up)
         snprintf(text, room, "after %.6g s", (double)c->options->duration_ns / 1e9);
     return text;
@@ -497,8 +516,7 @@ finish_source(collector *c, source *s, bool ended)
     if (s->ended_early && !ended && written == RH_OK)
         tell(c, "%s: ended %s; process %d goes on unrecorded", s->recording.path, early,
              s->recording.process_id);
-    atomic_store(&s->channel->abandoned, RH_ALL_RECORDED);
-    retire(s);
+    leave_process(s);
 }
 
 /* While nothing happens, what has happened belongs into the file. */
@@ -525,7 +543,8 @@ drain_source(collector *c, source *s, uint64_t *events)
     *events += taken;
     if (error.status != RH_OK)
         give_up(c, s, &error);
-    else if (ended || (s->intake && rh_intake_ended(s->intake) != RH_INTAKE_OPEN))
+    else if (ended || c->told_to_leave ||
+             (s->intake && rh_intake_ended(s->intake) != RH_INTAKE_OPEN))
         finish_source(c, s, ended);
 }
 
@@ -585,8 +604,7 @@ open_attached(collector *c)
         end_earlier_images(c, s);
         if (recorded_enough(c, s)) {
             s->offered = false;
-            atomic_store(&s->channel->abandoned, RH_ALL_RECORDED);
-            retire(s);
+            leave_process(s);
         } else {
             open_source(c, s);
         }
@@ -598,7 +616,7 @@ refuse_source(collector *c, source *s)
 {
     rh_error error = {0};
     s->offered = false;
-    rh_fail(&error, RH_CANNOT_RUN, "%s: it cannot be recorded: %.*s", c->options->command[0],
+    rh_fail(&error, RH_CANNOT_RUN, "%s: it cannot be recorded: %.*s", c->subject,
             (int)sizeof s->channel->reason - 1, s->channel->reason);
     give_up(c, s, &error);
 }
@@ -627,9 +645,30 @@ microseconds(struct timeval time)
     return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_usec;
 }
 
+/* One that is no child of ours is ours to leave, not to end. */
+static void
+look_after_visited(collector *c)
+{
+    struct pollfd end = {c->process, POLLIN, 0};
+    c->program_ended |= poll(&end, 1, 0) > 0;
+    c->told_to_leave |= rh_record_signals_end(true) != 0;
+    source *s = c->sources[0];
+    if (c->program_ended || s->done || !s->offered)
+        return;
+    uint64_t now = rh_host_now_ns();
+    if (!c->options->malloc && now - c->asked_ns > PATIENCE_NS) {
+        rh_enter_now(&c->entry);
+        c->asked_ns = rh_host_now_ns();
+    }
+}
+
 static void
 look_after_program(collector *c)
 {
+    if (c->options->process) {
+        look_after_visited(c);
+        return;
+    }
     int number = rh_record_signals_end(false);
     if (number) {
         if (!c->program_ended)
@@ -669,6 +708,8 @@ turn(collector *c, uint64_t *events)
         serve_source(c, c->sources[i], events);
     for (unsigned i = 0; i < c->count; i++)
         busy |= !c->sources[i]->done && !c->sources[i]->offered;
+    if (c->options->process && (c->told_to_leave || c->sources[0]->done))
+        ended = true; /* it is not waited for */
     return busy || !ended;
 }
 
@@ -766,6 +807,9 @@ release(collector *c)
         free(c->sources[i]);
     }
     free(c->sources);
+    rh_entry_release(&c->entry);
+    if (c->process >= 0)
+        close(c->process);
     rh_session_close(&c->session);
     rh_reception_close(&c->reception);
     rh_place_release(&c->place);
@@ -775,7 +819,11 @@ release(collector *c)
 static rh_status
 fail_unrecorded(collector *c)
 {
-    const char *program = c->options->command[0];
+    const char *program = c->subject;
+    if (c->options->process)
+        return rh_fail(&c->error, c->told_to_leave ? RH_INTERRUPTED : RH_CANNOT_RUN,
+                       "%s: %s before there was anything to record: there is no file", program,
+                       c->told_to_leave ? "interrupted" : "it has ended");
     int signal_number = WIFSIGNALED(c->exit_status) ? WTERMSIG(c->exit_status) : 0;
     if (signal_number == SIGINT || signal_number == SIGTERM)
         return rh_fail(&c->error, RH_INTERRUPTED,
@@ -812,14 +860,42 @@ open_session(collector *c, rh_error *error)
     return name_session(c, error);
 }
 
+static rh_status
+visit_process(collector *c, rh_error *error)
+{
+    rh_session *session = c->session.memory;
+    session->root = c->program = c->options->process;
+    c->process = (int)syscall(SYS_pidfd_open, c->program, 0);
+    if (c->process < 0)
+        return rh_fail_errno(error, RH_CANNOT_RUN, errno, "%s: cannot attach", c->subject);
+    c->asked_ns = rh_host_now_ns();
+    return rh_enter(&c->entry, c->program, c->options->library, session->place, error);
+}
+
+static rh_status
+check_subject(collector *c, rh_error *error)
+{
+    const rh_recording_options *options = c->options;
+    if (options->process) {
+        snprintf(c->subject, sizeof c->subject, "process %d", options->process);
+        return rh_enter_check(options->process, options->library, error);
+    }
+    snprintf(c->subject, sizeof c->subject, "%s", options->command[0]);
+    return rh_program_check(options->command[0], error);
+}
+
 rh_status
 rh_collector_run(const rh_recording_options *options, rh_recordings *recordings, rh_error *error)
 {
-    collector c = {
-        .options = options, .session.descriptor = -1, .place.held = -1, .reception.socket = -1};
+    collector c = {.options = options,
+                   .entry.copy = -1,
+                   .process = -1,
+                   .session.descriptor = -1,
+                   .place.held = -1,
+                   .reception.socket = -1};
     *recordings = (rh_recordings){.exit_status = -1};
     rh_record_signals before;
-    rh_status status = rh_program_check(options->command[0], error);
+    rh_status status = check_subject(&c, error);
     if (status != RH_OK)
         return status;
     rh_record_signals_watch(&before);
@@ -832,7 +908,7 @@ rh_collector_run(const rh_recording_options *options, rh_recordings *recordings,
         *error = c.error;
     c.paused = options->paused;
     if (status == RH_OK)
-        status = start_program(&c, &before, error);
+        status = options->process ? visit_process(&c, error) : start_program(&c, &before, error);
     if (status == RH_OK) {
         if (c.paused)
             tell(&c, "paused; `kill -USR1 %d` begins recording, -USR2 pauses it", (int)getpid());

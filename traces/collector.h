@@ -15,6 +15,7 @@ typedef struct rh_recording_options {
     const char *library; /* path of libreheap_record.so, or where malloc is recorded of
                             libreheap_record_malloc.so */
     char **command;      /* the program's words, NULL at the end */
+    int process;         /* instead: a process that runs already; 0: none */
     rh_timestamps timestamps;
     bool python, malloc; /* an interpreter's functions, the C library's */
     bool addresses, children;

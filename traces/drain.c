@@ -583,7 +583,7 @@ take_arena(rh_drain *drain, stream *s, const rh_record *record, bool birth)
         return TAKEN;
     /* Only arenas whose whole life is recorded make their blocks comparable. */
     if (birth && event.address && !drain->channel->facts.forked &&
-        !rh_arena_set_add(&drain->arenas, event.address))
+        !drain->channel->facts.attached && !rh_arena_set_add(&drain->arenas, event.address))
         return fail_memory(drain);
     return hand_on(drain, &event, NULL);
 }

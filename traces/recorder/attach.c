@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "traces/recorder/attach.h"
 #include "traces/recorder/channel.h"
 #include "traces/recorder/enlist.h"
+#include "traces/recorder/late.h"
 #include "traces/recorder/producer.h"
 #include "traces/recorder/python_hooks.h"
 
@@ -165,9 +167,9 @@ allocator_name(const rh_python *python, bool configured)
     return plain ? "malloc" : "pymalloc";
 }
 
-/* Fills in the facts. NULL, or why this interpreter cannot be recorded. */
+/* What holds for an interpreter whenever it is met. NULL, or why it cannot be recorded. */
 static const char *
-examine(rh_channel_facts *facts, rh_python *python, int argc, char **argv)
+examine_version(rh_channel_facts *facts, rh_python *python)
 {
     const char *version = python->get_version();
     unsigned major = 0;
@@ -187,7 +189,16 @@ examine(rh_channel_facts *facts, rh_python *python, int argc, char **argv)
     bool big = python->minor >= FIRST_BIG_ARENAS;
     facts->arena_bytes = big ? 1 << 20 : 256 << 10;
     facts->pool_bytes = big ? 16 << 10 : 4 << 10;
+    return NULL;
+}
 
+/* Fills in the facts. NULL, or why this interpreter cannot be recorded. */
+static const char *
+examine(rh_channel_facts *facts, rh_python *python, int argc, char **argv)
+{
+    const char *reason = examine_version(facts, python);
+    if (reason)
+        return reason;
     settings found = read_settings(argc, argv);
     recorder.statistics = found.statistics;
     if (python->minor < FIRST_PRECONFIG) {
@@ -252,6 +263,67 @@ rh_attach_end(void)
 {
     if (recorder.attached && rh_recorder_gate.open && rh_recorder_gate.process_id == getpid())
         rh_hooks_at_exit();
+}
+
+static bool
+let_go(bool locked)
+{
+    if (locked)
+        rh_hooks_remove();
+    return locked;
+}
+
+/* With the interpreter lock held, between two instructions or while the main thread waits. */
+static int
+begin_late(void *session)
+{
+    static _Atomic bool begun;
+    rh_channel_facts *facts = &rh_recorder_channel.control.facts;
+    if (atomic_exchange(&begun, true))
+        return 0;
+    if (!rh_producer_open(session, RH_CAPTURE_PYTHON))
+        return 0;
+    recorder.session = session;
+    recorder.capture = RH_CAPTURE_PYTHON;
+    const char *reason = examine_version(facts, &recorder.python);
+    if (reason) {
+        rh_producer_close(reason);
+        return 0;
+    }
+    const char *name = allocator_name(&recorder.python, true);
+    snprintf(facts->allocator, sizeof facts->allocator, "%s", name ? name : "");
+    facts->attached = 1;
+    rh_recorder_at_end = let_go;
+    open_gate(false);
+    return 0;
+}
+
+int
+rh_attach_late(const rh_session *session)
+{
+    int (*call_later)(int (*)(void *), void *);
+    LOOK_UP(call_later, "Py_AddPendingCall");
+    if (recorder.attached)
+        return RH_LATE_AGAIN;
+    if (!rh_attach_finds_python() || !call_later || !recorder.python.is_initialized())
+        return RH_LATE_NO_PYTHON;
+    recorder.session = session;
+    return call_later(begin_late, (void *)(uintptr_t)session) == 0 ? RH_LATE_DONE : RH_LATE_BUSY;
+}
+
+int
+rh_attach_late_now(void)
+{
+    int (*ensure)(void);
+    void (*release)(int);
+    LOOK_UP(ensure, "PyGILState_Ensure");
+    LOOK_UP(release, "PyGILState_Release");
+    if (!ensure || !release || !recorder.session)
+        return RH_LATE_NO_PYTHON;
+    int state = ensure();
+    begin_late((void *)(uintptr_t)recorder.session);
+    release(state);
+    return RH_LATE_DONE;
 }
 
 bool

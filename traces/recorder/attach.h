@@ -24,6 +24,11 @@ void rh_attach_in_child(void) RH_HIDDEN;
 /* From a destructor. */
 void rh_attach_end(void) RH_HIDDEN;
 
+/* In a process that runs already, and what its main thread waits for if it waits; an rh_late each.
+ */
+int rh_attach_late(const rh_session *session) RH_HIDDEN;
+int rh_attach_late_now(void) RH_HIDDEN;
+
 /* rh_attach_begin has put the hooks in, here or in a parent. */
 bool rh_attach_done(void) RH_HIDDEN;
 

@@ -118,8 +118,9 @@ typedef enum rh_abandoned { RH_NOT_ABANDONED, RH_GIVEN_UP, RH_ALL_RECORDED } rh_
 typedef struct rh_channel_facts {
     uint64_t arena_bytes, pool_bytes;
     uint32_t python_minor;
-    uint32_t capture; /* rh_capture: which of them this process is recorded by */
-    uint32_t forked;  /* its parent was recorded: the heap was there before the recording */
+    uint32_t capture;  /* rh_capture: which of them this process is recorded by */
+    uint32_t attached; /* the program ran before: so was the heap */
+    uint32_t forked;   /* its parent was recorded: the heap was there before the recording */
     uint32_t command_bytes;
     char python_version[32];
     char allocator[32]; /* "": not one the interpreter has a name for */

@@ -121,8 +121,14 @@ rh_recorder_session(void)
     const char *text = NULL;
     for (char **entry = environ; entry && *entry && !text; entry++)
         text = value_of(*entry, RH_SESSION_VARIABLE);
-    if (!text || sscanf(text, "/proc/%d/fd/%d:%llx:%llx:%llx", &way.collector, &way.session,
-                        &way.name, &way.key, &way.network) != 5)
+    return text ? rh_recorder_session_at(text) : NULL;
+}
+
+const rh_session *
+rh_recorder_session_at(const char *text)
+{
+    if (sscanf(text, "/proc/%d/fd/%d:%llx:%llx:%llx", &way.collector, &way.session, &way.name,
+               &way.key, &way.network) != 5)
         return NULL;
     int file = rh_recorder_fetch(way.session, &way.process_id);
     struct stat status;

@@ -12,6 +12,9 @@
  * over. Where that cannot be told from one that is out of reach, it says so. */
 const rh_session *rh_recorder_session(void) RH_HIDDEN;
 
+/* The same by the text that the variable has. */
+const rh_session *rh_recorder_session_at(const char *text) RH_HIDDEN;
+
 /* Opens a descriptor of the collector's in this process; -1: it cannot be had. *process_id is this
  * process's number as the collector sees it. */
 int rh_recorder_fetch(int descriptor, int32_t *process_id) RH_HIDDEN;

@@ -29,14 +29,40 @@
 #include "traces/recorder/channel.h"
 #include "traces/recorder/enlist.h"
 #include "traces/recorder/exec_hooks.h"
+#include "traces/recorder/late.h"
 #include "traces/recorder/producer.h"
 #include "traces/recorder/reheap_mark.h"
+#include "traces/recorder/relink.h"
 
 #define EXPORTED      __attribute__((visibility("default")))
 #define UNLIKELY(c)   __builtin_expect(!!(c), 0)
 #define WHAT(kind, p) RH_WHAT(RH_RECORD_##kind, LIBC_DOMAIN, p)
 
 enum { EARLY_BYTES = 1 << 16, PAGE_BYTES = 4096, LIBC_DOMAIN = RH_RECORD_LIBC_DOMAIN };
+
+/* Older names, which programs built long ago still call. */
+EXPORTED void cfree(void *block);
+
+/* Ours, whoever comes first under the name: a library that is opened later comes last. */
+#ifdef __clang__
+#define SAME_AS(name)
+#else
+#define SAME_AS(name) copy(name),
+#endif
+#define OWN(name)                                                                                  \
+    extern __typeof__(name) own_##name                                                             \
+        __attribute__((SAME_AS(name) alias(#name), visibility("hidden")))
+OWN(malloc);
+OWN(calloc);
+OWN(realloc);
+OWN(reallocarray);
+OWN(free);
+OWN(aligned_alloc);
+OWN(posix_memalign);
+OWN(memalign);
+OWN(valloc);
+OWN(pvalloc);
+OWN(cfree);
 
 /* The functions below ours. */
 static struct {
@@ -101,12 +127,12 @@ early_size(const void *block)
 
 #define FIND(member, name)                                                                         \
     do {                                                                                           \
-        void *symbol = dlsym(RTLD_NEXT, name);                                                     \
+        void *symbol = dlsym(where, name);                                                         \
         memcpy(&below.member, &symbol, sizeof symbol);                                             \
     } while (0)
 
 static void
-look_up(void)
+look_up(void *where)
 {
     FIND(malloc, "malloc");
     FIND(calloc, "calloc");
@@ -201,7 +227,7 @@ get_ready(void)
         return atomic_load(&lookup) == FOUND;
     inside = true;
     if (atomic_compare_exchange_strong(&lookup, &expected, LOOKING)) {
-        look_up();
+        look_up(RTLD_NEXT);
         rh_recorder_keeps = true;
         atomic_store(&lookup, FOUND);
     }
@@ -291,7 +317,7 @@ calloc(size_t count, size_t size)
 static void *
 move_out(void *block, size_t size)
 {
-    void *moved = malloc(size);
+    void *moved = own_malloc(size);
     size_t held = early_size(block);
     if (moved)
         memcpy(moved, block, held < size ? held : size);
@@ -327,7 +353,7 @@ reallocarray(void *block, size_t count, size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    return realloc(block, bytes);
+    return own_realloc(block, bytes);
 }
 
 EXPORTED int
@@ -368,7 +394,7 @@ aligned_alloc(size_t alignment, size_t size)
 EXPORTED void *
 valloc(size_t size)
 {
-    return memalign(PAGE_BYTES, size);
+    return own_memalign(PAGE_BYTES, size);
 }
 
 EXPORTED void *
@@ -380,16 +406,13 @@ pvalloc(size_t size)
         return NULL;
     }
     bytes = bytes / PAGE_BYTES * PAGE_BYTES;
-    return memalign(PAGE_BYTES, bytes ? bytes : PAGE_BYTES);
+    return own_memalign(PAGE_BYTES, bytes ? bytes : PAGE_BYTES);
 }
-
-/* An older name for free, which programs built long ago still call. */
-EXPORTED void cfree(void *block);
 
 void
 cfree(void *block)
 {
-    free(block);
+    own_free(block);
 }
 
 EXPORTED size_t
@@ -406,4 +429,63 @@ EXPORTED void(reheap_mark)(const char *text)
     enum { LONGEST_MARK = 4000 };
     if (text && atomic_load(&standing) == ENLISTED)
         rh_put_mark(text, strnlen(text, LONGEST_MARK));
+}
+
+/* ---- in a process that runs already ---- */
+
+/* What its objects call under these names, and are to call. */
+static rh_relinked redirected[] = {
+    {"malloc", NULL, own_malloc},
+    {"calloc", NULL, own_calloc},
+    {"realloc", NULL, own_realloc},
+    {"reallocarray", NULL, own_reallocarray},
+    {"free", NULL, own_free},
+    {"aligned_alloc", NULL, own_aligned_alloc},
+    {"posix_memalign", NULL, own_posix_memalign},
+    {"memalign", NULL, own_memalign},
+    {"valloc", NULL, own_valloc},
+    {"pvalloc", NULL, own_pvalloc},
+    {"cfree", NULL, own_cfree},
+    {NULL, NULL, NULL},
+};
+
+static bool
+let_go(bool locked)
+{
+    (void)locked;
+    rh_recorder_at_times = NULL;
+    rh_relink_undo();
+    return true;
+}
+
+/* See late.h. */
+EXPORTED int
+rh_recorder_attach(const char *place)
+{
+    bool own_functions;
+    if (atomic_load(&standing) == ENLISTED)
+        return RH_LATE_AGAIN;
+    session = rh_recorder_session_at(place);
+    if (!session)
+        return RH_LATE_NO_SESSION;
+    void *provider = rh_relink_provider("malloc", &own_functions);
+    if (!provider)
+        return RH_LATE_NO_MALLOC;
+    look_up(provider);
+    capture = RH_CAPTURE_MALLOC;
+    if (!rh_producer_open(session, capture))
+        return RH_LATE_NO_CHANNEL;
+    if (own_functions) {
+        rh_producer_close("it has a malloc of its own built in, and does not call the one that can "
+                          "be put in its place");
+        return RH_LATE_DONE;
+    }
+    rh_recorder_channel.control.facts.attached = 1;
+    rh_recorder_at_end = let_go;
+    rh_recorder_at_times = rh_relink_new_objects;
+    open_gate();
+    for (rh_relinked *f = redirected; f->name; f++)
+        f->from = dlsym(provider, f->name);
+    rh_relink(redirected);
+    return RH_LATE_DONE;
 }

@@ -29,6 +29,8 @@ rh_gate rh_recorder_gate __attribute__((aligned(4096)));
 _Thread_local uint64_t rh_recorder_place;
 _Thread_local rh_thread_end rh_recorder_thread;
 void (*rh_recorder_at_first)(void);
+bool (*rh_recorder_at_end)(bool locked);
+void (*rh_recorder_at_times)(uint64_t ticks, uint64_t ticks_per_us);
 bool rh_recorder_keeps;
 
 static struct {
@@ -170,6 +172,15 @@ main_room(uint64_t records)
                          records * sizeof(rh_record), &rh_recorder_gate.main_limit);
 }
 
+/* The gate is shut, perhaps for good. */
+static void
+come_to_end(bool locked)
+{
+    bool (*at_end)(bool) = __atomic_exchange_n(&rh_recorder_at_end, NULL, __ATOMIC_ACQ_REL);
+    if (at_end && !at_end(locked))
+        __atomic_store_n(&rh_recorder_at_end, at_end, __ATOMIC_RELEASE);
+}
+
 /* `wide` counts the sizes (0 to 2) that need records of their own before this one. */
 static void
 put_main(rh_timing timing, uint64_t what, uint64_t amount, const uint64_t *wide,
@@ -193,6 +204,8 @@ put_main(rh_timing timing, uint64_t what, uint64_t amount, const uint64_t *wide,
             append_main(RH_WHAT(RH_RECORD_WIDE, 0, 0), wide[i]);
         append_main(what, amount | rh_recorder_place);
     }
+    if (!rh_recorder_gate.open)
+        come_to_end(true);
     errno = saved;
 }
 
@@ -336,6 +349,8 @@ append_place(rh_thread_end *end)
 {
     const rh_channel *channel = &rh_recorder_channel.control;
     uint64_t now = __builtin_ia32_rdtsc();
+    if (rh_recorder_at_times)
+        rh_recorder_at_times(now, channel->ticks_per_us);
     if (producer.capture == RH_CAPTURE_PYTHON || producer.timing != RH_TIMING_COARSE ||
         rh_time_due(producer.timing, now, end->ticks)) {
         uint64_t main = atomic_load_explicit(&channel->main.cursor, memory_order_relaxed);
@@ -422,6 +437,8 @@ put_thread(const rh_record *records, unsigned count, const char *text, size_t te
         end->ring = NULL;
         end->limit = 0;
     }
+    if (!rh_recorder_gate.open)
+        come_to_end(false);
     atomic_signal_fence(memory_order_seq_cst);
     end->busy = false;
     errno = saved;

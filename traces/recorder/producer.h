@@ -104,6 +104,11 @@ bool rh_producer_open(const rh_session *session, rh_capture capture) RH_HIDDEN;
 void rh_producer_start(void) RH_HIDDEN;
 /* Stops recording in this process for good; `reason` (may be NULL) tells the collector why. */
 void rh_producer_close(const char *reason) RH_HIDDEN;
+/* Run when nothing is recorded any more, once, if set, by a thread in the middle of a call;
+ * `locked`: one that holds the interpreter lock. False: another is to do it. */
+extern bool (*rh_recorder_at_end)(bool locked) RH_HIDDEN;
+/* Run every now and then by a thread in the middle of a call, if set. */
+extern void (*rh_recorder_at_times)(uint64_t ticks, uint64_t ticks_per_us) RH_HIDDEN;
 /* Run once, with the first record of the main ring, if set. */
 extern void (*rh_recorder_at_first)(void) RH_HIDDEN;
 /* Called by the slow way in a forked child, once, with the gate shut. */

@@ -453,6 +453,10 @@ rh_hooks_remove(void)
                 hooks.python.set_allocator(domain, &below[domain]);
         }
     }
+    PyObjectArenaAllocator arenas;
+    hooks.python.get_arenas(&arenas);
+    if (arenas.alloc == arena_alloc)
+        hooks.python.set_arenas(&arenas_below);
 }
 
 void

@@ -12,6 +12,7 @@
 #include "traces/recorder/channel.h"
 #include "traces/recorder/enlist.h"
 #include "traces/recorder/exec_hooks.h"
+#include "traces/recorder/late.h"
 #include "traces/recorder/producer.h"
 #include "traces/recorder/reheap_mark.h"
 
@@ -59,4 +60,19 @@ __attribute__((visibility("default"))) void(reheap_mark)(const char *text)
     enum { LONGEST_MARK = 4000 };
     if (text && rh_attach_done()) /* else there is no channel */
         rh_put_mark(text, strnlen(text, LONGEST_MARK));
+}
+
+int
+rh_recorder_attach(const char *place)
+{
+    if (rh_attach_done())
+        return RH_LATE_AGAIN;
+    const rh_session *session = rh_recorder_session_at(place);
+    return session ? rh_attach_late(session) : RH_LATE_NO_SESSION;
+}
+
+int
+rh_recorder_attach_now(void)
+{
+    return rh_attach_late_now();
 }
