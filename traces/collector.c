@@ -860,16 +860,25 @@ open_session(collector *c, rh_error *error)
     return name_session(c, error);
 }
 
+static void
+serve_reception(void *context)
+{
+    const collector *c = context;
+    rh_reception_serve(&c->reception, is_shared, c);
+}
+
 static rh_status
 visit_process(collector *c, rh_error *error)
 {
+    const rh_meanwhile meanwhile = {serve_reception, c};
     rh_session *session = c->session.memory;
     session->root = c->program = c->options->process;
     c->process = (int)syscall(SYS_pidfd_open, c->program, 0);
     if (c->process < 0)
         return rh_fail_errno(error, RH_CANNOT_RUN, errno, "%s: cannot attach", c->subject);
     c->asked_ns = rh_host_now_ns();
-    return rh_enter(&c->entry, c->program, c->options->library, session->place, error);
+    c->exit_status = -1; /* that is for its parent to know */
+    return rh_enter(&c->entry, c->program, c->options->library, session->place, meanwhile, error);
 }
 
 static rh_status

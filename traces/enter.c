@@ -51,7 +51,7 @@ check_program(pid_t process, rh_error *error)
         return rh_fail(error, RH_CANNOT_RUN,
                        "process %d: there is none, or it is one of the kernel's", (int)process);
     if (file < 0)
-        return RH_OK; /* stopping it will tell more */
+        return rh_remote_refused(process, errno, error);
     ssize_t got = read(file, start, sizeof start);
     close(file);
     if (got == sizeof start && start[EI_CLASS] != ELFCLASS64)
@@ -66,7 +66,7 @@ rh_enter_check(pid_t process, const char *library, rh_error *error)
 {
     char seen[4400];
     struct stat ours, theirs;
-    rh_process_map map;
+    rh_process_map map = {.problem = 0};
     loader found;
     if (process == getpid())
         return rh_fail(error, RH_USAGE, "process %d: that is reheap itself", (int)process);
@@ -74,10 +74,8 @@ rh_enter_check(pid_t process, const char *library, rh_error *error)
     if (status == RH_OK)
         status = rh_process_map_read(process, &map, error);
     if (status != RH_OK)
-        return status;
-    if (map.count == 0)
-        status = RH_OK; /* it may not be looked into: stopping it will tell why */
-    else if (!rh_process_map_file(&map, "ld-linux") && !rh_process_map_file(&map, "ld-2."))
+        return map.problem ? rh_remote_refused(process, map.problem, error) : status;
+    if (!rh_process_map_file(&map, "ld-linux") && !rh_process_map_file(&map, "ld-2."))
         status = rh_fail(error, RH_CANNOT_RUN,
                          "process %d: it is statically linked, or not with the GNU C library, so "
                          "that nothing can be loaded into it",
@@ -137,10 +135,15 @@ call_library(rh_remote *remote, const rh_entry *entry, const loader *found, cons
     if (status == RH_OK && handle == 0) {
         status = rh_remote_call(remote, found->error, (uint64_t[4]){0}, &problem, error);
         rh_remote_read_text(remote, problem, words, sizeof words);
-        return status == RH_OK
-                   ? rh_fail(error, RH_CANNOT_RUN, "process %d: it cannot load the recorder: %s",
-                             (int)entry->process, words)
-                   : status;
+        const char *hint =
+            strstr(words, "static TLS")
+                ? "; each recording of a process takes some of what its loader keeps "
+                  "for such libraries, and that is used up"
+                : "";
+        return status != RH_OK
+                   ? status
+                   : rh_fail(error, RH_CANNOT_RUN, "process %d: it cannot load the recorder: %s%s",
+                             (int)entry->process, words, hint);
     }
     if (status == RH_OK)
         status = rh_remote_call(remote, found->symbol, (uint64_t[4]){handle, name, 0, 0}, &address,
@@ -163,7 +166,7 @@ visit(const rh_entry *entry, bool only_main, const char *function, const char *a
     rh_status status = rh_process_map_read(entry->process, &map, error);
     if (status != RH_OK)
         return status;
-    status = rh_remote_stop(&map, only_main, &remote, error);
+    status = rh_remote_stop(&map, only_main, entry->meanwhile, &remote, error);
     if (status == RH_OK) {
         status =
             find_loader(&map, &found)
@@ -195,10 +198,11 @@ copy_library(rh_entry *entry)
 }
 
 rh_status
-rh_enter(rh_entry *entry, pid_t process, const char *library, const char *place, rh_error *error)
+rh_enter(rh_entry *entry, pid_t process, const char *library, const char *place,
+         rh_meanwhile meanwhile, rh_error *error)
 {
     uint64_t result = RH_LATE_DONE;
-    *entry = (rh_entry){.process = process, .copy = -1};
+    *entry = (rh_entry){.process = process, .copy = -1, .meanwhile = meanwhile};
     snprintf(entry->library, sizeof entry->library, "%s", library);
     rh_status status = visit(entry, false, "rh_recorder_attach", place, &result, error);
     if (status == RH_OK && result == RH_LATE_AGAIN && copy_library(entry))

@@ -6,21 +6,24 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "traces/remote_call.h"
 
 typedef struct rh_entry {
     pid_t process;
     char library[4200]; /* as the process opens it */
     int copy;           /* a descriptor of it, where the library was there already; -1 */
+    rh_meanwhile meanwhile;
 } rh_entry;
 
 /* Checks what can be told without touching the process: that there is one, of 64 bits, dynamically
  * linked with the GNU C library, and that it sees `library`. RH_CANNOT_RUN with the reason. */
 rh_status rh_enter_check(pid_t process, const char *library, rh_error *error);
 
-/* `place` names the session, which has a channel on offer. RH_CANNOT_RUN: the system, or the
- * process, does not let us; it goes on as before. */
+/* `place` names the session, which has a channel on offer; `meanwhile` hands out descriptors to
+ * whom cannot open them below /proc. RH_CANNOT_RUN: the system, or the process, does not let us; it
+ * goes on as before. */
 rh_status rh_enter(rh_entry *entry, pid_t process, const char *library, const char *place,
-                   rh_error *error);
+                   rh_meanwhile meanwhile, rh_error *error);
 
 /* For an interpreter that has not taken the hooks in yet: tries it at once, if its main thread
  * waits in a system call; if not, nothing happens. */

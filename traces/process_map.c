@@ -46,11 +46,11 @@ rh_process_map_read(pid_t process, rh_process_map *map, rh_error *error)
     *map = (rh_process_map){.process = process};
     snprintf(path, sizeof path, "/proc/%d/maps", (int)process);
     FILE *file = fopen(path, "re");
-    if (!file && errno == ENOENT)
-        return rh_fail(error, RH_CANNOT_RUN, "process %d: there is none", (int)process);
-    if (!file)
+    if (!file) {
+        map->problem = errno;
         return rh_fail_errno(error, RH_CANNOT_RUN, errno, "process %d: cannot look into it",
                              (int)process);
+    }
     while (good && getline(&line, &line_room, file) > 0)
         good = add_line(map, &room, line);
     free(line);

@@ -19,6 +19,7 @@ typedef struct rh_process_map {
     pid_t process;
     rh_mapping *list;
     size_t count;
+    int problem; /* the errno of reading it; 0: none */
 } rh_process_map;
 
 /* Reads /proc/PID/maps. RH_CANNOT_RUN: there is no such process, or it may not be looked into. */

@@ -33,6 +33,7 @@ enum {
 
 struct rh_remote {
     const rh_process_map *map;
+    rh_meanwhile meanwhile;
     pid_t thread;
     struct user_regs_struct saved;
     unsigned char state[STATE_BYTES]; /* vector registers and the like */
@@ -72,8 +73,8 @@ status_number(pid_t process, const char *name)
     return number;
 }
 
-static rh_status
-explain_refusal(pid_t process, int problem, rh_error *error)
+rh_status
+rh_remote_refused(pid_t process, int problem, rh_error *error)
 {
     int scope = read_number("/proc/sys/kernel/yama/ptrace_scope");
     int owner = status_number(process, "Uid:"), tracer = status_number(process, "TracerPid:");
@@ -256,7 +257,7 @@ try_thread(const rh_process_map *map, pid_t thread, bool waiting_only, bool *saf
         snprintf(path, sizeof path, "/proc/%d/task/%d", (int)map->process, (int)thread);
         if (problem == ESRCH && thread != map->process && access(path, F_OK) != 0)
             return RH_OK; /* this one has ended */
-        return explain_refusal(map->process, problem, error);
+        return rh_remote_refused(map->process, problem, error);
     }
     if (ptrace(PTRACE_INTERRUPT, thread, 0, 0) != 0 || !await_stop(thread) ||
         ptrace(PTRACE_GETREGS, thread, 0, registers) != 0)
@@ -336,12 +337,14 @@ keep_state(rh_remote *remote)
 }
 
 rh_status
-rh_remote_stop(const rh_process_map *map, bool only_main, rh_remote **out, rh_error *error)
+rh_remote_stop(const rh_process_map *map, bool only_main, rh_meanwhile meanwhile, rh_remote **out,
+               rh_error *error)
 {
     rh_remote *remote = calloc(1, sizeof *remote);
     if (!remote)
         return rh_fail(error, RH_SYSTEM, "out of memory");
     remote->map = map;
+    remote->meanwhile = meanwhile;
     rh_status status = check_state(map->process, error);
     bool waiting_only = only_main || own_malloc(map);
     for (unsigned round = 0; status == RH_OK && !remote->thread; round++) {
@@ -426,6 +429,8 @@ await_return(rh_remote *remote, uint64_t *result, rh_error *error)
             return fail_call(remote, "the recorder could not be loaded within 20 s", error);
         }
         if (got == 0) {
+            if (remote->meanwhile.call)
+                remote->meanwhile.call(remote->meanwhile.context);
             nap(CALL_POLL_NS);
             continue;
         }

@@ -23,12 +23,22 @@
 
 typedef struct rh_remote rh_remote;
 
+/* Called over and over while a function runs there: it may need this process for something. */
+typedef struct rh_meanwhile {
+    void (*call)(void *context);
+    void *context;
+} rh_meanwhile;
+
 /* Stops a thread of the process at such a place, waiting up to some seconds for it. `only_main`:
  * the first thread and no other, and only where it waits in a system call. RH_CANNOT_RUN: the
  * system does not let us (the message says why, and what to do), or no thread came to such a place.
  */
-rh_status rh_remote_stop(const rh_process_map *map, bool only_main, rh_remote **remote,
-                         rh_error *error);
+rh_status rh_remote_stop(const rh_process_map *map, bool only_main, rh_meanwhile meanwhile,
+                         rh_remote **remote, rh_error *error);
+
+/* Why the system does not let us look into a process or stop it, and what can be done; `problem` is
+ * the errno of it. */
+rh_status rh_remote_refused(pid_t process, int problem, rh_error *error);
 
 /* Calls the function at `address` with up to four arguments. A text can be put into the process by
  * rh_remote_text, for the time until the thread goes on. */
