@@ -178,6 +178,8 @@ finish(const rh_import_options *options, rh_import *import, rh_import_report *re
     const rh_trace_info *info = &import->info; /* our own text tells of the recording's end */
     bool told = info->dropped_events != RH_TOTAL_UNKNOWN;
     rh_writer_set_undecided(import->writer, info->undecided_events);
+    rh_writer_set_ended(import->writer, info->ended);
+    rh_writer_set_pauses(import->writer, info->pauses);
     rh_status status =
         rh_writer_finish(import->writer, info->exit_status, told ? info->dropped_events : 0, error);
     import->writer = NULL;

@@ -34,9 +34,9 @@ expect 0 'sound' "$REHEAP" check limits.rht
 size=$(stat -c %s limits.rht)
 [ "$size" -le 131072 ] && [ "$size" -ge 80000 ] || problem "a limit of 128K made $size bytes"
 # One that is not reached changes nothing.
-expect 0 '' "$REHEAP" record -o limits.rht --max-bytes 1G --max-events 1G -- "$debian" -c 'pass'
-same "a limit that is not reached" None "$(fact limits.rht ended)"
-expect 0 'all equal' "$REHEAP" verify limits.rht
+expect 0 '' "$REHEAP" record -o whole.rht --max-bytes 1G --max-events 1G -- "$debian" -c 'pass'
+same "a limit that is not reached" None "$(fact whole.rht ended)"
+expect 0 'all equal' "$REHEAP" verify whole.rht
 
 # Time. The program works until its recording has ended.
 : >"$TMP/err"
@@ -70,6 +70,13 @@ same "phases" "resumed paused resumed paused resumed paused resumed " "$("$REHEA
 import json, sys
 for phase in json.load(sys.stdin)["phases"][1:]: print(phase["name"], end=" ")')"
 refuses 2 'not a whole recording' "$REHEAP" verify signals.rht
+# As text, too, a trace tells of its pauses and its end.
+for file in signals limits; do
+    expect 0 '' "$REHEAP" export --to text $file.rht -o text
+    expect 0 '' "$REHEAP" import --from text text -o again.rht
+    same "pauses, through text" "$(fact $file.rht pauses)" "$(fact again.rht pauses)"
+    same "the end, through text" "$(fact $file.rht ended)" "$(fact again.rht ended)"
+done
 
 # Through the C library, threads that hand blocks to one another, as often as it goes.
 "$REHEAP" record --malloc --paused -o often.rht -- "$program" work 4 400000 >often.out 2>signals.err &
