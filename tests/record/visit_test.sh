@@ -67,8 +67,12 @@ for i in $(seq 100); do
     say plugin
     sleep 0.01
 done
+say whose
 leave
 say three
+say whose
+same "whose malloc it calls" "libreheap_record_malloc.so libc.so.6" \
+    "$(sed -n 's/malloc of //p' said | tr '\n' ' ' | sed 's/ $//')"
 echo end >&8
 ends 7 whole
 expect 0 'sound' "$REHEAP" check lines.rht
@@ -77,10 +81,10 @@ same "how it was captured" "malloc, attached" "$(fact lines.rht capture)"
 foreign=$(fact lines.rht foreign_frees)
 [ "$foreign" -ge 1 ] && [ "$foreign" -le 3 ] || problem "frees of blocks from before: $foreign"
 "$REHEAP" dump lines.rht >dump
-for size in 2,?000 3,?000 4,?000 104,?000; do
+for size in 2,?000 3,?000 4,?000 105,?000; do
     [ "$(grep -cE "malloc +$size " dump)" = 1 ] || problem "the block of $size bytes: $(grep -cE "malloc +$size " dump) births"
 done
-grep -qE "malloc +105,?000 " dump && problem "what came after the recording is in it"
+grep -qE "malloc +106,?000 " dump && problem "what came after the recording is in it"
 [ "$(grep -cE 'malloc +4,?321 ' dump)" -ge 10 ] || problem "of the library that came later $(grep -cE 'malloc +4,?321 ' dump) calls are there"
 
 # Threads at work, and again: another copy of the recorder each time.
@@ -130,6 +134,46 @@ for mode in work sleep thread; do
     expect 0 'sound' "$REHEAP" check python.rht
     kill -TERM $visited
     ends 7
+done
+
+# Its allocators are the recorder's for as long as it records, and then its own again.
+cat >whose.py <<'END'
+import ctypes, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+class Allocator(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_void_p) for name in ("ctx", "malloc", "calloc", "realloc", "free")]
+class Place(ctypes.Structure):
+    _fields_ = [("file", ctypes.c_char_p), ("base", ctypes.c_void_p), ("symbol", ctypes.c_char_p), ("at", ctypes.c_void_p)]
+def owner(function):
+    place = Place()
+    ctypes.CDLL(None).dladdr(ctypes.c_void_p(function), ctypes.byref(place))
+    return "the recorder" if b"libreheap" in place.file else "itself"
+def owners():
+    found, one = [], Allocator()
+    for domain in range(3):
+        ctypes.pythonapi.PyMem_GetAllocator(domain, ctypes.byref(one))
+        found.append(owner(one.malloc))
+    ctypes.pythonapi.PyObject_GetArenaAllocator(ctypes.byref(one))
+    return found + [owner(one.malloc)]
+last = None
+while True:
+    now = set(owners())
+    if len(now) == 1 and now != last: # else they changed while they were looked at
+        print(*now, flush=True)
+        last = now
+    time.sleep(0.0005)
+END
+for allocator in default debug; do
+    PYTHONMALLOC=$allocator start "$debian" whose.py
+    "$REHEAP" record --pid $visited -o whose.rht 2>visit.err &
+    record=$!
+    await grep -q recorder said
+    leave
+    await eval '[ "$(wc -l <said)" -ge 3 ]'
+    kill -TERM $visited
+    ends 7
+    same "$allocator: whose allocators" "itself the recorder itself" "$(tr '\n' ' ' <said | sed 's/ $//')"
+    expect 0 'sound' "$REHEAP" check whose.rht
 done
 
 # What cannot be.

@@ -78,6 +78,18 @@ run_threads(unsigned count)
         pthread_join(threads[i], NULL);
 }
 
+/* The library whose malloc this program calls now. */
+static const char *
+whose_malloc(void)
+{
+    Dl_info found;
+    void *(*volatile function)(size_t) = malloc;
+    void *address;
+    memcpy(&address, (void *)&function, sizeof address);
+    const char *slash = dladdr(address, &found) ? strrchr(found.dli_fname, '/') : NULL;
+    return slash ? slash + 1 : "?";
+}
+
 /* The block of the line before, of 1000 bytes more each time, is freed, so the first line's is one
  * from before whatever came in between. */
 static void
@@ -101,6 +113,8 @@ run_lines(const char *library)
         } else if (plugin) {
             plugin();
         }
+        if (strcmp(line, "whose\n") == 0)
+            printf("malloc of %s\n", whose_malloc());
         printf("did %s", line);
     }
     look(block, size);
