@@ -1,8 +1,8 @@
-/* trace FILE: what a trace costs: bytes an event by stream, time to decode and to encode an event.
+/* trace FILE: what a trace costs: bytes an event by stream, time to read and to write an event.
  *
- * Times are of the processor, medians of several runs of the whole file on one core. The floor of
- * decoding is unpacking alone: reading the file and zstd, with nothing made of the bytes. Encoding
- * writes the trace's first events again, out of memory, into a temporary file.
+ * Times are medians of several runs over the whole file, of the processor and of the wall's clock.
+ * The floor of reading is unpacking alone: zstd, with nothing made of the bytes. Encoding writes
+ * the trace's first events again, out of memory, into a temporary file.
  */
 #define _GNU_SOURCE /* mkstemp, strdup */
 #include <inttypes.h>
@@ -13,10 +13,15 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/host.h"
 #include "base/output.h"
+#include "traces/check.h"
+#include "traces/copier.h"
 #include "traces/event.h"
 #include "traces/format.h"
+#include "traces/parallel.h"
 #include "traces/reader.h"
+#include "traces/summary.h"
 #include "traces/trace_info.h"
 #include "traces/unpacker.h"
 #include "traces/writer.h"
@@ -136,39 +141,189 @@ by_value(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
-static void
-report(const char *what, double *ns, uint64_t events)
+static double
+median(double *ns)
 {
     qsort(ns, RUNS, sizeof *ns, by_value);
-    printf("%-26s %6.2f ns/event, best %.2f (%d runs)\n", what, ns[RUNS / 2] / (double)events,
-           ns[0] / (double)events, RUNS);
+    return ns[RUNS / 2];
 }
 
 static void
-measure_decoding(const char *path, const uint8_t *bytes, size_t size)
+report(const char *what, double *ns, uint64_t events)
 {
-    double decode[RUNS], floor[RUNS];
+    double middle = median(ns);
+    printf("%-34s %6.2f ns/event, best %.2f (%d runs)\n", what, middle / (double)events,
+           ns[0] / (double)events, RUNS);
+}
+
+static uint64_t
+decode_all(const char *path)
+{
+    rh_reader *reader;
+    rh_batch batch;
+    rh_error error = {.status = RH_OK};
+    uint64_t events = 0;
+    insist(rh_reader_open(path, NULL, &reader, &error), &error);
+    do {
+        insist(rh_reader_next(reader, &batch, &error), &error);
+        events += batch.count;
+    } while (batch.count);
+    rh_reader_close(reader);
+    return events;
+}
+
+static void
+sum_up(const char *path, unsigned jobs)
+{
+    rh_reader *reader;
+    rh_summary summary;
+    rh_parallel_options parallel = {.jobs = jobs};
+    rh_error error = {.status = RH_OK};
+    insist(rh_reader_open(path, NULL, &reader, &error), &error);
+    if (!rh_summary_init(&summary))
+        exit(RH_SYSTEM);
+    insist(rh_summary_read(&summary, reader, NULL, &parallel, &error), &error);
+    rh_summary_release(&summary);
+    rh_reader_close(reader);
+}
+
+static void
+check(const char *path, unsigned jobs)
+{
+    rh_check_report found;
+    rh_parallel_options parallel = {.jobs = jobs};
+    rh_error error = {.status = RH_OK};
+    insist(rh_check_trace(path, 0, &parallel, &found, &error), &error);
+}
+
+/* From nothing to the event in the middle. */
+static void
+seek_middle(const char *path, uint64_t middle)
+{
+    rh_reader *reader;
+    rh_batch batch;
+    rh_error error = {.status = RH_OK};
+    insist(rh_reader_open(path, NULL, &reader, &error), &error);
+    insist(rh_reader_seek(reader, middle, &error), &error);
+    do
+        insist(rh_reader_next(reader, &batch, &error), &error);
+    while (batch.count && batch.first_event + batch.count <= middle);
+    rh_reader_close(reader);
+}
+
+/* What `cut` and `filter` do with every event. */
+static void
+copy(const char *path)
+{
+    char temporary[] = "/tmp/trace_bench.XXXXXX";
+    close(mkstemp(temporary));
+    rh_reader *reader;
+    rh_copier copier;
+    rh_copy_source source = {0};
+    rh_batch batch;
+    rh_error error = {.status = RH_OK};
+    insist(rh_reader_open(path, NULL, &reader, &error), &error);
+    insist(rh_copier_open(&copier, temporary, rh_reader_info(reader), "copied", &error), &error);
+    do {
+        insist(rh_reader_next(reader, &batch, &error), &error);
+        for (size_t i = 0; i < batch.count; i++)
+            insist(rh_copier_put(&copier, &source, &batch.events[i], &error), &error);
+    } while (batch.count);
+    insist(rh_copier_finish(&copier, &error), &error);
+    rh_copy_source_release(&source);
+    rh_reader_close(reader);
+    unlink(temporary);
+}
+
+typedef struct timing {
+    double cpu[RUNS], wall[RUNS];
+} timing;
+
+static void
+begin_timing(timing *taken, int run)
+{
+    taken->cpu[run] = (double)cpu_ns();
+    taken->wall[run] = (double)rh_host_now_ns();
+}
+
+static void
+end_timing(timing *taken, int run)
+{
+    taken->cpu[run] = (double)cpu_ns() - taken->cpu[run];
+    taken->wall[run] = (double)rh_host_now_ns() - taken->wall[run];
+}
+
+enum { FLOOR, DECODE, INFO, INFO_ALL, CHECK, CHECK_ALL, COPY, SEEK, THINGS };
+
+static void
+print_timings(timing taken[THINGS], uint64_t events)
+{
+    static const char *const names[THINGS] = {
+        "floor: unpack",           "decode",
+        "info, one thread",        "info, all processors",
+        "check, one thread",       "check, all processors",
+        "copy, as cut and filter", "get to the event in the middle"};
+    static const char *const heading[] = {"reading", "processor", "of the floor", "wall",
+                                          "million events/s"};
+    rh_table *table = rh_table_new(5);
+    for (unsigned i = 0; i < 5; i++)
+        rh_table_cell(table, "%s", heading[i]);
+    double floor = median(taken[FLOOR].cpu);
+    for (unsigned i = 0; i < THINGS; i++) {
+        double cpu = median(taken[i].cpu), wall = median(taken[i].wall);
+        rh_table_cell(table, "%s", names[i]);
+        if (i == SEEK) {
+            rh_table_cell(table, "%.1f ms", cpu / 1e6);
+            rh_table_cell(table, "%s", "");
+            rh_table_cell(table, "%.1f ms", wall / 1e6);
+            rh_table_cell(table, "%s", "");
+            continue;
+        }
+        rh_table_cell(table, "%.2f ns/event", cpu / (double)events);
+        rh_table_cell(table, "%.1f", cpu / floor);
+        rh_table_cell(table, "%.2f ns/event", wall / (double)events);
+        rh_table_cell(table, "%.1f", (double)events / wall * 1e3);
+    }
+    rh_table_print(table, stdout);
+    rh_table_free(table);
+    printf("medians of %d runs, in turns; %u processors\n", RUNS, rh_host_processors());
+}
+
+static void
+measure_reading(const char *path, const uint8_t *bytes, size_t size)
+{
+    static timing taken[THINGS];
     uint64_t events = 0;
     for (int run = 0; run < RUNS; run++) {
-        uint64_t start = cpu_ns();
-        sums sum;
-        unpack_all(bytes, size, &sum);
-        floor[run] = (double)(cpu_ns() - start);
-        start = cpu_ns();
-        rh_reader *reader;
-        rh_batch batch;
-        rh_error error = {.status = RH_OK};
-        insist(rh_reader_open(path, NULL, &reader, &error), &error);
-        events = 0;
-        do {
-            insist(rh_reader_next(reader, &batch, &error), &error);
-            events += batch.count;
-        } while (batch.count);
-        rh_reader_close(reader);
-        decode[run] = (double)(cpu_ns() - start);
+        for (unsigned i = 0; i < THINGS; i++) {
+            sums sum;
+            begin_timing(&taken[i], run);
+            switch (i) {
+            case FLOOR:
+                unpack_all(bytes, size, &sum);
+                break;
+            case DECODE:
+                events = decode_all(path);
+                break;
+            case INFO:
+            case INFO_ALL:
+                sum_up(path, i == INFO ? 1 : 0);
+                break;
+            case CHECK:
+            case CHECK_ALL:
+                check(path, i == CHECK ? 1 : 0);
+                break;
+            case COPY:
+                copy(path);
+                break;
+            default:
+                seek_middle(path, events / 2);
+                break;
+            }
+            end_timing(&taken[i], run);
+        }
     }
-    report("floor of decoding: unpack", floor, events);
-    report("decode", decode, events);
+    print_timings(taken, events);
 }
 
 /* The first events of the trace, with texts that last. */
@@ -246,7 +401,7 @@ main(int argc, char **argv)
     sums sum;
     unpack_all(bytes, size, &sum);
     print_sizes(&sum, size);
-    measure_decoding(argv[1], bytes, size);
+    measure_reading(argv[1], bytes, size);
     measure_encoding(argv[1]);
     free(bytes);
     return 0;
