@@ -26,10 +26,11 @@ enum {
     STANDARD_LEVEL = 3,
     STANDARD_BLOCK_EVENTS = 1 << 17,
     BLOCK_EVENTS_MIN = 16,
-    STEPS_TRIED = 32,           /* to reach a death: more cost time and hardly save bytes */
-    TEXTS_ENOUGH = 1 << 22,     /* a block with more bytes of text ends */
-    KEY_SHARE = 20,             /* a key block costs at most one part in so many */
-    KEY_RESTART_BYTES = 8 << 10 /* what starting the streams anew costs, about */
+    STEPS_TRIED = 32,            /* to reach a death: more cost time and hardly save bytes */
+    TEXTS_ENOUGH = 1 << 22,      /* a block with more bytes of text ends */
+    KEY_SHARE = 20,              /* a key block costs at most one part in so many */
+    KEY_RESTART_BYTES = 8 << 10, /* what starting the streams anew costs, about */
+    KEY_EVENTS = 1 << 26         /* they are decoded in half a second */
 };
 
 /* Bytes of a block of memory in a snapshot, before one has been measured. */
@@ -67,6 +68,8 @@ struct rh_writer {
     rh_packer packer;
     double snapshot_rate; /* bytes a live block */
     uint64_t since_key;   /* bytes of blocks since the last key began */
+    uint64_t key_event;   /* number of its first event */
+    uint64_t key_events;  /* at most so many to the next */
     rh_bytes index;
 };
 
@@ -239,6 +242,7 @@ rh_writer_open(const char *path, const rh_trace_info *info, const rh_writer_opti
     writer->descriptor = -1;
     writer->block_events = block_events;
     writer->key_bytes = options->key_bytes ? options->key_bytes : KEY_RESTART_BYTES;
+    writer->key_events = options->key_events ? options->key_events : KEY_EVENTS;
     writer->snapshot_rate = SNAPSHOT_GUESS;
     writer->threads = 1;
     rh_trace_info_init(&writer->info);
@@ -289,7 +293,8 @@ static bool
 key_is_due(const rh_writer *writer)
 {
     double cost = (double)writer->live.blocks * writer->snapshot_rate + writer->key_bytes;
-    return writer->blocks_written == 0 || (double)writer->since_key >= cost * KEY_SHARE;
+    return writer->blocks_written == 0 || (double)writer->since_key >= cost * KEY_SHARE ||
+           writer->events - writer->key_event >= writer->key_events;
 }
 
 static rh_status
@@ -305,6 +310,7 @@ begin_block(rh_writer *writer)
                                    .live_bytes = writer->live.bytes};
     writer->id_count = 0;
     if (writer->head.key) {
+        writer->key_event = writer->events;
         writer->live.gap = 0;
         writer->coded_time = 0;
         writer->arena_address = 0;

@@ -21,8 +21,10 @@ typedef struct rh_writer rh_writer;
 typedef struct rh_writer_options {
     int level;             /* zstd level; 0: the default */
     uint32_t block_events; /* events a block; 0: the default */
-    uint32_t key_bytes; /* what a key block is taken to cost beside its snapshot, which keeps keys
-                           apart by a multiple of it; 0: the default */
+    uint32_t key_bytes;  /* what a key block is taken to cost beside its snapshot, which keeps keys
+                            apart by a multiple of it; 0: the default */
+    uint64_t key_events; /* a key block comes at the latest after so many events, whatever it costs;
+                            0: the default */
     bool in_place; /* write under the final name at once: a recording that is killed must leave its
                       file */
 } rh_writer_options;

@@ -170,6 +170,32 @@ test_intervals_make_up_the_trace(void **state)
     free(path);
 }
 
+/* Where a key never pays, one comes all the same, so that a place is never too far from it. */
+static void
+test_keys_come_in_time(void **state)
+{
+    (void)state;
+    char *path = story_path("rare.rht");
+    story told;
+    story_make(&told, &(story_plan){.seed = 3, .count = EVENTS, .live = 200});
+    for (unsigned dear = 0; dear < 2; dear++) {
+        story_write(&told, path,
+                    &(rh_writer_options){.block_events = BLOCK_EVENTS,
+                                         .key_bytes = 1 << 30,
+                                         .key_events = dear ? 0 : 50 * BLOCK_EVENTS});
+        rh_reader *reader = open_trace(path);
+        size_t count = 0;
+        rh_interval *interval = rh_reader_intervals(reader, 0, &count);
+        assert_int_equal(count, dear ? 1 : EVENTS / BLOCK_EVENTS / 50);
+        for (size_t i = 0; i < count; i++)
+            assert_int_equal(interval[i].first_event, i * 50 * BLOCK_EVENTS);
+        free(interval);
+        rh_reader_close(reader);
+    }
+    story_release(&told);
+    free(path);
+}
+
 int
 main(void)
 {
@@ -177,6 +203,7 @@ main(void)
         cmocka_unit_test(test_a_seek_costs_one_interval),
         cmocka_unit_test(test_seek_by_time),
         cmocka_unit_test(test_intervals_make_up_the_trace),
+        cmocka_unit_test(test_keys_come_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
