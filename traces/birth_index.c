@@ -25,7 +25,6 @@ void
 rh_birth_index_restart(rh_birth_index *index, uint64_t births)
 {
     index->recent_from = births;
-    index->old_count = 0;
     index->old_until = 0;
 }
 
@@ -58,20 +57,47 @@ widen(rh_birth_index *index, const rh_live_list *live)
     return true;
 }
 
-/* Copies out the list up to where the ring begins. */
+/* Neighbours are spread, and a file cannot easily make numbers meet. */
+static uint64_t
+place_of(const rh_birth_index *index, uint64_t birth)
+{
+    birth = (birth ^ birth >> 31) * 0x9E3779B97F4A7C15u;
+    birth = (birth ^ birth >> 32) * 0xD6E8FEB86659FD93u;
+    return (birth ^ birth >> 29) & (index->old_places - 1);
+}
+
+static bool
+make_old(rh_birth_index *index, uint64_t blocks)
+{
+    uint64_t places = FIRST_PLACES;
+    while (places < blocks * 2)
+        places *= 2;
+    if (places <= index->old_places && places * 4 >= index->old_places) {
+        memset(index->old, 0, index->old_places * sizeof *index->old);
+        return true;
+    }
+    uint32_t *old = calloc(places, sizeof *old);
+    if (!old)
+        return false;
+    free(index->old);
+    index->old = old;
+    index->old_places = places;
+    return true;
+}
+
+/* Lists all that live. */
 static bool
 list_old(rh_birth_index *index, const rh_live_list *live)
 {
-    uint64_t until = ring_start(index, live);
-    struct rh_old_birth *old = realloc(index->old, (live->blocks + 1) * sizeof *old);
-    if (!old)
+    if (!make_old(index, live->blocks))
         return false;
-    index->old = old;
-    index->old_count = 0;
-    for (uint32_t at = live->link[0].after; at && live->node[at].birth < until;
-         at = live->link[at].after)
-        old[index->old_count++] = (struct rh_old_birth){live->node[at].birth, at};
-    index->old_until = until;
+    for (uint32_t at = live->link[0].after; at; at = live->link[at].after) {
+        uint64_t place = place_of(index, live->node[at].birth);
+        while (index->old[place])
+            place = (place + 1) & (index->old_places - 1);
+        index->old[place] = at;
+    }
+    index->old_until = live->births;
     return widen(index, live);
 }
 
@@ -84,17 +110,11 @@ alive(const rh_live_list *live, uint32_t slot, uint64_t birth)
 static uint32_t
 find_old(const rh_birth_index *index, const rh_live_list *live, uint64_t birth)
 {
-    size_t low = 0, high = index->old_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (index->old[middle].birth < birth)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == index->old_count || index->old[low].birth != birth)
-        return 0;
-    return alive(live, index->old[low].slot, birth);
+    uint64_t place = place_of(index, birth);
+    for (uint32_t slot; (slot = index->old[place]); place = (place + 1) & (index->old_places - 1))
+        if (live->node[slot].birth == birth)
+            return slot;
+    return 0;
 }
 
 uint32_t

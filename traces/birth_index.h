@@ -1,11 +1,11 @@
 /* From a birth number to the slot of the live block that has it.
  *
  * Most deaths are told by steps and never ask, so births must cost next to nothing: the last ones
- * have an entry each in a ring, one store and no more. Older blocks are listed only when one of
- * them is asked for: the list of live blocks is in the order of births, so copying it out gives an
- * array to search in, good for all that were born before it was made. Entries of the dead stay in
- * both and are recognised by their node's number. The ring has room for a multiple of the live set,
- * so that copying comes seldom.
+ * have an entry each in a ring, one store and no more. The ring has room for a multiple of the live
+ * set. When a block is asked for that was born before those, all blocks that live are put into a
+ * hash table, which is good until one is asked for that was born later and has left the ring
+ * meanwhile: a whole ring of births lies between two such listings. Entries of the dead stay in
+ * both and are recognised by their node's number.
  */
 #ifndef REHEAP_TRACES_BIRTH_INDEX_H
 #define REHEAP_TRACES_BIRTH_INDEX_H
@@ -20,13 +20,10 @@ typedef struct rh_birth_index {
     uint32_t *recent;     /* slot by the low bits of the birth number */
     uint64_t places;      /* in it: a power of two */
     uint64_t recent_from; /* births before this one are not in the ring */
-    struct rh_old_birth {
-        uint64_t birth;
-        uint32_t slot;
-    } * old; /* by birth number */
-    size_t old_count;
-    uint64_t old_until; /* blocks alive and born before this one are in `old` */
-    bool exhausted;     /* there was no memory: lookups may miss */
+    uint32_t *old;        /* slots, by a hash of the birth number; 0: none */
+    uint64_t old_places;  /* a power of two */
+    uint64_t old_until;   /* blocks alive and born before this one are in `old` */
+    bool exhausted;       /* there was no memory: lookups may miss */
 } rh_birth_index;
 
 bool rh_birth_index_init(rh_birth_index *index); /* false: no memory */
