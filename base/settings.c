@@ -62,9 +62,7 @@ fail_number(const rh_key *key, const char *text, rh_error *error)
 static rh_status
 parse_number(const rh_key *key, const char *text, uint64_t *number, rh_error *error)
 {
-    bool digits = text[strspn(text, "0123456789")] == '\0';
-    bool read = (key->kind == RH_KEY_SIZE || digits) && rh_size_parse(text, number);
-    if (!read || *number < key->min || *number > key->max)
+    if (!rh_size_parse(text, number) || *number < key->min || *number > key->max)
         return fail_number(key, text, error);
     if (key->power_of_two && (*number & (*number - 1)) != 0)
         return fail_number(key, text, error);

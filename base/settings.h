@@ -16,7 +16,7 @@
 
 typedef enum rh_key_kind {
     RH_KEY_SIZE,   /* bytes, K M G allowed */
-    RH_KEY_COUNT,  /* a plain number */
+    RH_KEY_COUNT,  /* a number, K M G allowed as with bytes */
     RH_KEY_CHOICE, /* one of a list of words */
     RH_KEY_TEXT    /* anything: a path */
 } rh_key_kind;
