@@ -25,5 +25,5 @@ def fuzz_target(name, srcs, corpus, deps):
         srcs = srcs + ["//tests/fuzz:run_corpus.c"],
         args = ["$(location %s)" % label for label in corpus],
         data = corpus,
-        deps = deps,
+        deps = deps + ["//tests:share"],
     )

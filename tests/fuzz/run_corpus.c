@@ -1,15 +1,16 @@
-/* Runs a fuzz target without a fuzzer: each file given, whole, cut short at every length where that
- * is bearable, and with bytes changed, the same ones every time. */
+/* Runs a fuzz target without a fuzzer: each file given, whole, cut short and with bytes changed,
+ * the same ones every time. So many cuts and changes in all, however many files there are. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/random.h"
+#include "tests/share.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { LARGEST = 1 << 20, CUTS = 512, MUTATIONS = 2000 };
+enum { LARGEST = 1 << 20, CUTS = 3000, MUTATIONS = 10000 };
 
 /* A copy at the end of its own allocation, so that a sanitizer sees reads beyond it. */
 static void
@@ -46,7 +47,7 @@ mutate(const uint8_t *data, size_t size, rh_random *random)
 }
 
 static void
-run_file(const char *path)
+run_file(const char *path, unsigned part)
 {
     static uint8_t data[LARGEST];
     FILE *file = fopen(path, "rb");
@@ -57,11 +58,11 @@ run_file(const char *path)
     size_t size = fread(data, 1, sizeof data, file);
     fclose(file);
     run(data, size);
-    size_t step = size / CUTS + 1;
+    size_t step = size / (CUTS / part + 1) + 1;
     for (size_t cut = 0; cut < size; cut += step)
         run(data, cut);
     rh_random random = {size};
-    for (int i = 0; i < MUTATIONS; i++)
+    for (unsigned i = 0; i < MUTATIONS / part + 1; i++)
         mutate(data, size, &random);
     printf("%s: %zu bytes, fine\n", path, size);
 }
@@ -74,6 +75,6 @@ main(int argc, char **argv)
         return 2;
     }
     for (int i = 1; i < argc; i++)
-        run_file(argv[i]);
+        run_file(argv[i], (unsigned)(argc - 1) * test_share());
     return 0;
 }

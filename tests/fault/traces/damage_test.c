@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
+#include "tests/share.h"
 #include "tests/unit/traces/follower.h"
 #include "tests/unit/traces/story.h"
 #include "traces/format.h"
@@ -184,7 +185,7 @@ test_cut_anywhere(void **state)
     file whole;
     story_make(&told, &plans[0]);
     load(&whole, &told, &small_blocks);
-    for (size_t size = 0; size < whole.size; size++) {
+    for (size_t size = 0; size < whole.size; size += test_share()) {
         put(whole.path, whole.bytes, size);
         check_honest(&whole, &told);
     }
@@ -201,7 +202,7 @@ test_bits_turned_anywhere(void **state)
         file whole;
         story_make(&told, &plans[plan]);
         load(&whole, &told, &small_blocks);
-        for (size_t at = 0; at < whole.size; at++) {
+        for (size_t at = 0; at < whole.size; at += test_share()) {
             uint8_t bit = (uint8_t)(1 << at % 8);
             whole.bytes[at] ^= bit;
             put(whole.path, whole.bytes, whole.size);
@@ -255,7 +256,7 @@ test_mangled(void **state)
     load(&whole, &told, &small_blocks);
     uint8_t *copy = malloc(whole.size + 1000);
     rh_random random = {99};
-    for (int round = 0; round < 600; round++) {
+    for (unsigned round = 0; round < 600 / test_share(); round++) {
         put(whole.path, copy, mangle(&random, &whole, copy));
         check_honest(&whole, &told);
     }
@@ -290,7 +291,7 @@ test_forged(void **state)
         load(&whole, &told, &small_blocks);
         uint8_t *copy = malloc(whole.size);
         rh_random random = {plan};
-        for (int round = 0; round < 600; round++) {
+        for (unsigned round = 0; round < 600 / test_share(); round++) {
             memcpy(copy, whole.bytes, whole.size);
             for (uint64_t times = 1 + rh_random_below(&random, 4); times; times--)
                 copy[rh_random_below(&random, whole.size)] = (uint8_t)rh_random_next(&random);
@@ -318,7 +319,7 @@ test_seek_in_damage(void **state)
     story_make(&told, &plans[2]);
     load(&whole, &told, &small_blocks);
     rh_random random = {5};
-    for (int round = 0; round < 400; round++) {
+    for (unsigned round = 0; round < 400 / test_share(); round++) {
         size_t at = rh_random_below(&random, whole.size - RH_HEADER_BYTES) + RH_HEADER_BYTES;
         uint8_t byte = whole.bytes[at];
         whole.bytes[at] ^= (uint8_t)(1 + rh_random_below(&random, 255));
