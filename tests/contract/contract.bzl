@@ -17,7 +17,7 @@ def _tags(spec):
         return ["no-asan", "no-tsan"]
     return []
 
-def contract_tests(specs, data = []):
+def contract_tests(specs, data = [], tags = []):
     """Declares a test for each spec.
 
     Args:
@@ -26,6 +26,7 @@ def contract_tests(specs, data = []):
         are the caller's to refuse, as in CPython), "shared" (blocks may lie with the C library, where
         neither counters nor close reach them). A spec may hold $(location ...).
       data: what those name.
+      tags: of every test.
     """
     for spec, traits in specs.items():
         native.sh_test(
@@ -34,15 +35,16 @@ def contract_tests(specs, data = []):
             srcs = ["run_contract.sh"],
             args = ["$(location :contract)", "'" + spec + "'"] + traits,
             data = [":contract"] + data,
-            tags = _tags(spec),
+            tags = _tags(spec) + tags,
         )
 
-def layer_contract_tests(specs, pairs, data = []):
+def layer_contract_tests(specs, pairs, sanitized, data = []):
     """Declares tests of every layer that there is over each spec, and of stacks of two.
 
     Args:
       specs: as in contract_tests.
       pairs: those of them under every two layers in both orders, too.
+      sanitized: those of them for the address sanitizer; a layer is the same code over each.
       data: as in contract_tests.
     """
     for spec, traits in specs.items():
@@ -59,7 +61,7 @@ def layer_contract_tests(specs, pairs, data = []):
                 ] + data,
                 # Threads meet in the contract of the specs themselves; what a sanitizer sees in a stack of two layers it
                 # sees in one. Under them these take many times as long.
-                tags = _tags(spec) + ["no-tsan"] + (["no-asan"] if how == "pairs" else []),
+                tags = _tags(spec) + ["no-tsan"] + (["no-asan"] if how == "pairs" or spec not in sanitized else []),
             )
     native.sh_test(
         name = "layers_over_every_allocator",

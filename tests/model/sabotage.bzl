@@ -55,6 +55,7 @@ def sabotages(rules):
         name = "pymalloc_sabotage_test",
         size = "medium",
         srcs = ["pymalloc_sabotage_test.sh"],
+        tags = ["no-asan", "no-tsan"],  # it tests the tests
         args = ["$(location :sabotaged_%s)" % name for name in rules],
         data = [":sabotaged_" + name for name in rules],
     )
@@ -90,6 +91,7 @@ def debug_sabotages(rules):
         name = "debug_sabotage_test",
         size = "medium",
         srcs = ["pymalloc_sabotage_test.sh"],
+        tags = ["no-asan", "no-tsan"],  # it tests the tests
         args = ["$(location :hooks/sabotaged_%s)" % name for name in rules],
         data = [":hooks/sabotaged_" + name for name in rules],
     )

@@ -101,6 +101,14 @@ presets_follow_versions(void **state)
     assert_int_equal(rh_pymalloc_preset_find("3.9")->map_address_bits, 0);
     assert_int_equal(rh_pymalloc_preset_find("3.10")->map_address_bits, 48);
     assert_int_equal(rh_pymalloc_preset_find("3.15")->map_address_bits, 64);
+    /* Those that the contract suite leaves to their like. */
+    static const char *const alike[][2] = {
+        {"3.8", "3.7"}, {"3.12", "3.11"}, {"3.13", "3.11"}, {"3.14", "3.11"}, {"3.15", "3.11"}};
+    for (size_t i = 0; i < sizeof alike / sizeof alike[0]; i++) {
+        rh_pymalloc_preset preset = *rh_pymalloc_preset_find(alike[i][0]);
+        preset.version = rh_pymalloc_preset_find(alike[i][1])->version;
+        assert_memory_equal(&preset, rh_pymalloc_preset_find(alike[i][1]), sizeof preset);
+    }
     assert_null(rh_pymalloc_preset_find("3.1"));
     assert_null(rh_pymalloc_preset_find("3.16"));
     assert_null(rh_pymalloc_preset_find("3.70"));
