@@ -193,6 +193,17 @@ rh_scale_count(double largest)
     return (rh_scale){1, ""};
 }
 
+void
+rh_figure_event_axis(FILE *script, double last_event)
+{
+    last_event = fmax(last_event, 1);
+    rh_scale scale = rh_scale_count(last_event);
+    /* A real number: gnuplot divides whole ones without a rest. */
+    fprintf(script, "events = %.1f\nset xlabel 'calls of the allocator replayed%s%s%s'\n",
+            scale.divisor, *scale.unit ? " (" : "", scale.unit, *scale.unit ? ")" : "");
+    fprintf(script, "set xrange [0:%.9g]\n", last_event / scale.divisor);
+}
+
 enum { MARKS_MAX = 64 };
 
 typedef struct marks {

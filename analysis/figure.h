@@ -54,6 +54,10 @@ typedef struct rh_scale {
 rh_scale rh_scale_bytes(double largest); /* KiB, MiB, GiB */
 rh_scale rh_scale_count(double largest); /* "", "thousands", "millions" */
 
+/* The axis of calls below a figure, from 0 to `last_event`; data are divided by the script's
+ * variable `events`. */
+void rh_figure_event_axis(FILE *script, double last_event);
+
 /* A vertical axis for 1 + fragmentation, logarithmic, so that a tenth more and twice as much both
  * read well; its marks are written as fragmentation in per cent and kept apart on an axis of so
  * many pixels. `bottom` and `top` are of 1 + fragmentation, above 0. */

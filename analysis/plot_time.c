@@ -66,16 +66,6 @@ fragmentation(const rh_sample *sample)
     return requested > 0 ? mapped(sample) / requested - 1 : NAN;
 }
 
-static void
-write_event_axis(FILE *script, double last_event)
-{
-    last_event = fmax(last_event, 1);
-    rh_scale scale = rh_scale_count(last_event);
-    fprintf(script, "events = %.0f\nset xlabel 'calls of the allocator replayed%s%s%s'\n",
-            scale.divisor, *scale.unit ? " (" : "", scale.unit, *scale.unit ? ")" : "");
-    fprintf(script, "set xrange [0:%.9g]\n", last_event / scale.divisor);
-}
-
 /* One block of the table per allocator, as gnuplot's `index` wants them. */
 static void
 begin_block(FILE *data, size_t index, const char *spec)
@@ -175,7 +165,7 @@ rh_plot_memory(const rh_plot *plot, rh_figures *figures, rh_error *error)
                                         "replayed, above what the program has asked for");
     FILE *script = figure->script;
     rh_scale scale = rh_scale_bytes(largest_mapped(&set));
-    write_event_axis(script, set.last_event);
+    rh_figure_event_axis(script, set.last_event);
     write_head(plot, figure, &set, "Memory held over time");
     fprintf(script, "bytes = %.0f\nset ylabel 'memory (%s)'\nset yrange [0:*]\n\n", scale.divisor,
             scale.unit);
@@ -259,7 +249,7 @@ rh_plot_fragmentation(const rh_plot *plot, rh_figures *figures, rh_error *error)
                         "for, as a part of it (start and end, where little is live, leave the "
                         "axis)");
     FILE *script = figure->script;
-    write_event_axis(script, set.last_event);
+    rh_figure_event_axis(script, set.last_event);
     write_head(plot, figure, &set, "Fragmentation over time: held ÷ asked for − 1");
     fprintf(script, "set ylabel 'fragmentation'\n");
     rh_figure_excess_axis(script, bottom, top, 480);
@@ -387,7 +377,7 @@ write_arena_panel(const rh_plot *plot, FILE *script, const char *name, const ser
         fprintf(script, "unset key\n");
     if (row + 1 == rows) {
         fprintf(script, "set format x '%%g'\n");
-        write_event_axis(script, set->last_event);
+        rh_figure_event_axis(script, set->last_event);
     }
     fprintf(script, "unset label\nunset arrow\n");
     rh_plot_marks(script, plot->workload, set->last_event, (legend_left(set) - PANELS_LEFT) * WIDTH,
@@ -425,7 +415,7 @@ rh_plot_arenas(const rh_plot *plot, rh_figures *figures, rh_error *error)
     fputc('\n', script);
     fprintf(script, "set lmargin at screen %.2f\nset rmargin at screen %.3f\nset yrange [0:5<*]\n",
             PANELS_LEFT, legend_left(&set));
-    write_event_axis(script, set.last_event);
+    rh_figure_event_axis(script, set.last_event);
     fprintf(script, "unset xlabel\n");
     for (size_t row = 0; row < rows; row++)
         write_arena_panel(plot, script, figure->name, &set, which[row], row, rows);

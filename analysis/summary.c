@@ -464,6 +464,19 @@ rh_subject_samples(const rh_summary *summary, const rh_subject *subject, rh_samp
     return RH_OK;
 }
 
+void
+rh_subject_arenas(const rh_summary *summary, const rh_subject *subject, rh_arena_report *report)
+{
+    *report = (rh_arena_report){0};
+    for (size_t i = 0; i < subject->run_count && report->looks_count == 0; i++) {
+        rh_run run = *subject->runs[i];
+        if (strcmp(run.pass, "memory") != 0 || strcmp(run.status, "failed") == 0)
+            continue;
+        rh_results_load_arenas(summary->results, &run);
+        *report = *run.arenas;
+    }
+}
+
 static int
 compare_buckets(const void *a, const void *b)
 {

@@ -100,6 +100,11 @@ rh_ratio rh_subject_ratio(const rh_subject *subject, const rh_subject *baseline,
 rh_status rh_subject_samples(const rh_summary *summary, const rh_subject *subject,
                              rh_sample **samples, size_t *count, rh_error *error);
 
+/* What the first memory run that knows any tells of arenas; empty lists when none does. Valid until
+ * the summary closes. */
+void rh_subject_arenas(const rh_summary *summary, const rh_subject *subject,
+                       rh_arena_report *report);
+
 /* The latency buckets of one operation summed over the repetitions, in rising order, to be freed by
  * the caller. */
 rh_status rh_subject_buckets(const rh_summary *summary, const rh_subject *subject,

@@ -17,7 +17,7 @@
 #include "alloc/heap.h"
 #include "alloc/spec.h"
 #include "base/host.h"
-#include "replay/arena_log.h"
+#include "replay/arena_history.h"
 #include "replay/channel.h"
 #include "replay/figures.h"
 #include "replay/pin_pass.h"
@@ -224,16 +224,16 @@ write_statistics(const child *self)
     fclose(out);
 }
 
-typedef struct log_state {
+typedef struct history_state {
     rh_heap *heap;
-    rh_arena_log *log;
-} log_state;
+    rh_arena_history *history;
+} history_state;
 
 static void
-log_sample(void *ctx, const rh_sample *sample, bool last)
+history_sample(void *ctx, const rh_sample *sample, bool last)
 {
-    const log_state *state = ctx;
-    rh_arena_log_sample(state->log, state->heap, sample->event, last);
+    const history_state *state = ctx;
+    rh_arena_history_sample(state->history, state->heap, sample->event, last);
 }
 
 static void
@@ -280,12 +280,13 @@ replay_memory(child *self)
                         .totals = &self->member->memory,
                         .zero_fits = self->zero_fits,
                         .touch = self->member->touch};
-    log_state log = {.heap = self->heap, .log = rh_channel_room(self->channel, self->index)};
-    rh_memory_watch watch = {.ctx = &log, .sampled = log_sample};
-    if (self->channel->room_bytes >= sizeof *log.log) {
+    history_state history = {.heap = self->heap,
+                             .history = rh_channel_room(self->channel, self->index)};
+    rh_memory_watch watch = {.ctx = &history, .sampled = history_sample};
+    if (self->channel->room_bytes >= sizeof *history.history) {
         memory.watch = &watch;
-        rh_arena_log_begin(log.log, self->heap, self->channel->sample_capacity,
-                           &memory.totals->calls);
+        rh_arena_history_begin(history.history, self->heap, self->channel->sample_capacity,
+                               &memory.totals->calls);
     }
     play_memory(self, &memory);
     rh_heap_figures(self->heap, rh_figures_take, &self->member->figures);

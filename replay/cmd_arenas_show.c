@@ -131,17 +131,6 @@ static const struct by_text {
     [RH_PIN_SIZE_LIFETIME] = {"size, stays up to, calls", "each of these pairs"},
 };
 
-/* Most calls of a bucket. */
-static const char *
-limit_text(int lifetime, char *text, size_t capacity)
-{
-    if (lifetime < 0)
-        return "0";
-    if (lifetime >= RH_PIN_LIFETIMES - 2)
-        return lifetime == RH_PIN_LIFETIMES - 1 ? "to the end" : "more";
-    return rh_count_grouped(UINT64_C(1) << 2 * lifetime, text, capacity);
-}
-
 static void
 group_cell(rh_table *table, const rh_pin_row *row)
 {
@@ -153,10 +142,10 @@ group_cell(rh_table *table, const rh_pin_row *row)
         rh_table_cell(table, "%" PRIu64 " B", row->block_size_bytes);
         break;
     case RH_PIN_LIFETIME:
-        rh_table_cell(table, "%s", limit_text(row->lifetime, text, sizeof text));
+        rh_table_cell(table, "%s", rh_lifetime_short(row->lifetime, text, sizeof text));
         break;
     case RH_PIN_LIFETIME_FROM:
-        rh_table_cell(table, "%s", limit_text(row->lifetime - !never, text, sizeof text));
+        rh_table_cell(table, "%s", rh_lifetime_short(row->lifetime - !never, text, sizeof text));
         break;
     case RH_PIN_DOMAIN:
         rh_table_cell(table, "%s", rh_pin_domain_name(row->domain));
@@ -166,7 +155,7 @@ group_cell(rh_table *table, const rh_pin_row *row)
         break;
     default:
         rh_table_cell(table, "%" PRIu64 " B, %s", row->block_size_bytes,
-                      limit_text(row->lifetime, text, sizeof text));
+                      rh_lifetime_short(row->lifetime, text, sizeof text));
         break;
     }
 }
@@ -204,7 +193,7 @@ show_rows(const rh_arena_report *report, const rh_pin_table *table, unsigned mos
     if (table->groups > shown)
         printf("and %" PRIu64 " more\n", table->groups - shown);
     if (!overlap && table->groups > 1)
-        printf("%s apart from all others: %s less\n", by_texts[table->by].each,
+        printf("%s apart from all others: %s given back\n", by_texts[table->by].each,
                rh_size_human(table->all_apart_bytes, text, sizeof text));
 }
 
@@ -213,15 +202,18 @@ show_sum(const rh_pin_sum *sum, const rh_pin_point *point)
 {
     char event[RH_SIZE_TEXT], arenas[RH_SIZE_TEXT], bytes[RH_SIZE_TEXT], blocks[RH_SIZE_TEXT];
     char packed[RH_SIZE_TEXT], taken[RH_SIZE_TEXT];
-    printf("\n%s (event %s): %s arenas are less than %" PRIu32 " %% in use, %s", point->name,
-           rh_count_grouped(point->census.event, event, sizeof event),
-           rh_count_grouped(sum->arenas, arenas, sizeof arenas), sum->under_percent,
-           rh_size_human(sum->arena_bytes, bytes, sizeof bytes));
+    printf("\n%s (event %s), less than %" PRIu32 " %% in use: ", point->name,
+           rh_count_grouped(point->census.event, event, sizeof event), sum->under_percent);
     if (sum->arenas)
-        printf("; what keeps them are %s blocks of %s together, which packed perfectly fill %s",
+        printf("%s %s, %s, kept by blocks: %s, of %s together; packed perfectly they would fill %s",
+               rh_count_grouped(sum->arenas, arenas, sizeof arenas),
+               sum->arenas == 1 ? "arena" : "arenas",
+               rh_size_human(sum->arena_bytes, bytes, sizeof bytes),
                rh_count_grouped(sum->blocks, blocks, sizeof blocks),
                rh_size_human(sum->block_bytes, taken, sizeof taken),
                rh_count_grouped(sum->packed_arenas, packed, sizeof packed));
+    else
+        printf("no arena");
     printf("\n");
 }
 
@@ -287,7 +279,7 @@ show_lives(const rh_arena_report *report, uint32_t point)
         count_cell(table, pinned->blocks);
         rh_table_cell(table, "%" PRIu64 " of %" PRIu64 " B, stay up to %s", pinned->main_blocks,
                       pinned->main_size_bytes,
-                      limit_text(pinned->main_lifetime, text, sizeof text));
+                      rh_lifetime_short(pinned->main_lifetime, text, sizeof text));
     }
     printf("\n");
     if (has_point)
@@ -305,6 +297,15 @@ is_memory(const rh_run *run)
     return strcmp(run->pass, "memory") == 0 && strcmp(run->status, "failed") != 0;
 }
 
+static uint32_t
+find_point(const rh_arena_report *report, const char *name)
+{
+    for (uint32_t p = 0; p < report->points_count; p++)
+        if (strcmp(report->points[p].name, name) == 0)
+            return p;
+    return UINT32_MAX;
+}
+
 static void
 show_run(const rh_run *run, const rh_arenas_view *view)
 {
@@ -320,13 +321,14 @@ show_run(const rh_run *run, const rh_arenas_view *view)
         show_points(report);
     uint32_t shown = UINT32_MAX;
     for (size_t a = 0; a < view->at_count; a++) {
-        for (uint32_t p = 0; p < report->points_count; p++) {
-            if (strcmp(report->points[p].name, view->at[a]) != 0)
-                continue;
-            show_point(report, view, p);
-            shown = shown == UINT32_MAX ? p : shown;
-            break;
-        }
+        uint32_t point = find_point(report, view->at[a]);
+        if (point == UINT32_MAX)
+            printf("\n%s: no such moment: no arena was held, or never one more than a perfect "
+                   "packing needs\n",
+                   view->at[a]);
+        else
+            show_point(report, view, point);
+        shown = shown == UINT32_MAX ? point : shown;
     }
     if (view->lives)
         show_lives(report, shown);

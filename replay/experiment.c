@@ -12,7 +12,7 @@
 #include "base/host.h"
 #include "base/output.h"
 #include "base/random.h"
-#include "replay/arena_log.h"
+#include "replay/arena_history.h"
 #include "replay/group.h"
 #include "replay/metrics.h"
 #include "replay/pass_spec.h"
@@ -505,7 +505,7 @@ group_plan(run_state *state, const group_order *order, const attempt_set *attemp
         uint64_t every = (calls + samples - 1) / samples;
         plan.compiler.sample_every = plan.compiler.next_sample = every ? every : 1;
         plan.sample_capacity = samples + 3;
-        plan.room_bytes = sizeof(rh_arena_log);
+        plan.room_bytes = sizeof(rh_arena_history);
     } else if (order->pass != RH_PASS_SYSTEM &&
                trace->scan.batches * rh_channel_batch_bytes() < rh_host_memory_bytes() / 4) {
         plan.batches = trace->scan.batches;
@@ -532,7 +532,8 @@ run_group(const run_state *state, const group_order *order, const rh_group_plan 
 typedef struct finding_set {
     run_state *state;
     const group_order *order;
-    rh_group *memory, *pins; /* pins: NULL when nobody asked */
+    rh_group_plan memory_plan, pins_plan; /* as long as the groups */
+    rh_group *memory, *pins;              /* pins: NULL when nobody asked */
 } finding_set;
 
 static void
@@ -547,33 +548,34 @@ order_pins(void *ctx, uint32_t index, void *room)
 }
 
 static rh_status
-look_at_pins(finding_set *found, const rh_group_plan *memory_plan, rh_error *error)
+look_at_pins(finding_set *found, rh_error *error)
 {
-    rh_group_plan plan = *memory_plan;
-    plan.compiler.sample_every = 0;
-    plan.sample_capacity = 0;
-    plan.room_bytes = sizeof(rh_pin_findings);
-    plan.pins = true;
-    plan.order_of = order_pins;
-    plan.order_ctx = found;
+    rh_group_plan *plan = &found->pins_plan;
+    *plan = found->memory_plan;
+    plan->compiler.sample_every = 0;
+    plan->sample_capacity = 0;
+    plan->room_bytes = sizeof(rh_pin_findings);
+    plan->pins = true;
+    plan->order_of = order_pins;
+    plan->order_ctx = found;
     found->state->calls_done += found->state->traces[found->order->trace].scan.counts.calls;
-    return run_group(found->state, found->order, &plan, &found->pins, error);
+    return run_group(found->state, found->order, plan, &found->pins, error);
 }
 
 static rh_arena_report
 arena_report(const finding_set *found, uint32_t index)
 {
     rh_arena_report report = {0};
-    const rh_arena_log *log = rh_group_room(found->memory, index);
-    if (log->known)
-        report = (rh_arena_report){.lives = log->arenas,
-                                   .lives_count = log->arena_count,
-                                   .looks = log->looks,
-                                   .looks_count = log->look_count,
-                                   .rows = log->rows,
-                                   .rows_count = log->row_count,
-                                   .worst = &log->worst};
-    if (!log->known || !found->pins || rh_group_member(found->pins, index)->status != RH_OK)
+    const rh_arena_history *history = rh_group_room(found->memory, index);
+    if (history->known)
+        report = (rh_arena_report){.lives = history->arenas,
+                                   .lives_count = history->arena_count,
+                                   .looks = history->looks,
+                                   .looks_count = history->look_count,
+                                   .rows = history->rows,
+                                   .rows_count = history->row_count,
+                                   .worst = &history->worst};
+    if (!history->known || !found->pins || rh_group_member(found->pins, index)->status != RH_OK)
         return report;
     const rh_pin_findings *pins = rh_group_room(found->pins, index);
     report.points = pins->points;
@@ -608,11 +610,11 @@ store_member(finding_set *found, const attempt_set *attempt, uint32_t index, rh_
 static rh_status
 run_attempt(run_state *state, const group_order *order, const attempt_set *attempt, rh_error *error)
 {
-    finding_set found = {.state = state, .order = order};
-    rh_group_plan plan = group_plan(state, order, attempt);
-    rh_status status = run_group(state, order, &plan, &found.memory, error);
+    finding_set found = {
+        .state = state, .order = order, .memory_plan = group_plan(state, order, attempt)};
+    rh_status status = run_group(state, order, &found.memory_plan, &found.memory, error);
     if (status == RH_OK && state->experiment->pins && order->pass == RH_PASS_MEMORY)
-        status = look_at_pins(&found, &plan, error);
+        status = look_at_pins(&found, error);
     for (uint32_t i = 0; status == RH_OK && i < attempt->count; i++)
         status = store_member(&found, attempt, i, error);
     rh_group_close(found.pins);

@@ -35,9 +35,9 @@ typedef struct rh_group_plan {
 
 typedef struct rh_group rh_group;
 
-/* Runs a group to its end. RH_OK: every member has its outcome (member->status RH_OK or what went
- * wrong with it). Else nothing can be used: RH_BAD_INPUT from the source, RH_SYSTEM,
- * RH_INTERRUPTED.
+/* Runs a group to its end; the plan stays where it is until the group is closed. RH_OK: every
+ * member has its outcome (member->status RH_OK or what went wrong with it). Else nothing can be
+ * used: RH_BAD_INPUT from the source, RH_SYSTEM, RH_INTERRUPTED.
  */
 rh_status rh_group_run(const rh_group_plan *plan, const rh_source *source, rh_group **group,
                        rh_error *error);

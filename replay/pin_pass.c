@@ -5,7 +5,7 @@
 
 #include "alloc/heap.h"
 #include "replay/arena_census.h"
-#include "replay/arena_log.h"
+#include "replay/arena_history.h"
 
 typedef struct noted_page {
     uint64_t address, size_bytes;
@@ -33,8 +33,8 @@ struct rh_pin_pass {
     unsigned most_under; /* the largest of the order */
     bool no_memory, no_walk, too_many_sizes;
     rh_packing packing;
-    rh_arena_log *log; /* which of the arenas is which; no looks are taken */
-    noted_page *pages; /* of the point that is being noted, by address */
+    rh_arena_history *history; /* which of the arenas is which; no looks are taken */
+    noted_page *pages;         /* of the point that is being noted, by address */
     size_t page_count, page_room;
     noted_point points[RH_PIN_POINTS];
 };
@@ -100,7 +100,8 @@ note_region(void *ctx, const rh_region *region)
                   sizeof *point->arenas))
             return false;
         point->arenas[point->view.arena_count++] = (rh_pinned_arena){
-            .number = pass->log->exact ? rh_arena_log_find(pass->log, region->address) : UINT32_MAX,
+            .number = pass->history->exact ? rh_arena_history_find(pass->history, region->address)
+                                           : UINT32_MAX,
             .address = region->address,
             .size_bytes = region->size_bytes};
         return true;
@@ -261,8 +262,8 @@ rh_pin_pass_begin(rh_memory *memory, uint64_t slots, rh_pin_findings *findings, 
     pass->slots = slots;
     pass->born = calloc(slots + 1, sizeof *pass->born);
     pass->domain = calloc(slots + 1, sizeof *pass->domain);
-    pass->log = calloc(1, sizeof *pass->log);
-    if (!pass->born || !pass->domain || !pass->log)
+    pass->history = calloc(1, sizeof *pass->history);
+    if (!pass->born || !pass->domain || !pass->history)
         return rh_fail(error, RH_SYSTEM, "no memory to look at arenas with");
     for (uint32_t i = 0; i < findings->order.under_count; i++)
         if (findings->order.unders[i] > pass->most_under)
@@ -273,7 +274,7 @@ rh_pin_pass_begin(rh_memory *memory, uint64_t slots, rh_pin_findings *findings, 
                                     .reached = see_call,
                                     .next_call = next_call(&findings->order, 0)};
     memory->watch = &pass->watch;
-    rh_arena_log_begin(pass->log, memory->heap, 0, &memory->totals->calls);
+    rh_arena_history_begin(pass->history, memory->heap, 0, &memory->totals->calls);
     return RH_OK;
 }
 
@@ -386,9 +387,9 @@ rh_pin_pass_close(rh_pin_pass *pass)
         free(pass->points[i].survivor_of);
     }
     free(pass->pages);
-    if (pass->log && pass->log->exact)
+    if (pass->history && pass->history->exact)
         rh_heap_watch_arenas(pass->memory->heap, NULL);
-    free(pass->log);
+    free(pass->history);
     free(pass->born);
     free(pass->domain);
     free(pass);

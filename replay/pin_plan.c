@@ -100,16 +100,16 @@ plan_unders(const rh_pin_wish *wish, rh_pin_order *order)
 }
 
 void
-rh_pin_plan(const rh_pin_wish *wish, const rh_scan *scan, const rh_arena_log *log,
+rh_pin_plan(const rh_pin_wish *wish, const rh_scan *scan, const rh_arena_history *history,
             const rh_memory_totals *totals, rh_pin_order *order)
 {
     *order = (rh_pin_order){0};
     plan_phases(scan, order);
     plan_unders(wish, order);
-    if (!log->known)
+    if (!history->known)
         return;
     add_point(order, "peak", totals->peak.event);
-    add_point(order, "worst", log->worst.event);
+    add_point(order, "worst", history->worst.event);
     add_point(order, "end", totals->calls);
     for (size_t i = 0; i < wish->at_count; i++) {
         uint64_t event = 0;

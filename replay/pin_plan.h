@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
-#include "replay/arena_log.h"
+#include "replay/arena_history.h"
 #include "replay/memory.h"
 #include "replay/pin_pass.h"
 #include "replay/scan.h"
@@ -23,8 +23,8 @@ typedef struct rh_pin_wish {
 rh_status rh_pin_wish_check(const rh_pin_wish *wish, const rh_scan *scan, const char *path,
                             rh_error *error);
 
-/* `log` and `totals` are those of the pass before; `wish` fits the scan. */
-void rh_pin_plan(const rh_pin_wish *wish, const rh_scan *scan, const rh_arena_log *log,
+/* `history` and `totals` are those of the pass before; `wish` fits the scan. */
+void rh_pin_plan(const rh_pin_wish *wish, const rh_scan *scan, const rh_arena_history *history,
                  const rh_memory_totals *totals, rh_pin_order *order);
 
 #endif

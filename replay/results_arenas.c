@@ -1,5 +1,9 @@
 #include "replay/results_arenas.h"
 
+#include <stdio.h>
+
+#include "base/size.h"
+
 const char *const rh_pin_by_names[] = {
     "size", "lifetime", "lifetime_from", "domain", "birth", "size_lifetime", NULL};
 
@@ -135,6 +139,17 @@ rh_lifetime_name(int lifetime)
                                                         "over 4294967296",
                                                         "to the end"};
     return lifetime >= 0 && lifetime < RH_PIN_LIFETIMES ? names[lifetime] : "any";
+}
+
+const char *
+rh_lifetime_short(int lifetime, char *text, size_t capacity)
+{
+    char count[RH_SIZE_TEXT] = "0";
+    const char *word = lifetime < RH_PIN_LIFETIMES - 1 ? "more" : "to the end";
+    if (lifetime >= 0 && lifetime < RH_PIN_LIFETIMES - 2)
+        word = rh_count_grouped(UINT64_C(1) << 2 * lifetime, count, sizeof count);
+    snprintf(text, capacity, "%s", lifetime < 0 ? "0" : word);
+    return text;
 }
 
 const char *

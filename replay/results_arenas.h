@@ -33,7 +33,7 @@ typedef struct rh_arena_life {
 typedef struct rh_arena_row {
     uint64_t event; /* calls before it */
     uint32_t arena; /* place in the list of lives */
-    uint32_t look;  /* for the log */
+    uint32_t look;  /* for the history */
     uint32_t blocks, pools_in_use;
     uint64_t block_bytes;
 } rh_arena_row;
@@ -164,6 +164,8 @@ extern const rh_arena_list rh_arena_lists[RH_ARENA_LIST_COUNT];
 
 /* "2-4", "to the end", … */
 const char *rh_lifetime_name(int lifetime);
+/* Its longest stay: "4,096", "more", "to the end". Returns `text`. */
+const char *rh_lifetime_short(int lifetime, char *text, size_t capacity);
 /* "raw", "mem", "obj". */
 const char *rh_pin_domain_name(int domain);
 

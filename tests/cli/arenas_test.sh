@@ -26,7 +26,7 @@ def point(name):
 print(eval(sys.argv[2]))' "$TMP/out" "$1"
 }
 
-expect 0 '246 arenas are less than 25 % in use, 246 MiB; .* 40,000 blocks of 2.44 MiB .* fill 3' \
+expect 0 'less than 25 % in use: 246 arenas, 246 MiB, kept by blocks: 40,000, of 2.44 MiB together; .* fill 3' \
     "$REHEAP" arenas waste.rht --at pinned -o waste.db
 grep -qE '^ +64 B +40,000 +2.44 MiB +246 +246 +246 MiB +243 MiB$' "$TMP/out" || problem "the size is not in the tables"
 grep -qE '^allocate +40,000 ' "$TMP/out" || problem "the phase is not in the tables"
@@ -93,11 +93,23 @@ print(n("arena"), n("arena_look") > 100, n("pin"))
 END
 )"
 
+printf 'reheap-text 1\nheader {"domains":true}\nobj malloc 64 #0\n' | "$REHEAP" import --from text - -o one.rht 2>/dev/null
+
 # Those that do not tell say so.
 expect 0 '' "$REHEAP" generate pinning,objects=10000 -o small.rht
 expect 0 'malloc: does not tell' "$REHEAP" arenas small.rht -a malloc
 expect 0 '' "$REHEAP" arenas small.rht -a bestfit --json
 same "and null is not 0" "None None" "$(json '"{} {}".format(run["pin_point"], run["metrics"]["packed_arenas"])')"
+
+# Twice the same, and alone as in company.
+expect 0 '' "$REHEAP" arenas small.rht -a pymalloc@3.9 -a pymalloc,arena=64K --at pinned --json
+cp "$TMP/out" first.json
+expect 0 '' "$REHEAP" arenas small.rht -a pymalloc@3.9 -a pymalloc,arena=64K --at pinned --json
+cmp "$TMP/out" first.json || problem "two runs differ"
+expect 0 '' "$REHEAP" arenas small.rht -a pymalloc,arena=64K --at pinned --json
+same "alone as in company" True "$(json 'it["runs"] == json.load(open("first.json"))["runs"][1:]')"
+# A heap that always needs what it holds has no worst moment.
+expect 0 'no such moment' "$REHEAP" arenas one.rht
 
 # What is refused.
 refuses 2 'no such mark' "$REHEAP" arenas waste.rht --at nowhere
@@ -108,4 +120,17 @@ refuses 2 'from 1 to 100' "$REHEAP" arenas waste.rht --under 0
 refuses 2 'name the recording' "$REHEAP" arenas
 refuses 3 'nothing.rht' "$REHEAP" arenas nothing.rht
 refuses 2 'gives are in no count' "$REHEAP" arenas waste.rht -a pymalloc,large=libc
+# The figures say so, too: 246 arenas below 10 %, and 3 if packed; all of them kept by one size.
+if ! command -v gnuplot >/dev/null; then
+    echo "SKIP the figures: there is no gnuplot"
+    finish
+fi
+expect 0 'occupancy-bands' "$REHEAP" plot waste.db -o figures
+same "figures" "figures/occupancy-bands.png figures/occupancy.png figures/pins.png" \
+    "$(echo figures/occupancy*.png figures/pins.png)"
+same "bands at the peak" "246 246" "$(awk -F'\t' '$1 == 4000000 { print $6, $7 }' figures/occupancy-bands.tsv)"
+same "bands before all are freed" "244 246 4" "$(awk -F'\t' '$1 == 7936000 { print $3, $6, $7 }' figures/occupancy-bands.tsv)"
+same "bands at the end" "1 1 0" "$(awk -F'\t' '$1 == 8000000 { print $2, $6, $7 }' figures/occupancy-bands.tsv)"
+same "one size keeps them" "0 $((244 << 20)) $((241 << 20)) 41257" \
+    "$(awk -F'\t' '/^# index 1/ { exit } /^[0-9]/ { print $1, $2, $3, $4 }' figures/pins.tsv)"
 finish

@@ -34,7 +34,7 @@ set multiplot title 'Arenas over time'."\n"."python3 -m it's '' --all \140touch 
 set lmargin at screen 0.09
 set rmargin at screen 0.712
 set yrange [0:5<*]
-events = 1000000
+events = 1000000.0
 set xlabel 'calls of the allocator replayed (millions)'
 set xrange [0:20]
 unset xlabel
@@ -288,7 +288,7 @@ set bmargin at screen 0.0540
 set ylabel 'used again, ever'
 unset key
 set format x '%g'
-events = 1000000
+events = 1000000.0
 set xlabel 'calls of the allocator replayed (millions)'
 set xrange [0:20]
 unset label

@@ -30,7 +30,7 @@ unset label
 unset arrow
 unset object
 
-events = 1000000
+events = 1000000.0
 set xlabel 'calls of the allocator replayed (millions)'
 set xrange [0:20]
 set title 'Memory held over time (8 of 29 allocators)'."\n"."python3 -m it's '' --all \140touch ran; echo of it\140"
