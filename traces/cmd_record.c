@@ -15,6 +15,7 @@
 #include "base/size.h"
 #include "traces/collector.h"
 #include "traces/commands.h"
+#include "traces/session.h"
 
 enum {
     KEY_PYTHON = 256,
@@ -39,7 +40,7 @@ typedef struct arguments {
     const char *output;
     char **command;
     rh_timestamps timestamps;
-    bool python, malloc, addresses, children, pass_status, paused;
+    bool python, malloc, automatic, addresses, children, pass_status, paused;
     rh_intake_limits limits;
     uint64_t duration_ns;
     uint64_t process;
@@ -50,11 +51,14 @@ static const struct argp_option argument_list[] = {
      "write the recording to FILE (default: the program's name and .rht, numbered where there is "
      "one)",
      0},
-    {"python", KEY_PYTHON, NULL, 0,
-     "record CPython's three allocator domains and its arenas (the default)", 0},
+    {"python", KEY_PYTHON, NULL, 0, "record CPython's three allocator domains and its arenas", 0},
     {"malloc", KEY_MALLOC, NULL, 0,
      "record the C library's functions: malloc and the others; with --python, both in one file", 0},
-    {"auto", KEY_AUTO, NULL, 0, "choose by the program; now the same as --python", 0},
+    {"auto", KEY_AUTO, NULL, 0,
+     "choose by the program: --python where it is a CPython, or a shell or the like that starts "
+     "one; "
+     "else --malloc (the default)",
+     0},
     {"timestamps", KEY_TIMESTAMPS, "none|coarse|exact", 0,
      "keep the time of each event: not at all (the default), to 1 µs, or as the processor tells it",
      0},
@@ -88,7 +92,8 @@ static const char documentation[] =
     "blocks born meanwhile that still live are then born in the file.\n\n"
     "Example:\n"
     "  reheap record -o build.rht -- python3 -m compileall -q -f .\n"
-    "  reheap record --malloc -o log.rht -- git log --stat\n"
+    "  reheap record -o log.rht -- git log --stat\n"
+    "  reheap record --python --malloc -o both.rht -- python3 train.py\n"
     "  reheap record --malloc --paused --duration 30s -o busy.rht -- ./server";
 
 static error_t
@@ -149,6 +154,7 @@ parse_option(int key, char *text, struct argp_state *state)
         given->python = true;
         return 0;
     case KEY_AUTO:
+        given->automatic = true;
         return 0;
     case KEY_MALLOC:
         given->malloc = true;
@@ -181,6 +187,8 @@ parse_option(int key, char *text, struct argp_state *state)
         state->next = state->argc;
         return 0;
     case ARGP_KEY_END:
+        if (given->automatic && (given->python || given->malloc))
+            argp_error(state, "--auto chooses between --python and --malloc; give it alone");
         if (!given->command && !given->process)
             argp_error(state, "no program is given; it stands behind `--`");
         if (given->process)
@@ -273,6 +281,18 @@ name_program(const arguments *given, char *name, size_t room)
         name[length] = '\0';
 }
 
+/* A program that is known beforehand does without functions that only pass on. */
+static void
+choose_capture(arguments *given)
+{
+    char file[64];
+    snprintf(file, sizeof file, "/proc/%d/exe", (int)given->process);
+    if (given->process && given->automatic)
+        given->malloc = !rh_program_is_python(file);
+    if (!given->malloc && (given->process || rh_program_is_python(given->command[0])))
+        given->python = true;
+}
+
 static int
 run_record(int argc, char **argv)
 {
@@ -291,15 +311,17 @@ run_record(int argc, char **argv)
         choose_name(program, standard, sizeof standard);
         given.output = standard;
     }
+    choose_capture(&given);
+    bool python_alone = given.python && !given.malloc;
     rh_status status = rh_host_companion(
-        "traces", given.malloc ? "libreheap_record_malloc.so" : "libreheap_record.so", library,
+        "traces", python_alone ? "libreheap_record.so" : "libreheap_record_malloc.so", library,
         sizeof library, &error);
     if (status == RH_OK) {
         rh_recording_options options = {.output = given.output,
                                         .library = library,
                                         .command = given.command,
                                         .timestamps = given.timestamps,
-                                        .python = given.python || !given.malloc,
+                                        .python = given.python,
                                         .malloc = given.malloc,
                                         .addresses = given.addresses,
                                         .children = given.children,
@@ -314,6 +336,11 @@ run_record(int argc, char **argv)
         fprintf(stderr, "reheap record: %s\n", error.message);
     for (unsigned i = 0; i < recordings.count; i++)
         print_recording(&recordings.list[i], recordings.count > 1);
+    if (recordings.finds > 1)
+        fprintf(stderr,
+                "reheap record: the largest of %u Python programs that %s started; --children "
+                "records them all\n",
+                recordings.finds, given.command[0]);
     print_cost(&recordings);
     if (recordings.exit_status >= 0)
         print_status(given.command[0], recordings.exit_status);

@@ -55,6 +55,7 @@ typedef struct source {
     rh_place *place; /* while it is written */
     bool replaced;   /* its process has become another program */
     bool ended_early;
+    bool starter; /* a shell or its like, recorded for want of anything better */
     uint64_t flushed_events, flushed_ns;
 } source;
 
@@ -71,6 +72,8 @@ typedef struct collector {
     unsigned count;
     pid_t program;
     int exit_status;
+    source *found; /* the largest interpreter that a starter has started */
+    unsigned finds;
     uint64_t program_ns; /* the processor time it used */
     bool program_ended;
     bool paused, time_is_up;
@@ -377,6 +380,7 @@ images_before(const collector *c, const source *s)
     unsigned number = 0;
     for (unsigned i = 0; i < c->count; i++)
         number += c->sources[i] != s && c->sources[i]->replaced &&
+                  c->sources[i]->recording.path[0] &&
                   c->sources[i]->recording.process_id == s->recording.process_id;
     return number;
 }
@@ -428,6 +432,7 @@ open_source(collector *c, source *s)
 {
     rh_error error = {0};
     s->offered = false;
+    s->starter = s->channel->facts.starter;
     s->recording.process_id = s->channel->process_id;
     s->recording.forked = s->channel->facts.forked != 0;
     if (s->channel->process_id != c->program)
@@ -481,6 +486,58 @@ early_end(const collector *c, const source *s, char *text, size_t room)
 
 /* `ended`: with the process. */
 static void
+drop_recording(source *s)
+{
+    if (s->recording.path[0])
+        unlink(s->recording.path);
+    s->recording.path[0] = '\0';
+}
+
+/* Of the interpreters that a shell has started, one is what the recording is for: not the one that
+ * was asked for its version. */
+static void
+keep_larger(collector *c, source *s)
+{
+    c->finds++;
+    bool larger = !c->found || s->recording.events > c->found->recording.events;
+    if (larger && c->found)
+        drop_recording(c->found);
+    else if (!larger)
+        drop_recording(s);
+    if (larger)
+        c->found = s;
+}
+
+/* At the end: what a shell has started has the name that was asked for, and not the shell. */
+static void
+name_found(collector *c)
+{
+    rh_error error = {0};
+    source *last = NULL;
+    for (unsigned i = 0; i < c->count; i++) {
+        source *s = c->sources[i];
+        if (s->recording.path[0] && s->recording.process_id == c->program)
+            last = s;
+    }
+    if (!c->found || !c->found->recording.path[0] || rh_place_is_pipe(&c->place))
+        return;
+    if (last && !last->starter) {
+        drop_recording(c->found); /* what a shell did before it became the program */
+        c->finds = 0;
+        return;
+    }
+    if (rename(c->found->recording.path, c->place.path) != 0) {
+        rh_fail_errno(&error, RH_SYSTEM, errno, "%s: cannot give it the name %s",
+                      c->found->recording.path, c->place.path);
+        keep_error(c, &error);
+        return;
+    }
+    if (last)
+        last->recording.path[0] = '\0';
+    snprintf(c->found->recording.path, sizeof c->found->recording.path, "%s", c->place.path);
+}
+
+static void
 finish_source(collector *c, source *s, bool ended)
 {
     rh_error error = {0};
@@ -517,6 +574,13 @@ finish_source(collector *c, source *s, bool ended)
         tell(c, "%s: ended %s; process %d goes on unrecorded", s->recording.path, early,
              s->recording.process_id);
     leave_process(s);
+    retire(s);
+    if (c->options->python || c->options->malloc || c->options->children)
+        return;
+    if (s->starter && s->replaced)
+        drop_recording(s);
+    else if (s->recording.process_id != c->program)
+        keep_larger(c, s);
 }
 
 /* While nothing happens, what has happened belongs into the file. */
@@ -788,6 +852,7 @@ report(const collector *c, rh_recordings *recordings)
 {
     recordings->exit_status = c->program > 0 && c->program_ended ? c->exit_status : -1;
     recordings->program_ns = c->program_ns;
+    recordings->finds = c->finds;
     recordings->list = calloc(c->count ? c->count : 1, sizeof *recordings->list);
     for (unsigned i = 0; i < c->count && recordings->list; i++) {
         if (c->sources[i]->recording.path[0])
@@ -829,7 +894,7 @@ fail_unrecorded(collector *c)
         return rh_fail(&c->error, RH_INTERRUPTED,
                        "%s: interrupted before there was anything to record: there is no file",
                        program);
-    if (c->options->malloc && !c->options->python)
+    if (!c->options->python)
         return rh_fail(&c->error, RH_CANNOT_RUN,
                        "%s: it has run, but never with the recorder in it: nothing was recorded",
                        program);
@@ -839,6 +904,14 @@ fail_unrecorded(collector *c)
                    "--malloc to record any program%s",
                    program,
                    c->options->children ? "" : ", or --children to record what the program starts");
+}
+
+static rh_capture
+wanted_capture(const rh_recording_options *options)
+{
+    if (options->malloc)
+        return options->python ? RH_CAPTURE_BOTH : RH_CAPTURE_MALLOC;
+    return options->python ? RH_CAPTURE_PYTHON : RH_CAPTURE_AUTO;
 }
 
 static rh_status
@@ -854,9 +927,7 @@ open_session(collector *c, rh_error *error)
     rh_session *session = c->session.memory;
     session->children = c->options->children;
     session->timing = timing[c->options->timestamps];
-    session->capture = !c->options->malloc  ? RH_CAPTURE_PYTHON
-                       : c->options->python ? RH_CAPTURE_BOTH
-                                            : RH_CAPTURE_MALLOC;
+    session->capture = wanted_capture(c->options);
     return name_session(c, error);
 }
 
@@ -922,6 +993,7 @@ rh_collector_run(const rh_recording_options *options, rh_recordings *recordings,
         if (c.paused)
             tell(&c, "paused; `kill -USR1 %d` begins recording, -USR2 pauses it", (int)getpid());
         collect(&c);
+        name_found(&c);
         report(&c, recordings);
         status = c.error.status;
         if (status == RH_OK && recordings->count == 0)

@@ -17,7 +17,8 @@ typedef struct rh_recording_options {
     char **command;      /* the program's words, NULL at the end */
     int process;         /* instead: a process that runs already; 0: none */
     rh_timestamps timestamps;
-    bool python, malloc; /* an interpreter's functions, the C library's */
+    bool python, malloc; /* an interpreter's functions, the C library's; with neither, each program
+                            by what it is */
     bool addresses, children;
     rh_intake_limits limits; /* of each file */
     uint64_t duration_ns;    /* of the recording, pauses not counted; 0: to the program's end */
@@ -38,6 +39,7 @@ typedef struct rh_recording {
 typedef struct rh_recordings {
     rh_recording *list; /* the caller frees it */
     unsigned count;
+    unsigned finds;      /* interpreters that a shell has started; the largest is in the list */
     int exit_status;     /* the program's, as wait(2) gives it; -1: it never ran */
     uint64_t drain_ns;   /* processor time that draining and writing took */
     uint64_t program_ns; /* that of the program, and of those children that it waited for */

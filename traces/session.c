@@ -177,24 +177,121 @@ check_file(const char *path, unsigned scripts, rh_error *error)
     return RH_OK;
 }
 
-rh_status
-rh_program_check(const char *program, rh_error *error)
+/* Finds `program` as execvp() does; false: there is none. */
+static bool
+find_program(const char *program, char *path, size_t room)
 {
-    enum { SCRIPTS = 4 };
     if (strchr(program, '/'))
-        return check_file(program, SCRIPTS, error);
+        return (size_t)snprintf(path, room, "%s", program) < room;
     const char *from = getenv("PATH");
     from = from ? from : "/usr/local/bin:/usr/bin:/bin";
     for (const char *to; from; from = *to ? to + 1 : NULL) {
         to = strchrnul(from, ':');
-        char path[4096];
         struct stat status;
-        int length = snprintf(path, sizeof path, "%.*s%s%s", (int)(to - from), from,
-                              to == from ? "" : "/", program);
-        if (length > 0 && (size_t)length < sizeof path && access(path, X_OK) == 0 &&
+        int length = snprintf(path, room, "%.*s%s%s", (int)(to - from), from, to == from ? "" : "/",
+                              program);
+        if (length > 0 && (size_t)length < room && access(path, X_OK) == 0 &&
             stat(path, &status) == 0 && S_ISREG(status.st_mode))
-            return check_file(path, SCRIPTS, error);
+            return true;
     }
+    return false;
+}
+
+enum { SCRIPTS = 4 }; /* that are one another's interpreter */
+
+rh_status
+rh_program_check(const char *program, rh_error *error)
+{
+    char path[4096];
+    if (find_program(program, path, sizeof path))
+        return check_file(path, SCRIPTS, error);
     return rh_fail(error, RH_CANNOT_RUN,
                    "%s: there is no such program in the folders of PATH; give its path", program);
+}
+
+/* The name of a needed library, or of a function that is imported or exported: all of an
+ * executable's names stand in one table, each with a NUL before and behind it. */
+static bool
+names_python(const unsigned char *table, size_t size)
+{
+    static const char function[] = "\0PyMem_SetAllocator", library[] = "\0libpython3";
+    return memmem(table, size, function, sizeof function) != NULL ||
+           memmem(table, size, library, sizeof library - 1) != NULL;
+}
+
+/* Where the file has what is mapped at `address`; the end if it has not. */
+static size_t
+place_in_file(const Elf64_Phdr *part, unsigned parts, uint64_t address, size_t end)
+{
+    for (unsigned i = 0; i < parts; i++) {
+        uint64_t behind = address - part[i].p_vaddr;
+        if (part[i].p_type == PT_LOAD && address >= part[i].p_vaddr && behind < part[i].p_filesz &&
+            part[i].p_offset < end && behind < end - part[i].p_offset)
+            return (size_t)(part[i].p_offset + behind);
+    }
+    return end;
+}
+
+static bool
+elf_names_python(const unsigned char *bytes, size_t size)
+{
+    Elf64_Ehdr head;
+    Elf64_Phdr part[64];
+    if (size < sizeof head)
+        return false;
+    memcpy(&head, bytes, sizeof head);
+    unsigned parts = head.e_phnum < 64 ? head.e_phnum : 64;
+    if (memcmp(bytes, ELFMAG, SELFMAG) != 0 || head.e_ident[EI_CLASS] != ELFCLASS64 ||
+        head.e_phentsize != sizeof *part || head.e_phoff > size ||
+        (size - head.e_phoff) / sizeof *part < parts)
+        return false;
+    memcpy(part, bytes + head.e_phoff, parts * sizeof *part);
+    uint64_t table = 0, table_bytes = 0;
+    for (unsigned i = 0; i < parts; i++) {
+        if (part[i].p_type != PT_DYNAMIC || part[i].p_offset > size)
+            continue;
+        Elf64_Dyn entry;
+        size_t at = (size_t)part[i].p_offset;
+        for (; size - at >= sizeof entry; at += sizeof entry) {
+            memcpy(&entry, bytes + at, sizeof entry);
+            if (entry.d_tag == DT_NULL)
+                break;
+            table = entry.d_tag == DT_STRTAB ? entry.d_un.d_ptr : table;
+            table_bytes = entry.d_tag == DT_STRSZ ? entry.d_un.d_val : table_bytes;
+        }
+    }
+    size_t from = place_in_file(part, parts, table, size);
+    return names_python(bytes + from,
+                        table_bytes < size - from ? (size_t)table_bytes : size - from);
+}
+
+static bool
+file_is_python(const char *path, unsigned scripts)
+{
+    unsigned char start[4096];
+    char next[1024];
+    size_t size = read_start(path, start, sizeof start);
+    if (size > 2 && start[0] == '#' && start[1] == '!')
+        return scripts > 0 && script_interpreter(start, size, next, sizeof next) &&
+               file_is_python(next, scripts - 1);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    bool python = false;
+    if (file >= 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
+        size = (size_t)status.st_size;
+        unsigned char *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);
+        python = bytes != MAP_FAILED && elf_names_python(bytes, size);
+        if (bytes != MAP_FAILED)
+            munmap(bytes, size);
+    }
+    if (file >= 0)
+        close(file);
+    return python;
+}
+
+bool
+rh_program_is_python(const char *program)
+{
+    char path[4096];
+    return find_program(program, path, sizeof path) && file_is_python(path, SCRIPTS);
 }

@@ -28,4 +28,8 @@ void rh_shared_close(rh_shared *shared);
  * followed to their interpreter. */
 rh_status rh_program_check(const char *program, rh_error *error);
 
+/* Whether what would be started as `program` is CPython's interpreter, or linked to it: as far as
+ * its file tells, or that of a script's interpreter. */
+bool rh_program_is_python(const char *program);
+
 #endif

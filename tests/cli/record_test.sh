@@ -27,7 +27,7 @@ refuses 4 'script' "$REHEAP" record -o a.rht -- ./script
 refuses 4 '/tmp|folder|directory|ermission' "$REHEAP" record -o a.rht -- /tmp
 refuses 4 'static' "$REHEAP" record -o a.rht -- "$runfiles/tests/cli/static_program"
 refuses 4 '[Pp]ython' "$REHEAP" record --python -o a.rht -- /bin/true
-refuses 2 'choose one' "$REHEAP" record --malloc --python -o a.rht -- "$python" -c pass
+refuses 2 'give it alone' "$REHEAP" record --auto --python -o a.rht -- "$python" -c pass
 absent a.rht
 
 # Places that cannot be written.

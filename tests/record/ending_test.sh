@@ -54,7 +54,7 @@ grep -q 'cleaned up' signal.out || problem "the program could not clean up"
 grep -q 'ended with status 9' signal.err || problem "its status is not told"
 expect 0 sound "$REHEAP" check signal.rht
 # ... also where it comes before there was anything to record.
-env --default-signal=INT "$REHEAP" record -o early.rht -- /bin/sh -c 'echo ready; exec sleep 1000' >early.out 2>early.err &
+env --default-signal=INT "$REHEAP" record --python -o early.rht -- /bin/sh -c 'echo ready; exec sleep 1000' >early.out 2>early.err &
 recorder=$!
 await grep -qs ready early.out
 kill -INT $recorder

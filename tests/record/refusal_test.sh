@@ -11,14 +11,14 @@ refuses 4 'no such program' "${record[@]}" -- no-such-program-anywhere
 refuses 4 'No such file' "${record[@]}" -- ./missing
 refuses 4 'not executable' "${record[@]}" -- "$programs"
 refuses 4 'not a file' "${record[@]}" -- /tmp
-refuses 4 'is not a CPython 3.7 or later' "${record[@]}" -- /bin/true
-refuses 4 'is not a CPython 3.7 or later.*--children' "${record[@]}" -- /bin/sh -c 'exit 3'
+refuses 4 'is not a CPython 3.7 or later' "${record[@]}" --python -- /bin/true
+refuses 4 'is not a CPython 3.7 or later.*--children' "${record[@]}" --python -- /bin/sh -c 'exit 3'
 printf '#!/no/such/interpreter\n' >script
 chmod +x script
 refuses 4 'its interpreter' "${record[@]}" -- ./script
 printf 'not a program' >text
 chmod +x text
-refuses 4 '' "${record[@]}" -- ./text
+refuses 4 '' "${record[@]}" --python -- ./text
 static=$(readlink -f "$runfiles/tests/record/static_program")
 refuses 4 'statically linked' "${record[@]}" -- "$static"
 refuses 5 'cannot write it' "$REHEAP" record -o /no/such/folder/x.rht -- "$debian" -c 'print("must not run")'

@@ -122,6 +122,7 @@ typedef struct rh_channel_facts {
     uint32_t attached; /* the program ran before: so was the heap */
     uint32_t forked;   /* its parent was recorded: the heap was there before the recording */
     uint32_t command_bytes;
+    uint32_t starter; /* a program that is there to start another, like a shell */
     char python_version[32];
     char allocator[32]; /* "": not one the interpreter has a name for */
     char program[4096];
@@ -167,7 +168,8 @@ typedef enum rh_capture {
     RH_CAPTURE_PYTHON,
     RH_CAPTURE_MALLOC,
     RH_CAPTURE_BOTH,
-    RH_CAPTURES
+    RH_CAPTURES,
+    RH_CAPTURE_AUTO = RH_CAPTURES /* of a session: each program by what it is */
 } rh_capture;
 typedef enum rh_timing { RH_TIMING_NONE, RH_TIMING_COARSE, RH_TIMING_EXACT } rh_timing;
 

@@ -34,6 +34,7 @@ static struct {
 
 static const rh_session *followed;
 static pid_t follower;
+static bool children_too;
 
 #define FIND(member, name)                                                                         \
     do {                                                                                           \
@@ -56,10 +57,11 @@ look_up(void)
 }
 
 void
-rh_recorder_follow(const rh_session *session)
+rh_recorder_follow(const rh_session *session, bool children)
 {
     look_up();
     follower = getpid();
+    children_too = children || session->children;
     followed = session;
 }
 
@@ -68,7 +70,7 @@ static bool
 follows(void)
 {
     look_up();
-    return followed && rh_collector_lives(followed) && (followed->children || getpid() == follower);
+    return followed && rh_collector_lives(followed) && (children_too || getpid() == follower);
 }
 
 /* The entry of `environment` that begins with `name`; the end if there is none. */
@@ -222,7 +224,7 @@ posix_spawn(pid_t *process, const char *path, const posix_spawn_file_actions_t *
             const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[])
 {
     look_up();
-    if (!followed || !followed->children)
+    if (!followed || !children_too)
         return below.spawn(process, path, actions, attributes, arguments, environment);
     DRESS(environment);
     return below.spawn(process, path, actions, attributes, arguments, dressed_environment);
@@ -234,7 +236,7 @@ posix_spawnp(pid_t *process, const char *file, const posix_spawn_file_actions_t 
              char *const environment[])
 {
     look_up();
-    if (!followed || !followed->children)
+    if (!followed || !children_too)
         return below.spawnp(process, file, actions, attributes, arguments, environment);
     DRESS(environment);
     return below.spawnp(process, file, actions, attributes, arguments, dressed_environment);

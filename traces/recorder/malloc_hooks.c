@@ -84,6 +84,7 @@ enum { OUTSIDE = 1, ENLISTED };
 static _Atomic int standing;
 static const rh_session *session;
 static rh_capture capture;
+static bool takes_part;
 
 static struct {
     alignas(16) unsigned char bytes[EARLY_BYTES];
@@ -185,7 +186,7 @@ program_calls_us(void)
 }
 
 static void
-take_part(void)
+take_part(bool starter)
 {
     if (!rh_producer_open(session, capture)) {
         rh_recorder_say("nothing takes the recording any more; the program goes on unrecorded");
@@ -193,6 +194,10 @@ take_part(void)
     }
     if (!session->children)
         rh_recorder_leave_environment(session);
+    rh_recorder_channel.control.facts.starter = starter;
+    takes_part = true;
+    if (capture == RH_CAPTURE_PYTHON)
+        return; /* our functions only pass on; the rest when the interpreter can be looked at */
     if (program_calls_us())
         open_gate();
     else
@@ -200,18 +205,55 @@ take_part(void)
                           "can be put in its place");
 }
 
+/* Shells, and programs whose work is to start another one. */
+static bool
+is_starter(void)
+{
+    static const char *const names[] = {
+        "bash",   "dash",    "busybox", "zsh",    "ksh",     "ksh93",   "mksh",
+        "fish",   "env",     "nice",    "nohup",  "time",    "timeout", "stdbuf",
+        "setsid", "taskset", "chrt",    "ionice", "setarch", "flock",   "numactl"};
+    char path[4096];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[length > 0 ? length : 0] = '\0';
+    const char *slash = strrchr(path, '/');
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        if (slash && strcmp(slash + 1, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Each program by what it is: an interpreter, or any other. What a starter starts comes here as
+ * well, and is recorded if it is an interpreter, or led on to one. */
+static void
+enlist_by_kind(bool meant)
+{
+    bool python = rh_attach_finds_python(), starter = !python && is_starter();
+    capture = python ? RH_CAPTURE_PYTHON : RH_CAPTURE_MALLOC;
+    if (meant || starter)
+        rh_recorder_follow(session, starter);
+    if ((meant && (!starter || program_calls_us())) || python)
+        take_part(starter);
+    else
+        rh_recorder_leave_environment(session);
+}
+
 static void
 enlist(void)
 {
     int saved = errno;
     session = rh_recorder_session();
-    if (session && !session->children && !rh_recorder_is_root(session)) {
+    bool meant = session && (session->children || rh_recorder_is_root(session));
+    if (session && session->capture == RH_CAPTURE_AUTO) {
+        enlist_by_kind(meant);
+    } else if (session && !meant) {
         rh_recorder_leave_environment(session);
     } else if (session) {
-        rh_recorder_follow(session);
+        rh_recorder_follow(session, false);
         capture = (rh_capture)session->capture;
         if (capture == RH_CAPTURE_MALLOC || rh_attach_finds_python())
-            take_part();
+            take_part(false);
     }
     rh_recorder_keeps = false;
     errno = saved;
@@ -252,7 +294,9 @@ begin(int argc, char **argv)
 {
     int saved = errno;
     get_ready();
-    if (atomic_load(&standing) == ENLISTED && capture == RH_CAPTURE_BOTH && rh_recorder_gate.open)
+    /* With the gate shut, one that was open has been closed for good. */
+    if (takes_part &&
+        (capture == RH_CAPTURE_PYTHON || (capture == RH_CAPTURE_BOTH && rh_recorder_gate.open)))
         rh_attach_begin(session, capture, argc, argv);
     errno = saved;
 }
@@ -427,7 +471,7 @@ malloc_usable_size(void *block)
 EXPORTED void(reheap_mark)(const char *text)
 {
     enum { LONGEST_MARK = 4000 };
-    if (text && atomic_load(&standing) == ENLISTED)
+    if (text && (atomic_load(&standing) == ENLISTED || rh_attach_done()))
         rh_put_mark(text, strnlen(text, LONGEST_MARK));
 }
 

@@ -41,7 +41,7 @@ rh_recorder_start(int argc, char **argv)
     if (session && !session->children && !rh_recorder_is_root(session)) {
         rh_recorder_leave_environment(session);
     } else if (session) {
-        rh_recorder_follow(session);
+        rh_recorder_follow(session, false);
         if (rh_attach_finds_python())
             enlist(session, argc, argv);
     }
