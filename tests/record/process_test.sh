@@ -53,13 +53,17 @@ same "an interpreter that became another" "$debian -c 'print(list(os.environ) if
 # Children that clear their environment, or preload something else.
 records cleared.rht --malloc --children -- sh -c "env -i ls; LD_PRELOAD=$counter ls; env -u LD_PRELOAD ls; :"
 same "children that ran ls" 3 "$(for file in cleared.rht.*; do "$REHEAP" info "$file"; done | grep -c 'program .*/ls$')"
-# A pipe takes one recording.
+# A pipe takes one recording. (Its reader is there soon, or the recorder would not begin.)
 mkfifo pipe
-"$REHEAP" record --malloc -o pipe -- sh -c 'exec sh -c "echo it ran"' >out 2>err &
-recorder=$!
-until cat pipe >carried.rht; do :; done
-wait $recorder
-judge 4 'takes one recording, and the program has become another' $? "a pipe and a program that becomes another"
+cat pipe >carried.rht &
+reader=$!
+status=5
+while [ $status = 5 ]; do
+    "$REHEAP" record --malloc -o pipe -- sh -c 'exec sh -c "echo it ran"' >out 2>err
+    status=$?
+done
+wait $reader
+judge 4 'takes one recording, and the program has become another' $status "a pipe and a program that becomes another"
 grep -q 'it ran' out || problem "the program did not run"
 expect 0 sound "$REHEAP" check carried.rht
 finish
