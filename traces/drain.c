@@ -6,6 +6,7 @@
 #include "traces/arena_set.h"
 #include "traces/pointer_table.h"
 #include "traces/recorder/ring_pieces.h"
+#include "traces/recorder/ring_room.h"
 
 enum {
     DEPTHS = RH_AMOUNT_DEPTH_MASK + 1,
@@ -684,8 +685,10 @@ take(rh_drain *drain, stream *s, bool forced)
 static void
 give_back(stream *s)
 {
+    if (s->at == s->given_back)
+        return;
     s->given_back = s->at;
-    atomic_store_explicit(&s->ring->head, s->at, memory_order_release);
+    rh_ring_room_give(s->ring, s->at);
 }
 
 /* A free in the main ring, behind which an arena's death may stand that it caused. */

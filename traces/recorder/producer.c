@@ -15,11 +15,11 @@
 
 #include "traces/recorder/enlist.h"
 #include "traces/recorder/ring_pieces.h"
+#include "traces/recorder/ring_room.h"
 
 enum {
     NAP_NS = 100000,
-    LONGEST_NAP_NS = 32 * NAP_NS, /* how soon a dead collector is noticed */
-    ROOM_RECORDS = 8,             /* what any one call may need */
+    ROOM_RECORDS = 8, /* what any one call may need */
     PLACE_EVERY_BYTES = 64 * sizeof(rh_record)
 };
 
@@ -57,9 +57,9 @@ rh_recorder_say(const char *text)
 
 /* Not nanosleep(), which is a place where threads are cancelled. */
 static void
-nap(long ns)
+nap(void)
 {
-    struct timespec span = {.tv_nsec = ns};
+    struct timespec span = {.tv_nsec = NAP_NS};
     syscall(SYS_nanosleep, &span, NULL);
 }
 
@@ -96,14 +96,13 @@ abandoned(void)
 
 /* Waits until `bytes` more fit into the ring; then sets *limit. False: nobody reads any more.
  *
- * A ring that is full stays so for some milliseconds, as long as it takes to read it: naps become
- * longer, and end when half of it is free. Each costs the program microseconds, and then the cache
- * that it has to fill again. */
+ * Once it is full, half of it has to be free: each sleep costs the program microseconds, and then
+ * the caches that it has to fill again. */
 static bool
 wait_for_room(rh_ring *ring, uint64_t capacity, uint64_t bytes, uint64_t *limit)
 {
     uint64_t cursor = atomic_load_explicit(&ring->cursor, memory_order_relaxed);
-    for (long ns = NAP_NS;; ns = ns < LONGEST_NAP_NS ? 2 * ns : ns) {
+    for (;;) {
         if (abandoned())
             return false;
         uint64_t end = atomic_load_explicit(&ring->head, memory_order_acquire) + capacity;
@@ -122,7 +121,7 @@ wait_for_room(rh_ring *ring, uint64_t capacity, uint64_t bytes, uint64_t *limit)
             return false;
         }
         bytes = bytes > capacity / 2 ? bytes : capacity / 2;
-        nap(ns);
+        rh_ring_room_await(ring, cursor + bytes - capacity);
     }
 }
 
@@ -280,7 +279,7 @@ take_ring(rh_thread_end *end)
             go_on_alone("nothing takes the recording any more; the program goes on unrecorded");
             return false;
         }
-        nap(NAP_NS);
+        nap();
         ring = find_ring(&left);
     }
     if (!ring) {
@@ -585,7 +584,7 @@ take_channel(const rh_session *session)
         }
         if (atomic_load(&session->exhausted))
             return -1;
-        nap(NAP_NS);
+        nap();
     }
     return -1;
 }
