@@ -885,7 +885,7 @@ static outcome
 take_thread(rh_drain *drain, stream *s, bool forced)
 {
     outcome result = forced ? take(drain, s, true) : take_next(drain, s);
-    if (s->at - s->given_back >= drain->ring_bytes / 4)
+    if (s->at - s->given_back >= drain->ring_bytes / 8)
         give_back(s);
     return result;
 }

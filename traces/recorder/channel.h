@@ -102,8 +102,8 @@ typedef struct rh_ring {
     _Atomic uint32_t
         owner; /* thread rings: 0 free, 1 in use, 2 left by its thread, may be unread */
     _Alignas(64) _Atomic uint64_t head; /* bytes ever read */
-    _Atomic uint64_t wanted; /* the writer sleeps until head is there; 0: it does not */
-    _Atomic uint32_t bell;   /* a futex: rung when it is */
+    _Atomic uint64_t wanted;            /* the writer sleeps until head is there; 0: it does not */
+    _Atomic uint32_t bell;              /* a futex: rung when it is */
 } rh_ring;
 
 typedef enum rh_channel_state {

@@ -96,7 +96,7 @@ abandoned(void)
 
 /* Waits until `bytes` more fit into the ring; then sets *limit. False: nobody reads any more.
  *
- * Once it is full, half of it has to be free: each sleep costs the program microseconds, and then
+ * Once it is full, most of it has to be free: each sleep costs the program microseconds, and then
  * the caches that it has to fill again. */
 static bool
 wait_for_room(rh_ring *ring, uint64_t capacity, uint64_t bytes, uint64_t *limit)
@@ -120,7 +120,7 @@ wait_for_room(rh_ring *ring, uint64_t capacity, uint64_t bytes, uint64_t *limit)
                               "can be looked at, than a ring can hold");
             return false;
         }
-        bytes = bytes > capacity / 2 ? bytes : capacity / 2;
+        bytes = bytes > capacity / 4 * 3 ? bytes : capacity / 4 * 3;
         rh_ring_room_await(ring, cursor + bytes - capacity);
     }
 }
@@ -508,6 +508,25 @@ rh_put_kept(void)
 
 #define WIDE(value) ((rh_record){RH_WHAT(RH_RECORD_WIDE, 0, 0), (value)})
 
+/* What the fast way declines most often, done in little: a place is due, and else all is well. */
+static inline bool
+put_with_place(rh_thread_end *end, uint64_t what, uint64_t size)
+{
+    if (producer.capture != RH_CAPTURE_MALLOC || end->busy || end->limit == 0 ||
+        !rh_recorder_gate.libc || size >= RH_DEPTH_ONE ||
+        end->cursor + ROOM_RECORDS * sizeof(rh_record) > end->room)
+        return false;
+    end->limit = 0;
+    atomic_signal_fence(memory_order_seq_cst);
+    append_place(end);
+    append_thread(end, what, size | rh_recorder_place);
+    atomic_signal_fence(memory_order_seq_cst);
+    end->limit = next_limit(end);
+    if (__builtin_expect(end->spilled, 0))
+        rh_put_spilled();
+    return true;
+}
+
 void
 rh_put_thread_slow(uint64_t what, uint64_t size)
 {
@@ -526,6 +545,8 @@ rh_put_thread_calloc(uint64_t what, uint64_t count, uint64_t element)
 void
 rh_put_libc_slow(uint64_t what, uint64_t size)
 {
+    if (RH_LIKELY(put_with_place(&rh_recorder_thread, what, size)))
+        return;
     bool wide = size >= RH_DEPTH_ONE;
     const rh_record records[] = {WIDE(size), {what, wide ? 0 : size}};
     put_libc(records + !wide, 1u + wide);
