@@ -37,7 +37,7 @@ enum {
  *
  * Nothing is lost by it: each birth has its death, at most a little off its place. */
 #define OVERLAP_SHIFT 60
-enum { OVERLAPS = 7, RECENT_DEATHS = 1 << 16 };
+enum { OVERLAPS = 7, OVERLAP_PLACES = 1 << 12, RECENT_DEATHS = 1 << 16 };
 
 /* What became of a record. */
 typedef enum outcome { TAKEN, EMPTY, BLOCKED, FAILED } outcome;
@@ -50,7 +50,6 @@ typedef struct stream {
     uint64_t at, end, given_back; /* taken; published when last looked; told to the ring's writer */
     uint64_t place, stamp;        /* threads: of the last place record */
     uint64_t ticks;               /* the time of events; 0: they have none */
-    bool waits;                   /* for a record of another, while one is resolved */
     uint64_t wide[2];
     unsigned wide_count;
     struct {
@@ -59,6 +58,16 @@ typedef struct stream {
         bool known, nested;
     } resized[DEPTHS]; /* between the two records of a realloc */
 } stream;
+
+/* Where the next event of a thread's ring belongs. Of many rings the earliest is asked for again
+ * and again, so these lie close together. */
+typedef struct front {
+    uint64_t place, stamp;
+    uint64_t key;      /* of the block that it is about; 0: of none */
+    bool there;        /* there is such an event */
+    bool birth, death; /* what happens to that block */
+    bool waits;        /* for an event of another ring, while one is resolved */
+} front;
 
 struct rh_drain {
     rh_channel *channel;
@@ -71,7 +80,8 @@ struct rh_drain {
     rh_arena_set arenas;
     double ns_per_tick;
     uint64_t events;
-    uint64_t overlapping; /* blocks that live under such keys */
+    uint64_t overlapping;                    /* blocks that live under such keys */
+    uint32_t overlapping_at[OVERLAP_PLACES]; /* those of them with this hash */
     uint64_t undecided;
     uint64_t turns;
     unsigned domain_mask; /* 0: events have no domains */
@@ -88,6 +98,7 @@ struct rh_drain {
     uint32_t ring_bytes, ring_count; /* of threads */
     rh_ring_pieces rings;
     stream streams[STREAMS];
+    front fronts[STREAMS]; /* of the same number */
 };
 
 static void
@@ -300,6 +311,20 @@ pooled(rh_drain *drain, const rh_event *event)
            !(event->flags & RH_EVENT_NESTED) && rh_arena_set_has(&drain->arenas, event->address);
 }
 
+/* How many blocks live under keys with numbers at addresses like this one. */
+static inline uint32_t *
+overlapping_at(rh_drain *drain, uint64_t key)
+{
+    key &= ~((uint64_t)OVERLAPS << OVERLAP_SHIFT);
+    return &drain->overlapping_at[key * UINT64_C(0x9E3779B97F4A7C15) >> 32 & (OVERLAP_PLACES - 1)];
+}
+
+static inline bool
+may_overlap(rh_drain *drain, uint64_t key)
+{
+    return drain->overlapping && *overlapping_at(drain, key);
+}
+
 /* The free entry for one more block at an address where one lives already; if there are too many,
  * that of the last. */
 static rh_pointer_entry *
@@ -320,7 +345,7 @@ overlapping_entry(rh_drain *drain, uint64_t key, uint64_t *place)
 static rh_pointer_entry *
 dying_entry(rh_drain *drain, uint64_t key)
 {
-    for (uint64_t i = drain->overlapping ? OVERLAPS : 0; i > 0; i--) {
+    for (uint64_t i = may_overlap(drain, key) ? OVERLAPS : 0; i > 0; i--) {
         rh_pointer_entry *entry = rh_pointer_find(&drain->blocks, key | i << OVERLAP_SHIFT);
         if (entry->key)
             return entry;
@@ -357,7 +382,10 @@ static inline void
 remove_dying(rh_drain *drain, rh_pointer_entry *entry)
 {
     uint64_t key = entry->key & ~((uint64_t)OVERLAPS << OVERLAP_SHIFT);
-    drain->overlapping -= key != entry->key;
+    if (key != entry->key) {
+        drain->overlapping--;
+        --*overlapping_at(drain, key);
+    }
     keep_death(drain, key);
     rh_pointer_remove(&drain->blocks, entry);
 }
@@ -424,7 +452,10 @@ give_birth(rh_drain *drain, rh_event *event, uint64_t key, uint32_t old, bool fo
         entry->handle = handle; /* the one before went unseen */
         return TAKEN;
     }
-    drain->overlapping += (key & ~NESTED_KEY) >> OVERLAP_SHIFT != 0;
+    if ((key & ~NESTED_KEY) >> OVERLAP_SHIFT) {
+        drain->overlapping++;
+        ++*overlapping_at(drain, key);
+    }
     if (!rh_pointer_add(&drain->blocks, entry, key, handle))
         return fail_memory(drain);
     return TAKEN;
@@ -779,7 +810,7 @@ take_common_death(rh_drain *drain, const stream *s, const rh_record *record)
 {
     const uint64_t address = record->what & RH_RECORD_ADDRESS_MASK;
     rh_pointer_entry *entry = rh_pointer_find(&drain->blocks, key_of(drain, record));
-    if (address == 0 || !entry->key || drain->overlapping)
+    if (address == 0 || !entry->key || may_overlap(drain, entry->key))
         return EMPTY;
     rh_event *event = common_event(drain, s, record, RH_FREE, entry->note);
     event->size = 0;
@@ -867,9 +898,15 @@ force_main(rh_drain *drain)
 }
 
 static bool
-belongs_before(const stream *a, const stream *b)
+belongs_before(const front *a, const front *b)
 {
     return a->place != b->place ? a->place < b->place : a->stamp < b->stamp;
+}
+
+static front *
+front_of(rh_drain *drain, const stream *s)
+{
+    return &drain->fronts[s - drain->streams];
 }
 
 /* Place records at the front say where the next event belongs. */
@@ -878,6 +915,27 @@ settle(rh_drain *drain, stream *s)
 {
     while (s->at < s->end && kind_of(record_at(s, s->at)) == RH_RECORD_PLACE)
         take(drain, s, true);
+    front *f = front_of(drain, s);
+    f->there = s->at < s->end;
+    f->place = s->place;
+    f->stamp = s->stamp;
+    const rh_record *record = record_at(s, s->at);
+    const uint64_t kind = f->there ? kind_of(record) : 0;
+    f->birth = kind == RH_RECORD_MALLOC || kind == RH_RECORD_CALLOC || kind == RH_RECORD_REALLOC ||
+               kind == RH_RECORD_REALLOC_NULL || kind == RH_RECORD_ALIGNED;
+    f->death = kind == RH_RECORD_FREE || kind == RH_RECORD_REALLOC_FROM;
+    bool address = record->what & RH_RECORD_ADDRESS_MASK;
+    f->key = address && (f->birth || f->death) ? key_of(drain, record) : 0;
+}
+
+/* It cannot be taken yet: of an address, what is to happen there first is not known. */
+static bool
+is_held_up(rh_drain *drain, const front *f)
+{
+    if (!f->there || !f->key)
+        return false;
+    return f->birth ? rh_pointer_find(&drain->blocks, f->key)->key != 0
+                    : !dying_entry(drain, f->key)->key;
 }
 
 /* One event of a thread's ring. */
@@ -899,6 +957,7 @@ take_stretch(rh_drain *drain, stream *s)
         look_ahead(drain, s);
         result = take_thread(drain, s, false);
     }
+    settle(drain, s);
     return result;
 }
 
@@ -927,8 +986,10 @@ look_at_all(rh_drain *drain)
         begin_stream(&drain->streams[ring + 1], &drain->channel->thread[ring], memory,
                      drain->ring_bytes);
     }
-    for (uint32_t i = 1; i < drain->stream_count; i++)
+    for (uint32_t i = 1; i < drain->stream_count; i++) {
         look_again(&drain->streams[i]);
+        settle(drain, &drain->streams[i]);
+    }
 }
 
 /* The thread ring whose next record belongs first, of those that do not wait; NULL: there is none.
@@ -936,30 +997,34 @@ look_at_all(rh_drain *drain)
 static stream *
 earliest(rh_drain *drain)
 {
-    stream *first = NULL;
-    for (uint32_t i = 1; i < drain->stream_count; i++) {
-        stream *s = &drain->streams[i];
-        settle(drain, s);
-        if (!s->waits && s->at < s->end && (!first || belongs_before(s, first)))
-            first = s;
+    const front *first = NULL;
+    for (uint32_t i = MAIN + 1; i < drain->stream_count; i++) {
+        const front *f = &drain->fronts[i];
+        if (f->there && !f->waits && (!first || belongs_before(f, first)))
+            first = f;
     }
-    return first;
+    return first ? &drain->streams[first - drain->fronts] : NULL;
 }
 
 static outcome
 take_one(rh_drain *drain, stream *s, bool forced)
 {
-    if (s != &drain->streams[MAIN])
-        return take_thread(drain, s, forced);
+    if (s != &drain->streams[MAIN]) {
+        outcome result = take_thread(drain, s, forced);
+        settle(drain, s);
+        return result;
+    }
     return forced ? force_main(drain) : take_main(drain, s->at + 1);
 }
 
 /* Takes one stretch no later than `place` from the rings of threads, the first that can be; EMPTY:
- * none can. */
+ * none can. Mostly none can: so many threads are looked over before any is tried. */
 static outcome
 take_earlier(rh_drain *drain, uint64_t place)
 {
-    for (stream *s; (s = earliest(drain)) && s->place <= place; s->waits = true) {
+    for (uint32_t i = MAIN + 1; i < drain->stream_count; i++)
+        drain->fronts[i].waits |= is_held_up(drain, &drain->fronts[i]);
+    for (stream *s; (s = earliest(drain)) && s->place <= place; front_of(drain, s)->waits = true) {
         uint64_t before = s->at;
         if (take_stretch(drain, s) == FAILED)
             return FAILED;
@@ -969,27 +1034,19 @@ take_earlier(rh_drain *drain, uint64_t place)
     return EMPTY;
 }
 
-static bool
-gives_birth(const stream *s)
-{
-    uint64_t kind = s->at < s->end ? kind_of(record_at(s, s->at)) : 0;
-    return kind == RH_RECORD_MALLOC || kind == RH_RECORD_CALLOC || kind == RH_RECORD_REALLOC ||
-           kind == RH_RECORD_REALLOC_NULL || kind == RH_RECORD_ALIGNED;
-}
-
 /* Nothing moves. If threads' rings wait for one another, a birth was taken too early, and the
  * earliest that is held up by it goes on; else `s` does, for what it waits for was never recorded.
  */
 static outcome
 force_one(rh_drain *drain, stream *s)
 {
-    stream *first = NULL;
+    const front *first = NULL;
     for (uint32_t i = MAIN + 1; i < drain->stream_count; i++) {
-        stream *other = &drain->streams[i];
-        if (gives_birth(other) && (!first || belongs_before(other, first)))
-            first = other;
+        const front *f = &drain->fronts[i];
+        if (f->there && f->birth && (!first || belongs_before(f, first)))
+            first = f;
     }
-    return take_one(drain, first ? first : s, true);
+    return take_one(drain, first ? &drain->streams[first - drain->fronts] : s, true);
 }
 
 /* A call of the C library in a thread's ring may be later than the place before it says, and wait
@@ -1019,10 +1076,10 @@ resolve(rh_drain *drain, stream *s)
         uint64_t before = main->at;
         if (s != main && take_main(drain, place < main->end ? place : main->end) == FAILED)
             return FAILED;
-        s->waits = true;
+        front_of(drain, s)->waits = true;
         outcome earlier = take_earlier(drain, place);
         for (uint32_t i = 0; i < drain->stream_count; i++)
-            drain->streams[i].waits = false;
+            drain->fronts[i].waits = false;
         if (earlier == FAILED)
             return FAILED;
         moved = earlier == TAKEN || main->at != before || step_main(drain, s);
