@@ -25,21 +25,28 @@ import sys
 import tempfile
 import time
 
+# Each file once: a program that repeats itself makes a small file.
 COMPILE = """
 import glob, os, sys
 texts = []
-for path in sorted(glob.glob(os.path.dirname(os.__file__) + "/*.py")):
+for path in sorted(glob.glob(os.path.dirname(os.__file__) + "/**/*.py", recursive=True))[:: int(sys.argv[1])]:
     with open(path, encoding="utf-8") as file:
         texts.append(file.read())
-for _ in range(int(sys.argv[1])):
-    for text in texts[:: int(sys.argv[2])]:
+for text in texts:
+    try:
         compile(text, "text", "exec")
+    except SyntaxError:
+        pass
 """
 
-JQ = (
-    "[.[] | select(.amount > 20)] | group_by(.city) | map({city: .[0].city, orders: length, total: (map(.amount) | add),"
-    " names: (map(.name | ascii_upcase) | unique), tags: (map(.tags[]) | group_by(.) | map({key: .[0], value: length})"
-    " | from_entries)})"
+EACH = (
+    ".[] | select(.amount > 20) | {id, city, name: (.name | ascii_upcase), tags: (.tags | length), "
+    "far: (.place.lat > 45), due: (if .paid then 0 else .amount * 1.2 end)}"
+)
+GROUPS = (
+    "[.[] | select(.amount > 20)] | group_by(.city) | map({city: .[0].city, orders: length, total: (map(.amount) | add), "
+    "names: (map(.name | ascii_upcase) | unique), tags: (map(.tags[]) | group_by(.) | map({key: .[0], value: length}) "
+    "| from_entries)})"
 )
 
 
@@ -70,16 +77,17 @@ def programs(paths, python, folder):
     script = folder + "/compile.py"
     with open(script, "w", encoding="utf-8") as file:
         file.write(COMPILE)
-    write_json(folder + "/long.json", 60000)
+    write_json(folder + "/long.json", 100000)
     write_json(folder + "/short.json", 6000)
-    compiling = [python, script]
-    asking = ["jq", "-c", JQ]
+    long, short = folder + "/long.json", folder + "/short.json"
+    documents, threads = paths["documents"], paths["threads"]
     return [
-        Program("python", [*compiling, "6", "1"], [*compiling, "1", "1"], python=True),
-        Program("pymalloc-off", [*compiling, "3", "1"], [*compiling, "1", "4"], {"PYTHONMALLOC": "malloc"}),
-        Program("jq", [*asking, folder + "/long.json"], [*asking, folder + "/short.json"]),
-        Program("c++", [paths["documents"], "20000"], [paths["documents"], "2000"]),
-        Program("4 threads", [paths["threads"], "4", "5000000"], [paths["threads"], "4", "100000"]),
+        Program("python", [python, script, "1"], [python, script, "4"], python=True),
+        Program("pymalloc-off", [python, script, "1"], [python, script, "12"], {"PYTHONMALLOC": "malloc"}),
+        Program("jq", ["jq", "-c", EACH, long], ["jq", "-c", EACH, short]),
+        Program("jq-groups", ["jq", "-c", GROUPS, long], ["jq", "-c", GROUPS, short]),
+        Program("c++", [documents, "20000"], [documents, "2000"]),
+        Program("4-threads", [threads, "4", "5000000"], [threads, "4", "100000"]),
     ]
 
 
@@ -242,10 +250,11 @@ class Mtrace:
 
 def take_turns(tools, command, environment, turns):
     """{tool: [(bare run, its run), ...]}"""
-    bare, pairs = Bare(), {tool: [] for tool in tools}
+    run_bare, pairs = Bare(), {tool: [] for tool in tools}
     for _ in range(turns):
+        bare = run_bare(command, environment)
         for tool in tools:
-            pairs[tool].append((bare(command, environment), tool(command, environment)))
+            pairs[tool].append((bare, tool(command, environment)))
     return pairs
 
 
@@ -290,7 +299,7 @@ def parse(names):
 
 
 def main():
-    names = ["python", "pymalloc-off", "jq", "c++", "4 threads"]
+    names = ["python", "pymalloc-off", "jq", "jq-groups", "c++", "4-threads"]
     options = parse(names)
     paths = dict(word.split("=", 1) for word in sys.argv[1].split(","))
     with tempfile.TemporaryDirectory() as folder:
