@@ -19,6 +19,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -314,6 +315,7 @@ def main():
         peers = [tool for tool in peers if not tool.absent]
         if lttng in peers and options.peer_pairs:
             lttng.open()
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
         try:
             print(
                 f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors; medians of {options.pairs} turns, "

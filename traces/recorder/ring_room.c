@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LONGEST_SLEEP_NS = 100000000 };
+enum { LONGEST_SLEEP_NS = 50000000 };
 
 void
 rh_ring_room_give(rh_ring *ring, uint64_t head)

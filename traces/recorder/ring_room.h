@@ -14,7 +14,7 @@
 /* The reader has read up to `head`. */
 void rh_ring_room_give(rh_ring *ring, uint64_t head);
 
-/* The writer sleeps until the reader has read up to `head`, a signal comes or 100 ms are over.
+/* The writer sleeps until the reader has read up to `head`, a signal comes or 50 ms are over.
  * Changes errno; is no place where threads are cancelled. */
 void rh_ring_room_await(rh_ring *ring, uint64_t head);
 

@@ -1,5 +1,5 @@
 /* Two threads at the ends of a ring that is nearly always full: the writer never overtakes the
- * reader, and is woken each time. A wake that got lost would cost a tenth of a second; were they
+ * reader, and is woken each time. A wake that got lost would cost 50 ms; were they
  * lost regularly, this would not end within the time that a test has. */
 #include "traces/recorder/ring_room.h"
 
