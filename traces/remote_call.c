@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 enum {
-    ROUNDS = 400,
     ROUND_NS = 10000000,
     CALL_POLL_NS = 500000,
     CALL_POLLS = 40000, /* about 20 s */
@@ -30,6 +29,9 @@ enum {
     SCANNED_WORDS = 64,
     DIRECTION_FLAG = 0x400
 };
+
+/* How long a thread at a safe place is looked for. */
+#define PATIENCE_NS UINT64_C(5000000000)
 
 struct rh_remote {
     const rh_process_map *map;
@@ -268,9 +270,17 @@ try_thread(const rh_process_map *map, pid_t thread, bool waiting_only, bool *saf
     return RH_OK;
 }
 
+static uint64_t
+now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 static rh_status
-try_threads(const rh_process_map *map, bool only_main, bool waiting_only, pid_t *found,
-            struct user_regs_struct *registers, rh_error *error)
+try_threads(const rh_process_map *map, bool only_main, bool waiting_only, uint64_t until_ns,
+            pid_t *found, struct user_regs_struct *registers, rh_error *error)
 {
     char path[64];
     bool safe = false;
@@ -280,7 +290,8 @@ try_threads(const rh_process_map *map, bool only_main, bool waiting_only, pid_t 
         return status;
     snprintf(path, sizeof path, "/proc/%d/task", (int)map->process);
     DIR *folder = opendir(path);
-    for (struct dirent *entry; folder && status == RH_OK && !safe && (entry = readdir(folder));) {
+    for (struct dirent *entry;
+         folder && status == RH_OK && !safe && now_ns() < until_ns && (entry = readdir(folder));) {
         pid_t thread = (pid_t)atoi(entry->d_name);
         if (thread <= 0 || thread == map->process)
             continue;
@@ -347,8 +358,9 @@ rh_remote_stop(const rh_process_map *map, bool only_main, rh_meanwhile meanwhile
     remote->meanwhile = meanwhile;
     rh_status status = check_state(map->process, error);
     bool waiting_only = only_main || own_malloc(map);
+    const uint64_t begun = now_ns();
     for (unsigned round = 0; status == RH_OK && !remote->thread; round++) {
-        if (round == (only_main ? 1 : ROUNDS))
+        if (only_main ? round == 1 : now_ns() - begun > PATIENCE_NS)
             status = rh_fail(error, RH_CANNOT_RUN,
                              "process %d: none of its threads came to a place where it could be "
                              "stopped without harm; try again",
@@ -356,8 +368,8 @@ rh_remote_stop(const rh_process_map *map, bool only_main, rh_meanwhile meanwhile
         else if (round > 0)
             nap(ROUND_NS);
         if (status == RH_OK)
-            status =
-                try_threads(map, only_main, waiting_only, &remote->thread, &remote->saved, error);
+            status = try_threads(map, only_main, waiting_only, begun + PATIENCE_NS, &remote->thread,
+                                 &remote->saved, error);
     }
     if (status == RH_OK && !keep_state(remote)) {
         status = rh_fail_errno(error, RH_CANNOT_RUN, errno, "process %d: cannot read its registers",

@@ -50,6 +50,7 @@ expect 0 'sound' "$REHEAP" check time.rht
 heard() { # TIMES WORD
     [ "$(grep -c "^reheap record: $2" signals.err)" -ge "$1" ]
 }
+: >signals.err
 "$REHEAP" record --paused -o signals.rht -- "${busy[@]}" signals.end >signals.out 2>signals.err &
 record=$!
 await heard 1 paused
@@ -79,6 +80,7 @@ for file in signals limits; do
 done
 
 # Through the C library, threads that hand blocks to one another, as often as it goes.
+: >signals.err
 "$REHEAP" record --malloc --paused -o often.rht -- "$program" work 4 400000 >often.out 2>signals.err &
 record=$!
 await heard 1 paused
