@@ -181,7 +181,7 @@ refuses 4 'process 99999999: there is none' "$REHEAP" record --pid 99999999 -o n
 refuses 2 'either a program or --pid' "$REHEAP" record --pid 1 -o no.rht -- true
 refuses 2 'and not its children' "$REHEAP" record --pid 1 --children -o no.rht
 start "$program" lines
-refuses 4 'there is no CPython' "$REHEAP" record --pid $visited -o no.rht
+refuses 4 'there is no CPython' "$REHEAP" record --python --pid $visited -o no.rht
 kill -STOP $visited
 refuses 4 'it is stopped; let it go on first' "$REHEAP" record --malloc --pid $visited -o no.rht
 kill -CONT $visited
