@@ -6,6 +6,7 @@ program=$runfiles/tests/record/malloc_program
 # A program that works until a file is there, and says so when it has come to its end.
 cat >busy.py <<'END'
 import os, sys
+print("at work", flush=True)
 kept = []
 while not os.path.exists(sys.argv[1]):
     kept.append([str(i) for i in range(500)])
@@ -50,9 +51,10 @@ expect 0 'sound' "$REHEAP" check time.rht
 heard() { # TIMES WORD
     [ "$(grep -c "^reheap record: $2" signals.err)" -ge "$1" ]
 }
-: >signals.err
+: >signals.err && : >signals.out
 "$REHEAP" record --paused -o signals.rht -- "${busy[@]}" signals.end >signals.out 2>signals.err &
 record=$!
+await grep -q 'at work' signals.out # so it is attached
 await heard 1 paused
 for turn in 1 2 3; do
     kill -USR1 $record
