@@ -17,7 +17,7 @@
 #include "traces/trace_info.h"
 #include "traces/trace_json.h"
 
-enum { KEY_EVENTS = 256, KEY_SEED, KEY_MODELS, KEY_LIKE, KEY_WINDOW };
+enum { KEY_EVENTS = 256, KEY_SEED, KEY_MODELS, KEY_LIKE, KEY_WINDOW, WINDOW_MOST = 1 << 24 };
 
 typedef struct generate_options {
     const char *model, *like, *output;
@@ -64,6 +64,8 @@ parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_WINDOW:
         options->likeness.window = read_count(state, "window", argument, 1);
+        if (options->likeness.window > WINDOW_MOST)
+            argp_error(state, "--window=%s: at most %u", argument, (unsigned)WINDOW_MOST);
         return 0;
     case KEY_MODELS:
         options->models = true;

@@ -209,10 +209,9 @@ when_kind(uint64_t when, bool ever)
 static uint32_t
 kind_of(const rh_event *birth, bool ever, uint64_t when, const rh_event *step)
 {
-    const uint64_t parts[] = {birth->operation | birth->domain << 8 | birth->flags << 16 |
-                                  (uint64_t)birth->thread << 32,
-                              size_kind(birth->size), when_kind(when, ever),
-                              ever ? step->operation | step->flags << 8 : 0};
+    const uint64_t parts[] = {birth->operation, birth->domain, birth->flags,
+                              birth->thread,    ever,          when_kind(when, ever),
+                              step->operation,  step->flags,   size_kind(birth->size)};
     return (uint32_t)rh_format_hash(parts, sizeof parts);
 }
 
