@@ -7,7 +7,7 @@
 
 #include "replay/experiment.h"
 
-enum { PLACES = 512, SAMPLES = 4096 };
+enum { PLACES = 512, SAMPLES = 1000 };
 
 typedef enum number_kind { BYTES, EXCESS, OVER_TIME, COUNT, RATE } number_kind;
 

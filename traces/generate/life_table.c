@@ -26,13 +26,15 @@ rh_when_distance(uint64_t calls)
 }
 
 _Static_assert(EXACT <= 5 << FRACTION, "exact distances and bins do not meet");
-_Static_assert(64 << FRACTION <= RH_WHEN_SLOTS, "bins and slots do not meet");
+_Static_assert(64 << FRACTION <= RH_WHEN_EXACT, "bins and what is exact do not meet");
 
 uint64_t
 rh_when_draw(uint64_t bin, rh_random *random)
 {
     if (bin < EXACT)
         return bin;
+    if (bin >= RH_WHEN_EXACT)
+        return bin - RH_WHEN_EXACT;
     unsigned exponent = (unsigned)(bin >> FRACTION), shift = exponent - FRACTION;
     uint64_t least = (16 | (bin & 15)) << shift;
     return least + rh_draw_below(random, UINT64_C(1) << shift);
@@ -194,13 +196,13 @@ size_kind(uint64_t size)
     return (uint64_t)exponent << 3 | (size >> (exponent - 3) & 7);
 }
 
-/* Distances by powers of two, slots as they are; 0: never. */
+/* Distances by powers of two, places as they are; 0: never. */
 static uint64_t
 when_kind(uint64_t when, bool ever)
 {
     if (!ever)
         return 0;
-    if (when >= RH_WHEN_SLOTS)
+    if (when >= RH_WHEN_EXACT)
         return when;
     return when < EXACT ? 64 - (unsigned)__builtin_clzll(when | 1) : (when >> FRACTION) + 1;
 }
@@ -229,8 +231,9 @@ look_at(const rh_life_table *table, uint32_t number, rh_life_entry *entry, bool 
             first = step;
             first_when = when;
         }
-        entry->lasting |= when >= RH_WHEN_SLOTS;
+        entry->lasting |= when >= RH_WHEN_PLACES;
     }
+    entry->anchored = birth.size >= RH_LIFE_LARGE;
     entry->kind = kind_of(&birth, entry->steps > 0, first_when, &first);
 }
 

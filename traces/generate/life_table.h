@@ -23,19 +23,30 @@
 
 /* ---- when ---- */
 
-enum { RH_WHEN_SLOTS = 1 << 12 }; /* from here on: a slot */
+enum {
+    RH_WHEN_EXACT = 1 << 12,  /* from here on: a distance, told exactly */
+    RH_WHEN_PLACES = 1 << 26, /* from here on: a place in the trace */
+};
 
-static inline uint64_t
-rh_when_slot(uint64_t slot)
-{
-    return RH_WHEN_SLOTS + slot;
-}
-
-/* The bin of a distance in calls, 1 or more; below RH_WHEN_SLOTS. */
+/* The bin of a distance in calls, 1 or more; below RH_WHEN_EXACT. */
 uint64_t rh_when_distance(uint64_t calls);
 
-/* A distance of a bin's. */
-uint64_t rh_when_draw(uint64_t bin, rh_random *random);
+/* The same without a bin, for distances below 2^25. */
+static inline uint64_t
+rh_when_exactly(uint64_t calls)
+{
+    return RH_WHEN_EXACT + calls;
+}
+
+/* A distance of a bin's, or the exact one. */
+uint64_t rh_when_draw(uint64_t when, rh_random *random);
+
+/* At the call of that number. */
+static inline uint64_t
+rh_when_place(uint64_t call)
+{
+    return RH_WHEN_PLACES + call;
+}
 
 /* ---- a life, being written ---- */
 
@@ -53,13 +64,18 @@ bool rh_life_step(rh_life *life, uint64_t when, const rh_event *event);
 
 /* ---- the table ---- */
 
+/* From this size on blocks move the memory that is mapped by themselves, so that it matters when
+ * each comes and goes. */
+#define RH_LIFE_LARGE (UINT64_C(16) << 10)
+
 typedef struct rh_life_entry {
     uint64_t place; /* in the bytes */
+    bool anchored;  /* a large block: its birth keeps its place */
     uint32_t kind;  /* the same for lives that are much alike: operation, domain, thread, about the
                        size, about when the first step comes */
     uint32_t size;
     uint32_t steps : 31;
-    uint32_t lasting : 1; /* it has a step told by slot, or no end: what the live set is made of */
+    uint32_t lasting : 1; /* it has a step told by place, or no end: what the live set is made of */
 } rh_life_entry;
 
 typedef struct rh_life_table {

@@ -24,8 +24,7 @@
 typedef struct rh_likeness rh_likeness;
 
 typedef struct rh_likeness_options {
-    uint64_t window; /* calls; 0: the default */
-    uint64_t slots;  /* of a window; 0: the default */
+    uint64_t window; /* calls, below 2^25; 0: the default */
 } rh_likeness_options;
 
 /* Reads the trace. Calls that an allocator made for itself are left out, as are arenas and

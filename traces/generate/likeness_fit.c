@@ -13,6 +13,7 @@ typedef struct living {
     rh_life life;
     uint64_t birth;     /* its place among the births */
     uint64_t last_call; /* when the step before it was */
+    uint64_t size;
 } living;
 
 typedef struct likeness_fitter {
@@ -65,29 +66,29 @@ open_windows(rh_likeness *likeness)
         if (!grow((void **)&likeness->window, &likeness->windows_room, likeness->windows,
                   sizeof *likeness->window))
             return false;
-        likeness->window[likeness->windows++].first_birth = likeness->births;
+        likeness->window[likeness->windows++] =
+            (rh_likeness_window){likeness->births, likeness->anchors};
     }
     return true;
 }
 
-/* A window is not shorter than its slots are many. */
+/* The call that comes now, rounded down to a slot's first. */
 static uint64_t
 slot_now(const rh_likeness *likeness)
 {
-    uint64_t window = likeness->window_calls;
-    uint64_t within = likeness->calls % window * likeness->slots / window;
-    return likeness->calls / window * likeness->slots + within;
+    uint64_t within = likeness->calls % likeness->window_calls;
+    return likeness->calls - within % likeness->slot_calls;
 }
 
 /* How a step that comes now is told. What would not fall into the window of the step before, and
- * not soon after, is told by slot. */
+ * not soon after, is told by place. Large blocks' steps are told exactly. */
 static uint64_t
-when(const rh_likeness *likeness, uint64_t before)
+when(const rh_likeness *likeness, uint64_t before, bool large)
 {
     uint64_t window = likeness->window_calls, distance = likeness->calls - before;
     if (before / window == likeness->calls / window || distance < window / 2)
-        return rh_when_distance(distance);
-    return rh_when_slot(slot_now(likeness));
+        return large ? rh_when_exactly(distance) : rh_when_distance(distance);
+    return rh_when_place(large ? likeness->calls : slot_now(likeness));
 }
 
 static bool
@@ -106,8 +107,16 @@ begin_life(likeness_fitter *fitter, living *one, const rh_event *event)
     if (!grow((void **)&likeness->birth, &likeness->births_room, likeness->births,
               sizeof *likeness->birth))
         return false;
+    if (event->size >= RH_LIFE_LARGE) {
+        if (!grow((void **)&likeness->anchor, &likeness->anchors_room, likeness->anchors,
+                  sizeof *likeness->anchor))
+            return false;
+        likeness->anchor[likeness->anchors++] =
+            (rh_likeness_anchor){likeness->calls, likeness->births};
+    }
     one->birth = likeness->births++;
     one->last_call = likeness->calls;
+    one->size = event->size;
     rh_life_begin(&one->life, event);
     return true;
 }
@@ -116,9 +125,13 @@ static bool
 add_step(likeness_fitter *fitter, living *one, const rh_event *event)
 {
     const rh_likeness *likeness = fitter->likeness;
-    if (!rh_life_step(&one->life, when(likeness, one->last_call), event))
+    bool large = one->size >= RH_LIFE_LARGE ||
+                 (event->operation == RH_REALLOC && event->size >= RH_LIFE_LARGE);
+    if (!rh_life_step(&one->life, when(likeness, one->last_call, large), event))
         return false;
     one->last_call = likeness->calls;
+    if (event->operation == RH_REALLOC && !(event->flags & RH_EVENT_FAILED))
+        one->size = event->size;
     return true;
 }
 
@@ -133,7 +146,7 @@ add_mark(rh_likeness *likeness, const rh_event *event)
         return false;
     memcpy(text, event->text, event->size + 1);
     likeness->mark[likeness->marks++] =
-        (rh_likeness_mark){slot_now(likeness), text, event->size, event->thread};
+        (rh_likeness_mark){likeness->calls, text, event->size, event->thread};
     return true;
 }
 
@@ -220,9 +233,7 @@ rh_likeness_fit(const char *path, const rh_likeness_options *options, rh_likenes
     rh_likeness *one = fitter.likeness;
     if (one) {
         one->window_calls = options && options->window ? options->window : WINDOW_CALLS;
-        one->slots = options && options->slots ? options->slots : SLOTS;
-        if (one->slots > one->window_calls)
-            one->slots = one->window_calls;
+        one->slot_calls = (one->window_calls + SLOTS - 1) / SLOTS;
     }
     bool good = one && rh_life_table_init(&one->lives) &&
                 rh_trace_info_copy(&one->info, rh_reader_info(reader));
@@ -250,6 +261,7 @@ rh_likeness_free(rh_likeness *likeness)
     rh_life_table_release(&likeness->lives);
     free(likeness->birth);
     free(likeness->window);
+    free(likeness->anchor);
     free(likeness->mark);
     free(likeness);
 }

@@ -7,14 +7,17 @@
 
 /* A block that lives, on its way through its life. */
 typedef struct living {
-    uint64_t at; /* place of the next step */
+    uint64_t at;   /* place of the next step */
+    uint64_t time; /* of the step before, as it was meant */
+    bool unborn;   /* the next step is its birth */
     uint32_t life, block;
     uint32_t after; /* among the spare */
 } living;
 
-/* The walk through a window's births. A place stands for the step from it to the one behind it. */
+/* The walk through a window's births that are not anchored. A place stands for the step from it to
+ * the one behind it. */
 typedef struct window_walk {
-    const uint32_t *birth;
+    uint32_t *birth;
     uint32_t count;
     uint64_t *sorted;    /* kind of life, and place: those of one kind are a group */
     uint32_t *group;     /* by place: where its group begins */
@@ -66,13 +69,14 @@ give_living(likeness_maker *self, uint32_t place)
     self->spare = place;
 }
 
-/* The time on the clock that a slot stands for. */
+/* The time on the clock that a call of the original stands for. */
 static uint64_t
-slot_time(const likeness_maker *self, uint64_t slot)
+time_of(const likeness_maker *self, uint64_t call)
 {
-    uint64_t slots = self->likeness->slots, window = slot / slots;
-    uint64_t start = self->start[window], calls = self->start[window + 1] - start;
-    return start + slot % slots * calls / slots;
+    uint64_t window = call / self->likeness->window_calls, start = self->start[window];
+    uint64_t calls = self->start[window + 1] - start;
+    double within = (double)(call % self->likeness->window_calls);
+    return start + (uint64_t)(within * (double)calls / (double)self->likeness->window_calls);
 }
 
 /* Puts the next step on the agenda, or lets go of a block that has none. */
@@ -85,10 +89,12 @@ look_ahead(likeness_maker *self, uint32_t place)
         give_living(self, place);
         return true;
     }
-    if (when >= RH_WHEN_SLOTS)
-        time = slot_time(self, when - RH_WHEN_SLOTS);
+    if (when >= RH_WHEN_PLACES)
+        time = time_of(self, when - RH_WHEN_PLACES);
     else
-        time = self->clock + rh_when_draw(when, &self->maker->random);
+        time = (when >= RH_WHEN_EXACT ? one->time : self->clock) +
+               rh_when_draw(when, &self->maker->random);
+    one->time = time;
     return rh_agenda_put(&self->agenda, time, place) || rh_maker_no_memory(self->maker);
 }
 
@@ -98,7 +104,7 @@ make_marks(likeness_maker *self)
     const rh_likeness *likeness = self->likeness;
     while (self->next_mark < likeness->marks) {
         const rh_likeness_mark *mark = &likeness->mark[self->next_mark];
-        if (slot_time(self, mark->slot) > self->clock)
+        if (time_of(self, mark->call) > self->clock)
             return true;
         if (!rh_maker_switch(self->maker, mark->thread) || !rh_make_mark(self->maker, mark->text))
             return false;
@@ -108,17 +114,25 @@ make_marks(likeness_maker *self)
 }
 
 static bool
-make_birth(likeness_maker *self, uint32_t life)
+be_born(likeness_maker *self, uint32_t place)
 {
     rh_event event;
+    living *one = &self->living[place];
+    rh_life_read_birth(&self->likeness->lives, one->life, &event, &one->at);
+    one->unborn = false;
+    return rh_maker_switch(self->maker, event.thread) &&
+           rh_make_event(self->maker, &event, &one->block) && look_ahead(self, place);
+}
+
+static bool
+make_birth(likeness_maker *self, uint32_t life)
+{
     uint32_t place = take_living(self);
     if (!place)
         return rh_maker_no_memory(self->maker);
-    living *one = &self->living[place];
-    one->life = life;
-    rh_life_read_birth(&self->likeness->lives, life, &event, &one->at);
-    return rh_maker_switch(self->maker, event.thread) &&
-           rh_make_event(self->maker, &event, &one->block) && look_ahead(self, place);
+    self->living[place].life = life;
+    self->living[place].time = self->clock;
+    return be_born(self, place);
 }
 
 static bool
@@ -126,9 +140,24 @@ make_step(likeness_maker *self, uint32_t place)
 {
     rh_event event;
     living *one = &self->living[place];
+    if (one->unborn)
+        return be_born(self, place);
     rh_life_read_step(&self->likeness->lives, &one->at, &event);
     return rh_maker_switch(self->maker, event.thread) &&
            rh_make_event(self->maker, &event, &one->block) && look_ahead(self, place);
+}
+
+/* Puts the birth of a large block on the agenda. */
+static bool
+expect_birth(likeness_maker *self, uint32_t life, uint64_t time)
+{
+    uint32_t place = take_living(self);
+    if (!place)
+        return rh_maker_no_memory(self->maker);
+    self->living[place].life = life;
+    self->living[place].time = time;
+    self->living[place].unborn = true;
+    return rh_agenda_put(&self->agenda, time, place) || rh_maker_no_memory(self->maker);
 }
 
 /* ---- the walk ---- */
@@ -140,22 +169,30 @@ by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void
+release_walk(window_walk *walk)
+{
+    free(walk->birth);
+    free(walk->sorted);
+    free(walk->group);
+    free(walk->left);
+    free(walk->gone);
+}
+
 static bool
 reserve_walk(likeness_maker *self, uint32_t count)
 {
     window_walk *walk = &self->walk;
     if (count <= self->walk_room)
         return true;
-    free(walk->sorted);
-    free(walk->group);
-    free(walk->left);
-    free(walk->gone);
+    release_walk(walk);
+    walk->birth = malloc(count * sizeof *walk->birth);
     walk->sorted = malloc(count * sizeof *walk->sorted);
     walk->group = malloc(count * sizeof *walk->group);
     walk->left = malloc(count * sizeof *walk->left);
     walk->gone = malloc(count);
     self->walk_room = count;
-    return (walk->sorted && walk->group && walk->left && walk->gone) ||
+    return (walk->birth && walk->sorted && walk->group && walk->left && walk->gone) ||
            rh_maker_no_memory(self->maker);
 }
 
@@ -168,9 +205,10 @@ walk_begin(likeness_maker *self, uint64_t window)
     window_walk *walk = &self->walk;
     if (!reserve_walk(self, (uint32_t)(end - first)))
         return false;
-    walk->birth = likeness->birth + first;
-    walk->count = (uint32_t)(end - first);
-    walk->here = walk->hint = 0;
+    walk->count = walk->here = walk->hint = 0;
+    for (uint64_t i = first; i < end; i++)
+        if (!likeness->lives.entry[likeness->birth[i]].anchored)
+            walk->birth[walk->count++] = likeness->birth[i];
     for (uint32_t i = 0; i < walk->count; i++) {
         walk->sorted[i] = (uint64_t)likeness->lives.entry[walk->birth[i]].kind << 32 | i;
         walk->gone[i] = i + 1 == walk->count; /* nothing follows the last */
@@ -242,14 +280,15 @@ make_due(likeness_maker *self)
     return true;
 }
 
-/* Whether a birth of the walk is made in this pass through the window. What lasts is made once, in
- * the pass that its place in the window tells; of what is brief, as much as there shall be. */
+/* Whether a birth is made in this pass through the window. What lasts is made once, in the pass
+ * that its place among `count` tells; of what is brief, as much as there shall be. */
 static bool
-is_made(likeness_maker *self, uint32_t place, uint32_t pass, uint32_t passes)
+is_made(likeness_maker *self, uint32_t number, uint64_t place, uint32_t count, uint32_t pass,
+        uint32_t passes)
 {
-    const rh_life_entry *life = &self->likeness->lives.entry[self->walk.birth[place]];
+    const rh_life_entry *life = &self->likeness->lives.entry[number];
     if (life->lasting)
-        return (uint64_t)place * passes / self->walk.count == pass;
+        return place * passes / count == pass;
     double share = self->copies - pass;
     if (share >= 1)
         return true;
@@ -266,16 +305,40 @@ make_pass(likeness_maker *self, uint64_t window, uint32_t pass, uint32_t passes)
 {
     if (!walk_begin(self, window))
         return false;
-    for (uint32_t i = 0; i < self->walk.count; i++) {
+    window_walk *walk = &self->walk;
+    for (uint32_t i = 0; i < walk->count; i++) {
         if (i > 0)
             walk_on(self);
-        if (!is_made(self, self->walk.here, pass, passes))
+        uint32_t life = walk->birth[walk->here];
+        if (!is_made(self, life, walk->here, walk->count, pass, passes))
             continue;
-        if (!make_due(self) || !make_marks(self) ||
-            !make_birth(self, self->walk.birth[self->walk.here]))
+        if (!make_due(self) || !make_marks(self) || !make_birth(self, life))
             return false;
         self->clock++;
     }
+    return true;
+}
+
+/* The births of large blocks, each at its time: of those that last where it was, of others in every
+ * pass. */
+static bool
+expect_large(likeness_maker *self, uint64_t window, uint32_t passes)
+{
+    const rh_likeness *likeness = self->likeness;
+    uint64_t end = rh_likeness_anchors_end(likeness, window), start = self->start[window];
+    double calls = (double)(self->start[window + 1] - start) / passes;
+    for (uint32_t pass = 0; pass < passes; pass++)
+        for (uint64_t i = likeness->window[window].first_anchor; i < end; i++) {
+            const rh_likeness_anchor *one = &likeness->anchor[i];
+            uint32_t life = likeness->birth[one->birth];
+            double within =
+                (double)(one->call % likeness->window_calls) / (double)likeness->window_calls;
+            uint64_t time = likeness->lives.entry[life].lasting
+                                ? time_of(self, one->call)
+                                : start + (uint64_t)(calls * (pass + within));
+            if (is_made(self, life, 0, 1, pass, passes) && !expect_birth(self, life, time))
+                return false;
+        }
     return true;
 }
 
@@ -286,8 +349,11 @@ make_window(likeness_maker *self, uint64_t window)
     uint32_t passes = (uint32_t)self->copies + (self->copies > (double)(uint32_t)self->copies);
     if (self->clock < self->start[window])
         self->clock = self->start[window];
-    for (uint32_t pass = 0; pass < passes || pass == 0; pass++)
-        if (!make_pass(self, window, pass, passes ? passes : 1))
+    passes = passes ? passes : 1;
+    if (!expect_large(self, window, passes))
+        return false;
+    for (uint32_t pass = 0; pass < passes; pass++)
+        if (!make_pass(self, window, pass, passes))
             return false;
     for (;;) {
         if (!make_due(self))
@@ -388,8 +454,5 @@ rh_likeness_make(const rh_likeness *likeness, rh_maker *maker, rh_likeness_made 
     rh_agenda_release(&self.agenda);
     free(self.living);
     free(self.start);
-    free(self.walk.sorted);
-    free(self.walk.group);
-    free(self.walk.left);
-    free(self.walk.gone);
+    release_walk(&self.walk);
 }

@@ -24,9 +24,11 @@ distances_come_back(void **state)
             uint64_t calls =
                 (UINT64_C(1) << shift) + rh_random_next(&random) % (UINT64_C(1) << shift);
             uint64_t bin = rh_when_distance(calls), back = rh_when_draw(bin, &random);
-            assert_true(bin < RH_WHEN_SLOTS);
+            assert_true(bin < RH_WHEN_EXACT);
             assert_int_equal(rh_when_distance(back), bin);
             assert_true(back / 17 * 16 <= calls && calls / 17 * 16 <= back);
+            if (calls < 1 << 25)
+                assert_int_equal(rh_when_draw(rh_when_exactly(calls), &random), calls);
             if (calls < 32)
                 assert_int_equal(back, calls);
         }
@@ -66,7 +68,7 @@ draw_life(rh_random *random, plain_life *plain)
                                      .thread = (uint32_t)rh_random_below(random, 300),
                                      .size = i == plain->steps ? 0 : rh_random_next(random) >> 8};
         plain->when[i] = rh_random_below(random, 2)
-                             ? rh_when_slot(rh_random_below(random, 100000))
+                             ? rh_when_place(rh_random_below(random, 100000))
                              : rh_when_distance(rh_random_below(random, 5000) + 1);
     }
 }
@@ -98,7 +100,7 @@ compare_life(const rh_life_table *table, uint32_t number, const plain_life *plai
 {
     rh_event event;
     uint64_t at, when;
-    bool slot = false;
+    bool placed = false;
     rh_life_read_birth(table, number, &event, &at);
     same_event(&event, &plain->event[0]);
     for (unsigned i = 1; i <= plain->steps; i++) {
@@ -106,11 +108,11 @@ compare_life(const rh_life_table *table, uint32_t number, const plain_life *plai
         assert_int_equal(when, plain->when[i]);
         rh_life_read_step(table, &at, &event);
         same_event(&event, &plain->event[i]);
-        slot |= when >= RH_WHEN_SLOTS;
+        placed |= when >= RH_WHEN_PLACES;
     }
     assert_false(rh_life_read_when(table, number, &at, &when));
     assert_int_equal(table->entry[number].steps, plain->steps);
-    assert_int_equal(table->entry[number].lasting, plain->steps == 0 || slot);
+    assert_int_equal(table->entry[number].lasting, plain->steps == 0 || placed);
 }
 
 static void
