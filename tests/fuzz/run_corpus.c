@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { LARGEST = 1 << 20, CUTS = 3000, MUTATIONS = 10000 };
+enum { LARGEST = 1 << 20, CUTS = 1000, MUTATIONS = 5000 };
 
 /* A copy at the end of its own allocation, so that a sanitizer sees reads beyond it. */
 static void
