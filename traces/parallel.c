@@ -13,9 +13,9 @@ enum {
     JOBS_MAX = 256,
     STANDARD_INTERVAL_EVENTS = 1 << 17,
     WATCH_NS = 100000000,
-    EXTRA_BYTES = 192 << 20, /* what the second and later threads may take */
-    THREAD_BYTES = 12 << 20, /* of which a thread needs this for decompressing, about */
-    LIVE_BLOCK_BYTES = 200   /* and this for a live block in reader and part */
+    EXTRA_BYTES = 192 << 20, /* what threads may take together */
+    THREAD_BYTES = 16 << 20, /* of which each needs this for decompressing, about */
+    LIVE_BLOCK_BYTES = 160   /* and this for a live block in reader and part */
 };
 
 typedef struct rh_part_slot {
@@ -334,7 +334,7 @@ choose_jobs(const rh_reader *reader, unsigned wanted, size_t intervals, uint64_t
     }
     uint64_t allowed = 0;
     for (; jobs > 1; jobs--) {
-        uint64_t bytes = EXTRA_BYTES / (jobs - 1);
+        uint64_t bytes = EXTRA_BYTES / jobs;
         allowed = bytes > THREAD_BYTES ? (bytes - THREAD_BYTES) / LIVE_BLOCK_BYTES : 0;
         if (alive < allowed)
             break;

@@ -8,8 +8,8 @@
  * the trace is read in order, by one reader, straight into the whole result.
  *
  * Memory: every thread keeps a live set. By itself (`jobs` 0) reading takes as many threads as
- * there are processors, as long as what more than one of them need stays under a fixed sum; an
- * interval that asks for more is read in order.
+ * there are processors, as long as what they need together stays under a fixed sum; an interval
+ * that asks for more is read in order.
  */
 #ifndef REHEAP_TRACES_PARALLEL_H
 #define REHEAP_TRACES_PARALLEL_H
