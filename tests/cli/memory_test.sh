@@ -50,7 +50,7 @@ bounded 4096 export --to dsa FILE
 bounded 8192 merge short.rht FILE -o piece.rht
 
 # A large live set is not held once for each processor.
-expect 0 '' "$REHEAP" generate ramp,live=1000000 --events=3000000 -o large.rht
+expect 0 '' "$REHEAP" generate ramp,live=1000000 --events=4000000 -o large.rht
 alone=$(peak "$REHEAP" info --jobs 1 large.rht)
 standard=$(peak "$REHEAP" info large.rht)
 [ "$standard" -le $((alone + 262144)) ] || problem "info: $alone KiB with one thread, $standard KiB by itself"
