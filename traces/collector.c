@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -79,6 +80,7 @@ typedef struct collector {
     bool paused, time_is_up;
     uint64_t recorded_ns, looked_ns; /* pauses not counted; when they were */
     bool told_to_leave;              /* by a signal: a process that ran before */
+    bool descendants;                /* processes that the program has left behind are there */
     bool told_to_stop;               /* by a signal, when only children were left to wait for */
     rh_error error;                  /* the first */
 } collector;
@@ -726,6 +728,25 @@ look_after_visited(collector *c)
     }
 }
 
+/* With children, this process is the reaper of those whose parents have ended: then it knows of one
+ * that has not said a word yet. */
+static void
+reap(collector *c)
+{
+    int status;
+    struct rusage used;
+    pid_t ended;
+    while ((ended = wait4(-1, &status, WNOHANG, &used)) > 0) {
+        if (ended != c->program)
+            continue;
+        c->program_ended = true;
+        c->exit_status = status;
+        c->program_ns = 1000 * (microseconds(used.ru_utime) + microseconds(used.ru_stime));
+        rh_record_signals_end(true); /* a Ctrl-C that has ended it is not meant for its children */
+    }
+    c->descendants = ended == 0;
+}
+
 static void
 look_after_program(collector *c)
 {
@@ -733,20 +754,14 @@ look_after_program(collector *c)
         look_after_visited(c);
         return;
     }
-    int number = rh_record_signals_end(false);
+    int number = rh_record_signals_end(c->program_ended);
     if (number) {
         if (!c->program_ended)
             kill(c->program, number);
         else
             c->told_to_stop = true;
     }
-    int status;
-    struct rusage used;
-    if (!c->program_ended && wait4(c->program, &status, WNOHANG, &used) == c->program) {
-        c->program_ended = true;
-        c->exit_status = status;
-        c->program_ns = 1000 * (microseconds(used.ru_utime) + microseconds(used.ru_stime));
-    }
+    reap(c);
 }
 
 /* What recorded processes map is all they may have. */
@@ -774,7 +789,7 @@ turn(collector *c, uint64_t *events)
         busy |= !c->sources[i]->done && !c->sources[i]->offered;
     if (c->options->process && (c->told_to_leave || c->sources[0]->done))
         ended = true; /* it is not waited for */
-    return busy || !ended;
+    return busy || !ended || (c->options->children && c->descendants && !c->told_to_stop);
 }
 
 /* Those that are being recorded. */
@@ -979,6 +994,8 @@ rh_collector_run(const rh_recording_options *options, rh_recordings *recordings,
     if (status != RH_OK)
         return status;
     rh_record_signals_watch(&before);
+    if (options->children)
+        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     status = rh_place_name(&c.place, options->output, error);
     if (status == RH_OK)
         status = rh_place_hold(&c.place, error);

@@ -5,6 +5,11 @@
  * - kill, abort, segv, overflow: ends in that way, in the midst of it
  * - fork: does half of it, forks a child that does some too, and does the rest
  * - exec: does it, then becomes the program `true`
+ * - altstack: overflows its stack, and a handler on another stack allocates before it ends with 3
+ * - handler: does it while a timer's handler allocates, too
+ * - spawn: starts `true` in each way there is, between two halves
+ * - daemon: leaves a process behind that does it, in a session of its own
+ * - patient FILE: does little until FILE is there, then does it, and says "finished"
  * - relay: starts THREADS threads one after the other, each of which calls the C library once more
  *   when its own destructors have run
  */
@@ -12,12 +17,14 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,7 +33,7 @@ enum { HELD = 300, SHARED = 64 };
 static long calls;
 static const char *way;
 static _Atomic(void *) shared[SHARED];
-static _Atomic long done;
+static _Atomic long done, handlers;
 
 static void *volatile early;
 
@@ -77,8 +84,30 @@ overflow(int depth)
 }
 
 static void
+end_on_other_stack(int number)
+{
+    (void)number;
+    for (size_t i = 1; i <= 10; i++)
+        free(malloc(i * 100));
+    _exit(3);
+}
+
+static void
+overflow_with_handler(void)
+{
+    static char room[1 << 16];
+    const stack_t other = {.ss_sp = room, .ss_size = sizeof room};
+    const struct sigaction action = {.sa_handler = end_on_other_stack, .sa_flags = SA_ONSTACK};
+    sigaltstack(&other, NULL);
+    sigaction(SIGSEGV, &action, NULL);
+    overflow(1);
+}
+
+static void
 end_badly(void)
 {
+    if (strcmp(way, "altstack") == 0)
+        overflow_with_handler();
     if (strcmp(way, "kill") == 0)
         raise(SIGKILL);
     if (strcmp(way, "abort") == 0)
@@ -113,6 +142,59 @@ thread(void *number)
     return NULL;
 }
 
+static void
+on_timer(int number)
+{
+    (void)number;
+    atomic_fetch_add(&handlers, 1);
+    void *block = malloc(40);
+    free(calloc(3, 50));
+    free(block);
+}
+
+static void
+start_timer(void)
+{
+    const struct sigaction action = {.sa_handler = on_timer, .sa_flags = SA_RESTART};
+    const struct itimerval often = {{0, 100}, {0, 100}};
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &often, NULL);
+}
+
+static void
+stop_timer(void)
+{
+    const struct itimerval never = {{0, 0}, {0, 0}};
+    setitimer(ITIMER_REAL, &never, NULL);
+}
+
+static void
+spawn_some(void)
+{
+    char *words[] = {"true", NULL};
+    pid_t process;
+    if (posix_spawnp(&process, words[0], NULL, NULL, words, environ) == 0)
+        waitpid(process, NULL, 0);
+    if ((process = vfork()) == 0) {
+        execvp(words[0], words);
+        _exit(1);
+    }
+    waitpid(process, NULL, 0);
+    if (system("true; true") != 0)
+        abort();
+}
+
+/* Returns in the process that was left behind. */
+static void
+become_daemon(void)
+{
+    if (fork() > 0)
+        _exit(0);
+    setsid();
+    if (fork() > 0)
+        _exit(0);
+}
+
 static void *
 relay(void *number)
 {
@@ -136,6 +218,16 @@ main(int count, char **words)
         }
         wait(NULL);
     }
+    if (strcmp(way, "spawn") == 0) {
+        some(calls / 2, &state);
+        spawn_some();
+    }
+    if (strcmp(way, "daemon") == 0)
+        become_daemon();
+    while (strcmp(way, "patient") == 0 && count > 4 && access(words[4], F_OK) != 0)
+        some(1000, &state);
+    if (strcmp(way, "handler") == 0)
+        start_timer();
     bool one_by_one = strcmp(way, "relay") == 0;
     for (int i = 0; i < threads && one_by_one; i++) {
         pthread_create(&list[i], NULL, relay, NULL);
@@ -145,6 +237,11 @@ main(int count, char **words)
         pthread_create(&list[i], NULL, thread, (void *)(uintptr_t)(i + 1));
     for (int i = 0; i < threads && !one_by_one; i++)
         pthread_join(list[i], NULL);
+    stop_timer();
+    if (strcmp(way, "patient") == 0)
+        puts("finished");
+    if (strcmp(way, "handler") == 0)
+        printf("handlers %ld\n", handlers);
     free(list);
     free(early);
     if (strcmp(way, "exec") == 0)
