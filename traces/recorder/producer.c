@@ -390,6 +390,25 @@ keep(const rh_record *records, unsigned count)
     kept.count += count;
 }
 
+/* Nothing is half written while this waits, so a signal handler may come in, wait itself and write;
+ * what it has to say may be more than can be set aside. */
+static bool
+wait_in_thread(rh_thread_end *end, uint64_t bytes)
+{
+    bool good, alone = end->leaving || end->cursor == 0; /* the ring is given away, or empty */
+    do {
+        end->limit = !alone;
+        end->busy = alone;
+        atomic_signal_fence(memory_order_seq_cst);
+        good = wait_for_room(end->ring, rh_recorder_channel.control.thread_ring_bytes, bytes,
+                             &end->room);
+        end->limit = 0;
+        end->busy = true;
+        atomic_signal_fence(memory_order_seq_cst);
+    } while (good && end->cursor + bytes > end->room);
+    return good;
+}
+
 /* `records`, the last of them the event itself, of the calling thread; of the C library's functions
  * or another. */
 static void
@@ -412,8 +431,7 @@ put_thread(const rh_record *records, unsigned count, const char *text, size_t te
     uint64_t text_records = (text_bytes + sizeof(rh_record) - 1) / sizeof(rh_record);
     uint64_t bytes = (ROOM_RECORDS + text_records) * sizeof(rh_record);
     if (gate_open() && (!libc || rh_recorder_gate.libc) && (end->ring || take_ring(end)) &&
-        wait_for_room(end->ring, rh_recorder_channel.control.thread_ring_bytes, bytes,
-                      &end->room)) {
+        wait_in_thread(end, bytes)) {
         number_thread();
         if (producer.capture == RH_CAPTURE_BOTH)
             append_place_of_both(end, libc);
