@@ -78,6 +78,7 @@ struct rh_drain {
     uint64_t owed_deaths;
     uint64_t *recent; /* addresses of deaths, at their hashes */
     rh_arena_set arenas;
+    uint8_t pooled; /* RH_EVENT_POOLED; 0 where the heap is older than the recording */
     double ns_per_tick;
     uint64_t events;
     uint64_t overlapping;                    /* blocks that live under such keys */
@@ -117,6 +118,7 @@ rh_drain_new(rh_channel *channel, rh_writer *writer, double ticks_per_ns)
     drain->writer = writer;
     drain->ns_per_tick = ticks_per_ns > 0 ? 1 / ticks_per_ns : 0;
     drain->common.slot = RH_NO_SLOT;
+    drain->pooled = channel->facts.forked || channel->facts.attached ? 0 : RH_EVENT_POOLED;
     drain->text = malloc(RH_CHECKPOINT_BYTES + sizeof(rh_record) + 1);
     unsigned char *memory = (unsigned char *)channel + RH_CHANNEL_CONTROL_BYTES;
     begin_stream(&drain->streams[MAIN], &channel->main, memory, RH_MAIN_RING_BYTES);
@@ -440,7 +442,7 @@ give_birth(rh_drain *drain, rh_event *event, uint64_t key, uint32_t old, bool fo
         entry = overlapping_entry(drain, key, &key);
     uint32_t handle = old;
     if (pooled(drain, event))
-        event->flags |= RH_EVENT_POOLED;
+        event->flags |= drain->pooled;
     drain->events++;
     if (hand_on(drain, event, &handle) != TAKEN)
         return FAILED;
@@ -613,9 +615,7 @@ take_arena(rh_drain *drain, stream *s, const rh_record *record, bool birth)
     /* One from before the recording has no birth in it. */
     if (!birth && !rh_arena_set_remove(&drain->arenas, event.address))
         return TAKEN;
-    /* Only arenas whose whole life is recorded make their blocks comparable. */
-    if (birth && event.address && !drain->channel->facts.forked &&
-        !drain->channel->facts.attached && !rh_arena_set_add(&drain->arenas, event.address))
+    if (birth && event.address && !rh_arena_set_add(&drain->arenas, event.address))
         return fail_memory(drain);
     return hand_on(drain, &event, NULL);
 }
@@ -782,7 +782,7 @@ take_common_birth(rh_drain *drain, const stream *s, const rh_record *record, uin
     unsigned flags = nested ? RH_EVENT_NESTED : 0;
     if (!nested && domain != 0 && domain != RH_DOMAIN_LIBC &&
         rh_arena_set_has(&drain->arenas, address))
-        flags |= RH_EVENT_POOLED;
+        flags |= drain->pooled;
     rh_operation operation = RH_MALLOC;
     if (kind == RH_RECORD_CALLOC) {
         operation = RH_CALLOC;

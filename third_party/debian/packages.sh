@@ -18,6 +18,7 @@ packages_to_develop=(
     heaptrack lttng-tools liblttng-ust1 jq
     # programs that the tests record
     black pylint scons python3-pyflakes python3-pygments
+    git make perl sqlite3
 )
 
 # install_packages WHO PACKAGE...: names those that are missing and installs them; where this user may not, prints the
