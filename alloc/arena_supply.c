@@ -2,9 +2,12 @@
 #include "alloc/arena_supply.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "alloc/arena_malloc.h"
 
@@ -42,7 +45,15 @@ read_place(rh_arena_recorded *recorded, const char *path, unsigned number, char 
 static rh_status
 read_places(rh_arena_recorded *recorded, const char *path, size_t arena_bytes, rh_error *error)
 {
-    FILE *file = fopen(path, "re");
+    /* A pipe would be waited for. */
+    struct stat status_of_file;
+    int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (descriptor >= 0 && fstat(descriptor, &status_of_file) == 0 &&
+        !S_ISREG(status_of_file.st_mode)) {
+        close(descriptor);
+        return rh_fail(error, RH_BAD_INPUT, "%s: places are in a file, and this is none", path);
+    }
+    FILE *file = descriptor < 0 ? NULL : fdopen(descriptor, "r");
     if (!file)
         return rh_fail_errno(error, RH_BAD_INPUT, errno, "%s: cannot open the file of places",
                              path);

@@ -1,8 +1,10 @@
 /* reheap merge: several traces in one, as if their programs had shared a heap. */
+#define _GNU_SOURCE
 #include <argp.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/output.h"
@@ -80,6 +82,39 @@ typedef struct merging {
     rh_copier copier;
 } merging;
 
+static void
+keep_if_same(char **text, const char *other)
+{
+    if (*text && (!other || strcmp(*text, other) != 0)) {
+        free(*text);
+        *text = NULL;
+    }
+}
+
+/* What is said of all of them: what each says alike, and all the command lines. False: no memory.
+ */
+static bool
+join(rh_trace_info *all, const rh_trace_info *one)
+{
+    bool same =
+        (all->command && one->command && strcmp(all->command, one->command) == 0) || !one->command;
+    char *joined = NULL;
+    if (!same && asprintf(&joined, "%s%s%s", all->command ? all->command : "",
+                          all->command ? "; " : "", one->command) < 0)
+        return false;
+    if (joined) {
+        free(all->command);
+        all->command = joined;
+    }
+    keep_if_same(&all->program, one->program);
+    keep_if_same(&all->python_version, one->python_version);
+    keep_if_same(&all->allocator, one->allocator);
+    keep_if_same(&all->host, one->host);
+    if (all->process_id != one->process_id)
+        all->process_id = 0;
+    return true;
+}
+
 static rh_status
 open_sources(merging *merge, rh_trace_info *info, rh_error *error)
 {
@@ -96,7 +131,7 @@ open_sources(merging *merge, rh_trace_info *info, rh_error *error)
             return rh_fail(error, RH_USAGE, "%s: it has %s domains, unlike %s; they are not alike",
                            merge->options->inputs[i], one->domains ? "" : "no",
                            merge->options->inputs[0]);
-        if (i == 0 && !rh_trace_info_copy(info, one))
+        if (i == 0 ? !rh_trace_info_copy(info, one) : !join(info, one))
             return rh_fail(error, RH_SYSTEM, "out of memory");
     }
     if (!merge->timed)

@@ -68,7 +68,8 @@ typedef struct collector {
     uint64_t asked_ns; /* when its interpreter was asked to take the hooks in */
     rh_shared session;
     rh_reception reception;
-    rh_place place; /* of the program's own recording, held to the end */
+    struct rlimit file_limit; /* of this process before, and of the program */
+    rh_place place;           /* of the program's own recording, held to the end */
     source **sources;
     unsigned count;
     pid_t program;
@@ -151,6 +152,18 @@ keep_channels_on_offer(collector *c)
     return status;
 }
 
+/* Each recorded process takes some descriptors here: all that may be had, where the program keeps
+ * the limit that it was given. */
+static void
+raise_file_limit(struct rlimit *before)
+{
+    struct rlimit wanted;
+    if (getrlimit(RLIMIT_NOFILE, before) != 0)
+        *before = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
+    wanted = (struct rlimit){before->rlim_max, before->rlim_max};
+    setrlimit(RLIMIT_NOFILE, &wanted);
+}
+
 /* What the loader and the library look for. A path with a blank or a colon would be two in
  * LD_PRELOAD, so a descriptor of this process stands for it. */
 static rh_status
@@ -210,6 +223,7 @@ start_program(collector *c, const rh_record_signals *before, rh_error *error)
     c->program = fork();
     if (c->program == 0) {
         rh_record_signals_unwatch(before, true);
+        setrlimit(RLIMIT_NOFILE, &c->file_limit);
         become_program(c, ends[1]);
     }
     if (c->program < 0)
@@ -994,6 +1008,7 @@ rh_collector_run(const rh_recording_options *options, rh_recordings *recordings,
     if (status != RH_OK)
         return status;
     rh_record_signals_watch(&before);
+    raise_file_limit(&c.file_limit);
     if (options->children)
         prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     status = rh_place_name(&c.place, options->output, error);
@@ -1020,5 +1035,6 @@ rh_collector_run(const rh_recording_options *options, rh_recordings *recordings,
     }
     release(&c);
     rh_record_signals_unwatch(&before, false);
+    setrlimit(RLIMIT_NOFILE, &c.file_limit);
     return status;
 }

@@ -131,6 +131,9 @@ refuse(const rh_import_options *options, rh_import *import, uint64_t number,
         return error->status;
     }
     const char *input = strcmp(options->input, "-") ? options->input : "standard input";
+    if (import->rejected)
+        return rh_fail(error, RH_BAD_INPUT, "%s: line %" PRIu64 ": %s", input, number,
+                       import->complaint);
     if (!options->lenient)
         return rh_fail(error, RH_BAD_INPUT,
                        "%s: line %" PRIu64 ": %s; --lenient leaves such lines out and counts them",

@@ -29,6 +29,7 @@ typedef struct rh_import {
     uint64_t last_time_ns;
     uint64_t events;
     char complaint[160];
+    bool rejected;  /* leaving lines out would not help */
     rh_error error; /* of writing */
 } rh_import;
 
@@ -70,6 +71,10 @@ rh_status rh_import_run(const rh_import_options *options, rh_import_report *repo
 /* Always false. */
 bool rh_import_complain(rh_import *import, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* The same, and that the file is none of the format, so that leaving lines out would not help. */
+#define rh_import_reject(import, ...)                                                              \
+    ((import)->rejected = true, rh_import_complain((import), __VA_ARGS__))
 
 /* The number in the trace of a thread that the source calls `name`. */
 uint32_t rh_import_thread(rh_import *import, uint64_t name);

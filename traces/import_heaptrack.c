@@ -102,7 +102,7 @@ take_line(rh_import *import, char *line)
     heaptrack_state *state = import->state;
     char *rest = line[0] ? line + 1 : line;
     if (!state->has_version && line[0] != 'v')
-        return rh_import_complain(import, "a heaptrack file begins with a line `v VERSION`");
+        return rh_import_reject(import, "a heaptrack file begins with a line `v VERSION`");
     switch (line[0]) {
     case 'v':
         state->has_version = true;

@@ -16,8 +16,8 @@ take_header(rh_import *import, malloclab_state *state, const char *word)
 {
     uint64_t number = 0;
     if (!rh_word_decimal(word, &number))
-        return rh_import_complain(import,
-                                  "a number of the header is missing: a .rep begins with four");
+        return rh_import_reject(import,
+                                "a number of the header is missing: a .rep begins with four");
     if (state->header_lines++ == 2)
         state->operations = number;
     return true;

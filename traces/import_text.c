@@ -53,7 +53,7 @@ take_line(rh_import *import, char *line)
     if (!state->begun) {
         state->begun = strcmp(line, RH_EVENT_TEXT_FIRST) == 0;
         return state->begun ||
-               rh_import_complain(import, "the first line is not `" RH_EVENT_TEXT_FIRST "`");
+               rh_import_reject(import, "the first line is not `" RH_EVENT_TEXT_FIRST "`");
     }
     if (line[0] == '\0' || line[0] == '#')
         return true;

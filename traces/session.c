@@ -9,9 +9,27 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/host.h"
+#include "traces/elf_needs.h"
+
+/* Which limit may have been met, where errno does not say so. */
+static const char *
+limit_behind(int problem)
+{
+    switch (problem) {
+    case EMFILE:
+        return "; raise the limit on open files (ulimit -n)";
+    case EFBIG:
+        return ", to which the limit on the size of files applies, too; raise it (ulimit -f)";
+    case ENOMEM:
+        return "; see to it that there is some, and that no limit (ulimit -v) keeps it";
+    default:
+        return "";
+    }
+}
 
 static rh_status
 open_shared(rh_shared *shared, const char *name, unsigned long bytes, unsigned long mapped,
@@ -20,14 +38,14 @@ open_shared(rh_shared *shared, const char *name, unsigned long bytes, unsigned l
     shared->bytes = mapped;
     shared->descriptor = memfd_create(name, MFD_CLOEXEC);
     if (shared->descriptor < 0 || ftruncate(shared->descriptor, (off_t)bytes) != 0) {
-        rh_fail_errno(error, RH_SYSTEM, errno, "cannot make shared memory");
+        rh_fail_errno(error, RH_SYSTEM, errno, "cannot make shared memory%s", limit_behind(errno));
         rh_shared_close(shared);
         return RH_SYSTEM;
     }
     shared->memory = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_SHARED, shared->descriptor, 0);
     if (shared->memory == MAP_FAILED) {
         shared->memory = NULL;
-        rh_fail_errno(error, RH_SYSTEM, errno, "cannot map shared memory");
+        rh_fail_errno(error, RH_SYSTEM, errno, "cannot map shared memory%s", limit_behind(errno));
         rh_shared_close(shared);
         return RH_SYSTEM;
     }
@@ -138,6 +156,9 @@ script_interpreter(const unsigned char *start, size_t size, char *path, size_t r
     return true;
 }
 
+/* These bring a malloc of their own, and refuse to run, or crash, where another comes first. */
+static const char *const sanitizers[] = {"libasan.so", "libtsan.so", "liblsan.so", "libhwasan.so"};
+
 static rh_status
 check_file(const char *path, unsigned scripts, rh_error *error)
 {
@@ -155,6 +176,11 @@ check_file(const char *path, unsigned scripts, rh_error *error)
             "%s: it runs as another user (set-user-ID), where the system keeps preloaded "
             "libraries out; record it from that user's own account",
             path);
+    if (geteuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0)
+        return rh_fail(error, RH_CANNOT_RUN,
+                       "%s: it has capabilities of its own, and with those the system keeps "
+                       "preloaded libraries out; record it as root, or a copy of it",
+                       path);
     unsigned char start[4096];
     size_t size = read_start(path, start, sizeof start);
     char next[1024];
@@ -174,6 +200,12 @@ check_file(const char *path, unsigned scripts, rh_error *error)
             "%s: it is statically linked, so that nothing can be preloaded into it; use a "
             "dynamically linked build of it",
             path);
+    for (unsigned i = 0; i < sizeof sanitizers / sizeof *sanitizers; i++)
+        if (rh_elf_needs(path, sanitizers[i]))
+            return rh_fail(error, RH_CANNOT_RUN,
+                           "%s: it is built with a sanitizer (%s), which suffers no library before "
+                           "it; use a build without",
+                           path, sanitizers[i]);
     return RH_OK;
 }
 

@@ -189,6 +189,15 @@ refuses 2 'no such format' "$REHEAP" import --from nosuch raw.zst -o bad.rht
 refuses 2 'name the format' "$REHEAP" import raw.zst
 refuses 5 '' "$REHEAP" import --from heaptrack raw.zst -o /no/such/folder/x.rht
 absent bad.rht
+# A file of another format is told as such: leaving lines out would not help.
+echo 'something else' >else.in
+for format in heaptrack malloclab text; do
+    for lenient in "" --lenient; do
+        refuses 3 'line 1: ' "$REHEAP" import $lenient --from $format else.in -o no.rht
+        ! grep -q -- --lenient err || problem "$format: --lenient is offered, which would not help"
+    done
+done
+absent no.rht
 printf '1: malloc 0x10 1\n1: malloc 0x10 1\nwhat\n1: free 0x10\n' >lenient.in
 expect 0 '2 lines left out; the first: line 2: ' "$REHEAP" import --lenient --from android lenient.in -o lenient.rht
 figures lenient.rht 1 0 1 1 1

@@ -180,4 +180,12 @@ for command in "dump --from 190000 --count 5" "dump --json --from 190000 --count
 done
 refuses 3 'damaged|checksum' "$REHEAP" cut broken.rht --from 1 --to 190100 -o piece.rht
 
+
+# A merged trace tells of all that is in it.
+expect 0 '' "$REHEAP" record --malloc -o one.rht -- sh -c ': one'
+expect 0 '' "$REHEAP" record --malloc -o two.rht -- bash -c ': two'
+expect 0 '' "$REHEAP" merge one.rht two.rht -o merged.rht
+same "merge: the command lines" "sh -c ': one'; bash -c ': two'" "$(number merged.rht command)"
+! "$REHEAP" info --json merged.rht | grep -q '"program"' || problem "merge: one of two programs is told as that of both"
+same "merge: the allocator of both" libc.so.6 "$(number merged.rht allocator)"
 finish

@@ -88,4 +88,24 @@ records link.rht -- "$debian" -c 2
 # A name that nobody gave never replaces anything.
 for i in 1 2 3; do expect 0 '' "$REHEAP" record -- "$debian" -c 1; done
 same "recordings without a name" 'python3.2.rht python3.3.rht python3.rht' "$(echo python3*)"
+
+# Built with a sanitizer, which has to come before every other library.
+if command -v gcc >/dev/null; then
+    echo 'int main(void) { return 0; }' >plain.c
+    for sanitizer in address thread leak; do
+        gcc -fsanitize=$sanitizer -o sanitized plain.c 2>/dev/null || { echo "SKIP: gcc has no -fsanitize=$sanitizer"; continue; }
+        refuses 4 'built with a sanitizer' "${record[@]}" --malloc -- ./sanitized
+        refuses 4 'built with a sanitizer' "${record[@]}" -- ./sanitized
+    done
+    # The one that brings nothing with it is like any other.
+    gcc -fsanitize=undefined -o sanitized plain.c 2>/dev/null && records fine.rht --malloc -- ./sanitized
+fi
+
+# Limits that shared memory meets: each message says which.
+refuses 5 'ulimit -f' bash -c 'ulimit -f 100; exec "$@"' bash "${record[@]}" -- "$debian" -c 1
+refuses 5 'ulimit -n' bash -c 'ulimit -n 4; exec "$@"' bash "${record[@]}" -- "$debian" -c 1
+# A soft limit on open files is raised for the recorder, and not for the program.
+expect 0 '^20$' bash -c 'ulimit -Sn 20; exec "$@"' bash "$REHEAP" record -o files.rht -- "$debian" -c \
+    'import resource; print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])'
+absent no.rht
 finish
