@@ -218,6 +218,11 @@ print_recording(const rh_recording *recording, bool one_of_several)
         fprintf(stderr, ", %.3f bytes an event",
                 (double)recording->file_bytes / (double)recording->events);
     fprintf(stderr, ", %" PRIu64 " dropped\n", recording->dropped);
+    if (recording->lacks_new)
+        fprintf(stderr,
+                "reheap record: %s: what C++'s new asked for is not in it: the allocator serves "
+                "that by itself; it is where the program runs on the C library's\n",
+                recording->path);
 }
 
 /* What recording cost beside the program. */
@@ -344,6 +349,9 @@ run_record(int argc, char **argv)
     print_cost(&recordings);
     if (recordings.exit_status >= 0)
         print_status(given.command[0], recordings.exit_status);
+    if (recordings.left_out && recordings.count)
+        fprintf(stderr, "reheap record: it started other processes, which are not recorded; "
+                        "--children records them too\n");
     free(recordings.list);
     if (given.pass_status && recordings.exit_status >= 0)
         return passed_status(recordings.exit_status);

@@ -25,6 +25,7 @@
 #include "base/host.h"
 #include "base/size.h"
 #include "traces/drain.h"
+#include "traces/elf_needs.h"
 #include "traces/enter.h"
 #include "traces/intake.h"
 #include "traces/place.h"
@@ -407,6 +408,7 @@ open_writer(const collector *c, source *s, rh_error *error)
     const char *program = s->channel->facts.program, *name = strrchr(program, '/');
     snprintf(s->recording.program, sizeof s->recording.program, "%.*s",
              (int)sizeof s->recording.program - 1, name ? name + 1 : program);
+    s->recording.lacks_new = s->channel->facts.own_new && rh_elf_needs(program, "libstdc++.so");
     choose_path(c, s, s->recording.path, sizeof s->recording.path);
     s->place = malloc(sizeof *s->place);
     if (!s->place)
@@ -879,6 +881,8 @@ collect(collector *c)
 static void
 report(const collector *c, rh_recordings *recordings)
 {
+    const rh_session *session = c->session.memory;
+    recordings->left_out = atomic_load(&session->left_out) != 0;
     recordings->exit_status = c->program > 0 && c->program_ended ? c->exit_status : -1;
     recordings->program_ns = c->program_ns;
     recordings->finds = c->finds;

@@ -34,12 +34,14 @@ typedef struct rh_recording {
     uint64_t events, file_bytes;
     uint64_t dropped; /* calls that could not be recorded */
     bool forked;
+    bool lacks_new; /* a C++ program under an allocator that serves `new` by itself */
 } rh_recording;
 
 typedef struct rh_recordings {
     rh_recording *list; /* the caller frees it */
     unsigned count;
     unsigned finds;      /* interpreters that a shell has started; the largest is in the list */
+    bool left_out;       /* the program began others in processes of theirs, not recorded */
     int exit_status;     /* the program's, as wait(2) gives it; -1: it never ran */
     uint64_t drain_ns;   /* processor time that draining and writing took */
     uint64_t program_ns; /* that of the program, and of those children that it waited for */

@@ -17,10 +17,10 @@ rh_place_name(rh_place *place, const char *path, rh_error *error)
 {
     struct stat there;
     *place = (rh_place){.held = -1};
-    char *real = realpath(path, NULL);
-    const char *name = real ? real : path;
-    bool direct = real && stat(real, &there) == 0 && !S_ISREG(there.st_mode);
-    bool fits = snprintf(place->path, sizeof place->path, "%s", direct ? path : name) <
+    bool direct = stat(path, &there) == 0 && !S_ISREG(there.st_mode);
+    bool link = !direct && lstat(path, &there) == 0 && S_ISLNK(there.st_mode);
+    char *real = link ? realpath(path, NULL) : NULL;
+    bool fits = snprintf(place->path, sizeof place->path, "%s", real ? real : path) <
                 (int)sizeof place->path;
     free(real);
     if (!fits)

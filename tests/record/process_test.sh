@@ -66,4 +66,14 @@ wait $reader
 judge 4 'takes one recording, and the program has become another' $status "a pipe and a program that becomes another"
 grep -q 'it ran' out || problem "the program did not run"
 expect 0 sound "$REHEAP" check carried.rht
+
+# That others were started, and are not in the recording, is told; where they are, it is not.
+for command in 'timeout 100 true' "sh -c '/bin/true & wait; :'" "$debian -c 'import subprocess; subprocess.run([\"true\"])'"; do
+    eval "records others.rht --malloc -- $command"
+    grep -q 'started other processes, which are not recorded' words || problem "$command: others are not told of"
+    eval "records others.rht --malloc --children -- $command"
+    ! grep -q 'started other processes' words || problem "$command: others are told to be missing"
+done
+records alone.rht --malloc -- env true
+! grep -q 'started other processes' words || problem "a program that became another has not started others"
 finish

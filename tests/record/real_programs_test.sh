@@ -164,7 +164,14 @@ int main() {
 }
 END
 has gcc && gcc -O0 -w -o plain work.c
-has g++ && g++ -std=c++17 -O1 -o cpp work.cpp && unharmed cpp 70000 --malloc -- ../cpp
+if has g++ && g++ -std=c++17 -O1 -o cpp work.cpp; then
+    unharmed cpp 70000 --malloc -- ../cpp
+    ! grep -q "new asked for" recorded.err || problem "new is told to be missing under the C library"
+    if [ -e $libraries/libjemalloc.so.2 ]; then
+        LD_PRELOAD=$libraries/libjemalloc.so.2 unharmed cpp_jemalloc 1 --malloc -- bash -c 'exec ../cpp'
+        grep -q "new asked for is not in it" recorded.err || problem "what jemalloc serves by itself is not told: $(cat recorded.err)"
+    fi
+fi
 for library in libjemalloc.so.2 libtcmalloc_minimal.so.4 libmimalloc.so.2 libtbbmalloc_proxy.so.2; do
     path=$libraries/$library
     [ -e "$path" ] || { echo "SKIP: $library is not installed"; continue; }

@@ -123,6 +123,7 @@ typedef struct rh_channel_facts {
     uint32_t capture;  /* rh_capture: which of them this process is recorded by */
     uint32_t attached; /* the program ran before: so was the heap */
     uint32_t forked;   /* its parent was recorded: the heap was there before the recording */
+    uint32_t own_new;  /* C++'s new is the allocator's own, and does not come by malloc */
     uint32_t command_bytes;
     uint32_t starter; /* a program that is there to start another, like a shell */
     char python_version[32];
@@ -197,6 +198,7 @@ typedef struct rh_session {
     /* File descriptors of the collector that hold a channel; -1: none. A process takes one by
      * swapping in -1. The collector keeps putting new ones in. */
     _Atomic int32_t channels[RH_SESSION_CHANNELS];
+    _Atomic uint32_t left_out;  /* processes were begun that are not recorded */
     _Atomic uint32_t exhausted; /* the collector cannot make more of them for now */
 } rh_session;
 

@@ -73,6 +73,16 @@ follows(void)
     return followed && rh_collector_lives(followed) && (children_too || getpid() == follower);
 }
 
+/* What is begun now is not recorded; the collector can say so. */
+static void
+leave_out(void)
+{
+    if (!followed)
+        return;
+    rh_session *shared = (rh_session *)(uintptr_t)followed;
+    atomic_store_explicit(&shared->left_out, 1, memory_order_relaxed);
+}
+
 /* The entry of `environment` that begins with `name`; the end if there is none. */
 static size_t
 find_entry(char *const *environment, const char *name)
@@ -101,6 +111,8 @@ measure(char *const *environment)
     if (follows() && !(from[record] && from[preload] && strstr(from[preload], followed->library)))
         size.preload_room = sizeof PRELOAD + strlen(followed->library) + 1 +
                             (from[preload] ? strlen(from[preload]) : 0);
+    if (!follows())
+        leave_out();
     size.entries += 3;
     return size;
 }
@@ -225,7 +237,7 @@ posix_spawn(pid_t *process, const char *path, const posix_spawn_file_actions_t *
 {
     look_up();
     if (!followed || !children_too)
-        return below.spawn(process, path, actions, attributes, arguments, environment);
+        return leave_out(), below.spawn(process, path, actions, attributes, arguments, environment);
     DRESS(environment);
     return below.spawn(process, path, actions, attributes, arguments, dressed_environment);
 }
@@ -237,7 +249,8 @@ posix_spawnp(pid_t *process, const char *file, const posix_spawn_file_actions_t 
 {
     look_up();
     if (!followed || !children_too)
-        return below.spawnp(process, file, actions, attributes, arguments, environment);
+        return leave_out(),
+               below.spawnp(process, file, actions, attributes, arguments, environment);
     DRESS(environment);
     return below.spawnp(process, file, actions, attributes, arguments, dressed_environment);
 }

@@ -155,6 +155,10 @@ name_allocator(rh_channel_facts *facts)
     const char *path = dladdr(function, &found) && found.dli_fname ? found.dli_fname : "";
     const char *name = strrchr(path, '/');
     snprintf(facts->allocator, sizeof facts->allocator, "%s", name ? name + 1 : path);
+    Dl_info news;
+    void *operator_new = dlsym(RTLD_NEXT, "_Znwm");
+    facts->own_new = operator_new && dladdr(operator_new, &news) && dladdr(function, &found) &&
+                     news.dli_fbase == found.dli_fbase;
 }
 
 static void
