@@ -82,6 +82,14 @@ read_settings(int argc, char **argv)
         memcpy(&(place), &symbol, sizeof symbol);                                                  \
     } while (0)
 
+/* reheap's own functions under CPython's names, without an interpreter. */
+static bool
+is_libpymem(void)
+{
+    return dlsym(RTLD_DEFAULT, "rh_pymem_current_name") != NULL &&
+           dlsym(RTLD_DEFAULT, "Py_GetVersion") == NULL;
+}
+
 bool
 rh_attach_finds_python(void)
 {
@@ -100,7 +108,7 @@ rh_attach_finds_python(void)
     LOOK_UP(python->current_interpreter, "PyInterpreterState_Get");
     LOOK_UP(python->interpreter_id, "PyInterpreterState_GetID");
     return python->get_allocator && python->set_allocator && python->get_arenas &&
-           python->set_arenas && python->get_version && python->is_initialized;
+           python->set_arenas && ((python->get_version && python->is_initialized) || is_libpymem());
 }
 
 /* The interpreter configures its memory when it pre-initialises, and where a name was given for the
@@ -169,9 +177,8 @@ allocator_name(const rh_python *python, bool configured)
 
 /* What holds for an interpreter whenever it is met. NULL, or why it cannot be recorded. */
 static const char *
-examine_version(rh_channel_facts *facts, rh_python *python)
+examine_version(rh_channel_facts *facts, rh_python *python, const char *version)
 {
-    const char *version = python->get_version();
     unsigned major = 0;
     if (sscanf(version, "%u.%u", &major, &python->minor) != 2 || major != 3)
         return "this Python is not a CPython 3";
@@ -192,11 +199,30 @@ examine_version(rh_channel_facts *facts, rh_python *python)
     return NULL;
 }
 
+/* libpymem.so has configured itself when it was loaded, by the same variables and two more. */
+static const char *
+examine_libpymem(rh_channel_facts *facts, rh_python *python)
+{
+    const char *version = set_or_null("REHEAP_PYTHON_VERSION");
+    const char *build = set_or_null("REHEAP_PYTHON_BUILD");
+    const char *(*current_name)(void);
+    LOOK_UP(current_name, "rh_pymem_current_name");
+    const char *name = current_name ? current_name() : NULL;
+    snprintf(facts->allocator, sizeof facts->allocator, "%s", name ? name : "");
+    recorder.statistics = set_or_null("PYTHONMALLOCSTATS") != NULL;
+    if (build && strstr(build, "free-threaded"))
+        return "it is configured as a free-threaded CPython, whose allocations no lock puts in "
+               "order; that cannot be recorded yet";
+    return examine_version(facts, python, version ? version : "3.11");
+}
+
 /* Fills in the facts. NULL, or why this interpreter cannot be recorded. */
 static const char *
 examine(rh_channel_facts *facts, rh_python *python, int argc, char **argv)
 {
-    const char *reason = examine_version(facts, python);
+    if (!python->get_version)
+        return examine_libpymem(facts, python);
+    const char *reason = examine_version(facts, python, python->get_version());
     if (reason)
         return reason;
     settings found = read_settings(argc, argv);
@@ -285,7 +311,7 @@ begin_late(void *session)
         return 0;
     recorder.session = session;
     recorder.capture = RH_CAPTURE_PYTHON;
-    const char *reason = examine_version(facts, &recorder.python);
+    const char *reason = examine_version(facts, &recorder.python, recorder.python.get_version());
     if (reason) {
         rh_producer_close(reason);
         return 0;

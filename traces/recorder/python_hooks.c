@@ -467,7 +467,8 @@ rh_hooks_at_exit(void)
         return;
     /* Threads that could change the heap are held back: the interpreter is gone, or locked by us.
      */
-    if (python->is_initialized() && !(python->holds_lock && python->holds_lock()))
+    if (python->is_initialized && python->is_initialized() &&
+        !(python->holds_lock && python->holds_lock()))
         return;
     if (hooks.print_too)
         print_statistics(stderr);

@@ -17,7 +17,7 @@ typedef struct rh_python {
     void (*set_allocator)(PyMemAllocatorDomain domain, PyMemAllocatorEx *allocator);
     void (*get_arenas)(PyObjectArenaAllocator *allocator);
     void (*set_arenas)(PyObjectArenaAllocator *allocator);
-    const char *(*get_version)(void);
+    const char *(*get_version)(void); /* this and the next are NULL in libpymem.so */
     int (*is_initialized)(void);
     const char *(*allocator_name)(void); /* may be NULL */
     int (*print_statistics)(FILE *out);  /* may be NULL */
