@@ -1091,6 +1091,21 @@ resolve(rh_drain *drain, stream *s)
     return result == BLOCKED ? force_one(drain, s) : result;
 }
 
+/* A free is the main ring's last record and held for its arena's death, and `thread` comes behind
+ * it: with a call of the same thread, which so has come back from the free. */
+static bool
+free_is_over(const rh_drain *drain, const stream *thread)
+{
+    const stream *main = &drain->streams[MAIN];
+    uint64_t at = thread->at;
+    while (at < thread->end && kind_of(record_at(thread, at)) == RH_RECORD_WIDE)
+        at += sizeof(rh_record);
+    return main->at + sizeof(rh_record) == main->end && thread->place >= main->end &&
+           kind_of(record_at(main, main->at)) == RH_RECORD_FREE && at < thread->end &&
+           record_at(main, main->at)->amount >> RH_AMOUNT_THREAD_SHIFT ==
+               record_at(thread, at)->amount >> RH_AMOUNT_THREAD_SHIFT;
+}
+
 /* One stretch of the main ring and the thread's behind it; EMPTY: nothing more is there. */
 static outcome
 take_turn(rh_drain *drain)
@@ -1103,6 +1118,8 @@ take_turn(rh_drain *drain)
     if (thread && thread->place < limit)
         limit = thread->place;
     outcome result = take_main(drain, limit);
+    if (result == EMPTY && thread && free_is_over(drain, thread))
+        result = take(drain, main, false);
     if (result == BLOCKED)
         return resolve(drain, main);
     if (result == FAILED || !thread)

@@ -176,6 +176,30 @@ arenas_come_before_their_cause(void **state)
     expect_event(f, 4, RH_MALLOC, 0, 30);
 }
 
+/* A call of the same thread behind the free: no arena will die of it any more. Of another's that
+ * cannot be told. */
+static void
+a_free_is_over_when_its_thread_goes_on(void **state)
+{
+    fixture *f = *state;
+    put_main(f, RH_RECORD_MALLOC, OBJ, 0x1000, 10, 0);
+    put_main(f, RH_RECORD_FREE, OBJ, 0x1000, 0, 0);
+    put_thread(f, 0, RH_RECORD_MALLOC, 0x2000, 20);
+    run(f, false);
+    assert_int_equal(rh_drain_events(f->drain), 3);
+    put_main(f, RH_RECORD_MALLOC, OBJ, 0x1000, 30, 0);
+    put_main(f, RH_RECORD_FREE, OBJ, 0x1000, 0, 0);
+    put_thread(f, 1, RH_RECORD_MALLOC, 0x3000, 40);
+    run(f, false);
+    assert_int_equal(rh_drain_events(f->drain), 5);
+    finish(f);
+    assert_int_equal(f->count, 6);
+    expect_event(f, 1, RH_FREE, 0, 10);
+    expect_event(f, 2, RH_MALLOC, 0, 20);
+    expect_event(f, 4, RH_MALLOC, 0, 40);
+    expect_event(f, 5, RH_FREE, 0, 30);
+}
+
 static void
 nested_blocks_share_addresses(void **state)
 {
@@ -310,6 +334,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(arenas_come_before_their_cause, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_free_is_over_when_its_thread_goes_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nested_blocks_share_addresses, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_rare_is_told_right, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_text_cut_off_by_a_kill_is_left_out, set_up, tear_down),
