@@ -42,4 +42,21 @@ for python in "${pythons[@]}"; do
         expect 0 'all equal' "$REHEAP" verify verified.rht
     done
 done
+
+# Event for event: addresses are fixed, for the interpreter goes by them (a set of classes, say), and the same libraries loaded.
+same_events() { # PROGRAM
+    PYTHONHASHSEED=0 records both.rht --python --malloc -- setarch -R "$debian" "$programs" "$1"
+    PYTHONHASHSEED=0 records alone.rht --auto -- setarch -R "$debian" "$programs" "$1"
+    same "$1: the capture" python "$(fact alone.rht capture)"
+    for file in both alone; do
+        "$REHEAP" filter $file.rht --domain raw --domain mem --domain obj -o part.rht 2>/dev/null
+        "$REHEAP" export --to text part.rht | grep -v '^header\|^end' >$file.txt
+    done
+    [ "$(wc -l <both.txt)" -gt 100000 ] || problem "$1: it has hardly any events"
+    cmp both.txt alone.txt || problem "$1: the interpreter's events are others with the C library's among them"
+}
+if [ "$1" = debian ] && setarch -R true 2>/dev/null; then
+    same_events plain
+    same_events arenas
+fi
 finish
