@@ -23,6 +23,7 @@
 #include "replay/trace_source.h"
 
 #define SAMPLES_STANDARD     1000
+#define PADDING_MOST         4096 /* bytes: a page of the stack */
 #define SAMPLES_MOST         1000000
 #define MEMBERS_MOST         32u
 #define REPETITIONS_STANDARD 3
@@ -481,6 +482,18 @@ gather(run_state *state, const group_order *order, attempt_set *attempt, rh_erro
     return RH_OK;
 }
 
+/* Where the stack lies can decide a race between allocators. It differs from repetition to
+ * repetition by the seed, and is the same for all allocators of one repetition, which are compared
+ * in pairs. */
+static unsigned
+padding_of(const rh_experiment *experiment, const group_order *order)
+{
+    rh_random random = {experiment->seed ^ (uint64_t)(experiment->first_repetition + order->rep)
+                                               << 32};
+    rh_random_next(&random);
+    return (unsigned)rh_random_below(&random, PADDING_MOST);
+}
+
 static rh_group_plan
 group_plan(run_state *state, const group_order *order, const attempt_set *attempt)
 {
@@ -495,6 +508,7 @@ group_plan(run_state *state, const group_order *order, const attempt_set *attemp
                           .specs = (const char *const *)attempt->specs,
                           .libraries = attempt->libraries,
                           .members = attempt->count,
+                          .padding_bytes = padding_of(experiment, order),
                           .patience_seconds = experiment->patience_seconds,
                           .progress = show_progress,
                           .progress_ctx = state};

@@ -38,25 +38,31 @@ struct rh_group {
 
 /* ------------------------------------------------------------------ processes */
 
-/* The environment of a child: ours, with LD_PRELOAD set to `library` or taken out. */
+/* The environment of a child: ours, with LD_PRELOAD set to `library` or taken out, and padded.
+ * `owned`: the strings of it that are to be freed, NULL for none. */
 static char **
-child_environment(const char *library, char **preload)
+child_environment(const char *library, unsigned padding_bytes, char *owned[2])
 {
     size_t count = 0;
     while (environ[count])
         count++;
-    char **environment = calloc(count + 2, sizeof *environment);
+    char **environment = calloc(count + 3, sizeof *environment);
     if (!environment)
         abort();
     size_t kept = 0;
     for (size_t i = 0; i < count; i++)
         if (strncmp(environ[i], "LD_PRELOAD=", 11) != 0)
             environment[kept++] = environ[i];
-    *preload = NULL;
+    owned[0] = owned[1] = NULL;
     if (*library) {
-        if (asprintf(preload, "LD_PRELOAD=%s", library) < 0)
+        if (asprintf(&owned[0], "LD_PRELOAD=%s", library) < 0)
             abort();
-        environment[kept] = *preload;
+        environment[kept++] = owned[0];
+    }
+    if (padding_bytes) {
+        if (asprintf(&owned[1], "REHEAP_PADDING=%0*d", (int)padding_bytes, 0) < 0)
+            abort();
+        environment[kept] = owned[1];
     }
     return environment;
 }
@@ -70,11 +76,12 @@ start(rh_group *group, uint32_t index, int channel_file, rh_error *error)
     process->words = memfd_create("reheap-words", MFD_CLOEXEC);
     if (process->words < 0)
         return rh_fail_errno(error, RH_SYSTEM, errno, "cannot start a process");
-    char member[16], file[16], *preload;
+    char member[16], file[16], *owned[2];
     snprintf(member, sizeof member, "%u", index);
     snprintf(file, sizeof file, "%d", channel_file);
     char *arguments[] = {(char *)"reheap", (char *)RH_CHILD_COMMAND, file, member, NULL};
-    char **environment = child_environment(group->plan->libraries[index], &preload);
+    char **environment =
+        child_environment(group->plan->libraries[index], group->plan->padding_bytes, owned);
 
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
@@ -86,7 +93,8 @@ start(rh_group *group, uint32_t index, int channel_file, rh_error *error)
         posix_spawn(&process->id, "/proc/self/exe", &actions, NULL, arguments, environment);
     posix_spawn_file_actions_destroy(&actions);
     free(environment);
-    free(preload);
+    free(owned[0]);
+    free(owned[1]);
     process->moved_ns = rh_host_now_ns();
     if (problem) {
         process->id = 0;
@@ -329,6 +337,7 @@ start_all(rh_group *group, int channel_file, rh_error *error)
         if (group->plan->order_of)
             group->plan->order_of(group->plan->order_ctx, i, rh_channel_room(group->channel, i));
         member->threads = group->plan->threads;
+        member->padding_bytes = group->plan->padding_bytes;
         if (strlen(group->plan->specs[i]) >= sizeof member->spec)
             return rh_fail(error, RH_USAGE, "the spec of an allocator is too long");
         snprintf(member->spec, sizeof member->spec, "%s", group->plan->specs[i]);

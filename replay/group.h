@@ -22,10 +22,11 @@ typedef struct rh_group_plan {
     const char *const *specs;     /* as the children open them */
     const char *const *libraries; /* to preload, "" for none */
     uint32_t members;
-    uint32_t batches;    /* above 0: all of the trace, so many batches, is compiled before a member
-                            starts; 0: while they run */
-    uint64_t room_bytes; /* of each member's own room */
-    bool pins;           /* memory pass: looks into what order_of wrote at the start of the room */
+    uint32_t batches; /* above 0: all of the trace, so many batches, is compiled before a member
+                         starts; 0: while they run */
+    unsigned padding_bytes; /* that are added to the environment of each, which moves its stack */
+    uint64_t room_bytes;    /* of each member's own room */
+    bool pins; /* memory pass: looks into what order_of wrote at the start of the room */
     void (*order_of)(void *ctx, uint32_t index, void *room); /* before the member starts */
     void *order_ctx;
     unsigned patience_seconds; /* a member that makes no progress for so long is ended; 0: 120 */

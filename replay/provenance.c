@@ -91,6 +91,8 @@ rh_provenance(const rh_machine *machine, const rh_experiment *experiment, rh_pas
     set_text(object, "opened", opened);
     set_text(object, "library", library);
     set_text(object, "preload", preload);
+    if (member)
+        json_object_set_new(object, "environment_padding", json_integer(member->padding_bytes));
     json_object_set_new(object, "pinned", json_boolean(member && member->pinned));
     if (reason)
         set_text(object, "reason", reason);
