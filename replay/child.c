@@ -20,6 +20,7 @@
 #include "replay/arena_history.h"
 #include "replay/channel.h"
 #include "replay/figures.h"
+#include "replay/locality.h"
 #include "replay/pin_pass.h"
 #include "replay/self_maps.h"
 #include "replay/system_watch.h"
@@ -38,6 +39,8 @@ typedef struct child {
     bool watched; /* system pass: calls are counted */
     uint64_t huge_before;
 } child;
+
+static rh_locality locality;
 
 /* Zeroed memory for the table of live blocks, resident from now on. It lies between two pages that
  * cannot be touched, so that the kernel never joins it to a mapping that is not the harness's. */
@@ -106,6 +109,8 @@ prepare(child *self, rh_error *error)
                        (unsigned long long)self->channel->slots);
     if (!threads && !rh_pass_is_shared(self->member->pass))
         self->member->pinned = rh_host_pin(rh_host_processors() - 1);
+    if (memory)
+        rh_locality_begin(&locality); /* its memory is resident from now on */
     return open_heap(self, error);
 }
 
@@ -279,6 +284,7 @@ replay_memory(child *self)
                         .sample_capacity = self->channel->sample_capacity,
                         .totals = &self->member->memory,
                         .zero_fits = self->zero_fits,
+                        .locality = &locality,
                         .touch = self->member->touch};
     history_state history = {.heap = self->heap,
                              .history = rh_channel_room(self->channel, self->index)};

@@ -163,6 +163,13 @@ tell_death(const rh_memory *memory, uint32_t slot)
 }
 
 static void
+name(const rh_memory *memory, const void *block)
+{
+    if (memory->locality)
+        rh_locality_name(memory->locality, block);
+}
+
+static void
 count_birth(rh_memory *memory, unsigned domain, uint32_t slot, void *block, uint64_t size)
 {
     memory->slots[slot] = (rh_memory_slot){block, size};
@@ -170,6 +177,7 @@ count_birth(rh_memory *memory, unsigned domain, uint32_t slot, void *block, uint
         memory->totals->failed_allocations++;
         return;
     }
+    name(memory, block);
     memory->requested_bytes += size;
     memory->live_blocks++;
     memory->usable_bytes += usable(memory, domain, block);
@@ -179,6 +187,7 @@ count_birth(rh_memory *memory, unsigned domain, uint32_t slot, void *block, uint
 static void
 count_death(rh_memory *memory, unsigned domain, uint32_t slot)
 {
+    name(memory, memory->slots[slot].block);
     memory->requested_bytes -= memory->slots[slot].requested_bytes;
     memory->live_blocks--;
     memory->usable_bytes -= usable(memory, domain, memory->slots[slot].block);
@@ -343,6 +352,8 @@ rh_memory_run(rh_memory *memory, const rh_program *program)
         if (sample)
             continue;
         memory->totals->calls++;
+        if (memory->locality)
+            rh_locality_count(memory->locality);
         keep_peaks(memory);
         if (memory->watch && memory->totals->calls == memory->watch->next_call)
             memory->watch->reached(memory->watch->ctx, memory->totals->calls);
@@ -352,6 +363,11 @@ rh_memory_run(rh_memory *memory, const rh_program *program)
 void
 rh_memory_end(rh_memory *memory, uint64_t time_ns)
 {
+    if (memory->locality) {
+        memory->totals->locality_windows = memory->locality->windows;
+        memory->totals->pages_named = memory->locality->pages_sum;
+        memory->totals->lines_named = memory->locality->lines_sum;
+    }
     record_sample(memory, time_ns, true);
     if (!memory->usable_known)
         memory->totals->peak_usable_bytes = RH_UNKNOWN;

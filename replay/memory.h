@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "alloc/heap.h"
+#include "replay/locality.h"
 #include "replay/program.h"
 #include "replay/results.h"
 #include "replay/touch.h"
@@ -34,6 +35,7 @@ typedef struct rh_memory_totals {
     rh_sample peak;                    /* at the first maximum of mapped_bytes */
     rh_sample end;
     uint64_t sample_count;
+    uint64_t locality_windows, pages_named, lines_named; /* locality.h; sums over the windows */
 } rh_memory_totals;
 
 /* What the process holds that is not the heap's. */
@@ -65,6 +67,8 @@ typedef struct rh_memory {
     bool zero_fits;           /* as in rh_target */
     rh_touch touch;
     rh_memory_watch *watch; /* the caller's; NULL: nobody */
+
+    rh_locality *locality; /* the caller's, begun; NULL: not counted */
 
     uint64_t requested_bytes, live_blocks, usable_bytes;
     bool usable_known;

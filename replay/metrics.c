@@ -206,6 +206,11 @@ add_memory(rh_metrics *metrics, const rh_memory_totals *totals)
     add(metrics, "end_mapped_bytes", number(totals->end.counters.mapped_bytes));
     add(metrics, "peak_resident_bytes", number(totals->peak_resident_bytes));
     add(metrics, "end_resident_bytes", number(totals->end.resident_bytes));
+    double windows = (double)totals->locality_windows;
+    add(metrics, "pages_per_1000_events",
+        windows > 0 ? (double)totals->pages_named / windows : NAN);
+    add(metrics, "lines_per_1000_events",
+        windows > 0 ? (double)totals->lines_named / windows : NAN);
     add_fragmentation(metrics, totals);
     add_counters(metrics, totals);
 }
