@@ -64,7 +64,7 @@ typedef struct rh_member {
     char spec[RH_CHANNEL_SPEC_MAX];
     rh_pass pass;
     rh_touch touch;
-    bool pins;              /* memory pass: its room is an rh_pin_findings, else an rh_arena_history */
+    bool pins; /* memory pass: its room is an rh_pin_findings, else an rh_arena_history */
     unsigned padding_bytes; /* in its environment */
     bool threads;           /* throughput: as recorded, each in a thread of its own */
 
