@@ -292,7 +292,7 @@ choose_capture(arguments *given)
 {
     char file[64];
     snprintf(file, sizeof file, "/proc/%d/exe", (int)given->process);
-    if (given->process && given->automatic)
+    if (given->process && !given->python && !given->malloc)
         given->malloc = !rh_program_is_python(file);
     if (!given->malloc && (given->process || rh_program_is_python(given->command[0])))
         given->python = true;

@@ -89,8 +89,8 @@ grep -qE "malloc +106,?000 " dump && problem "what came after the recording is i
 
 # Threads at work, and again: another copy of the recorder each time.
 start "$program" threads 4
-for turn in 1 2; do
-    expect 0 'at the limit of 200,000 events' "$REHEAP" record --malloc --pid $visited --max-events 200000 -o threads.rht
+for how in --malloc --auto ''; do
+    expect 0 'at the limit of 200,000 events' "$REHEAP" record $how --pid $visited --max-events 200000 -o threads.rht
     expect 0 'sound' "$REHEAP" check threads.rht
     same "threads" 4 "$(fact threads.rht threads)"
 done
