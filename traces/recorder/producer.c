@@ -532,6 +532,7 @@ put_with_place(rh_thread_end *end, uint64_t what, uint64_t size)
 {
     if (producer.capture != RH_CAPTURE_MALLOC || end->busy || end->limit == 0 ||
         !rh_recorder_gate.libc || size >= RH_DEPTH_ONE ||
+        atomic_load_explicit(&rh_recorder_channel.control.abandoned, memory_order_relaxed) ||
         end->cursor + ROOM_RECORDS * sizeof(rh_record) > end->room)
         return false;
     end->limit = 0;
