@@ -17,7 +17,10 @@ suite() {
     ran=$((ran + 1))
 }
 
-for name in default debug malloc malloc_debug pymalloc pymalloc_debug $mimalloc; do
+# Under the sanitizers (tests/share.h) those two that have all of the others in them.
+names="default debug malloc malloc_debug pymalloc pymalloc_debug $mimalloc"
+[ "${REHEAP_TEST_SHARE:-1}" = 1 ] || names="malloc_debug pymalloc_debug"
+for name in $names; do
     suite "python@$version,malloc=$name"
 done
 case $version in 3.1[3-5])
