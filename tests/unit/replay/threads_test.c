@@ -174,11 +174,11 @@ static void
 counted_free(void *ctx, void *place)
 {
     counting_heap *counting = ctx;
-    header *block = (header *)place - 1;
     if (!place) {
         atomic_fetch_add(&counting->nulls, 1);
         return;
     }
+    header *block = (header *)place - 1;
     atomic_fetch_add(&counting->faults, atomic_exchange(&block->state, DEAD) != ALIVE);
     atomic_fetch_add(&counting->deaths, 1);
 }
