@@ -13,6 +13,7 @@
 #include "analysis/compare.h"
 #include "analysis/tune.h"
 #include "analysis/vary.h"
+#include "base/option_words.h"
 #include "base/output.h"
 #include "replay/spec_check.h"
 
@@ -363,19 +364,6 @@ make_temporary(char *folder, size_t capacity, rh_error *error)
     return RH_OK;
 }
 
-static char *
-command_line(int argc, char **argv)
-{
-    char *text = NULL;
-    size_t bytes;
-    FILE *out = open_memstream(&text, &bytes);
-    for (int i = 0; out && i < argc; i++)
-        fprintf(out, "%s%s", i ? " " : "", argv[i]);
-    if (!out || fclose(out) != 0)
-        abort();
-    return text;
-}
-
 static void
 say_what_is_left(rh_results *results, const char *path, rh_error *error)
 {
@@ -447,7 +435,7 @@ run(int argc, char **argv)
     tune_arguments arguments = {
         .base = "pymalloc", .memory = "fragmentation_mean", .repetitions = 3, .seed = 1};
     argp_err_exit_status = RH_USAGE;
-    char *command = command_line(argc, argv);
+    char *command = rh_option_line(argc, argv);
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
     rh_interrupt_watch();
     rh_error error = {.status = RH_OK};

@@ -7,11 +7,12 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/option_words.h"
 #include "base/output.h"
-#include "base/size.h"
 #include "replay/cmd_arenas_show.h"
 #include "replay/commands.h"
 #include "replay/experiment.h"
+#include "replay/provenance.h"
 
 #define WORDS_MOST 256
 
@@ -45,31 +46,6 @@ static const struct argp_option known[] = {
     {0},
 };
 
-static int
-choice(struct argp_state *state, const char *what, const char *word, const char *const *names)
-{
-    for (int i = 0; names[i]; i++)
-        if (strcmp(word, names[i]) == 0)
-            return i;
-    char allowed[128] = "";
-    for (int i = 0; names[i]; i++) {
-        size_t used = strlen(allowed);
-        snprintf(allowed + used, sizeof allowed - used, "%s%s", i ? ", " : "", names[i]);
-    }
-    argp_error(state, "there is no %s '%s'; there are %s", what, word, allowed);
-    return 0;
-}
-
-static uint64_t
-number(struct argp_state *state, const char *what, const char *word, uint64_t least, uint64_t most)
-{
-    uint64_t value = 0;
-    if (!rh_size_parse(word, &value) || value < least || value > most)
-        argp_error(state, "%s is a number from %llu to %llu, not '%s'", what,
-                   (unsigned long long)least, (unsigned long long)most, word);
-    return value;
-}
-
 static void
 choose_tables(struct argp_state *state, char *list)
 {
@@ -77,7 +53,7 @@ choose_tables(struct argp_state *state, char *list)
     char *rest = list, *word;
     memset(options->view.by, 0, sizeof options->view.by);
     while ((word = strsep(&rest, ",")))
-        options->view.by[choice(state, "grouping", word, rh_pin_by_names)] = true;
+        options->view.by[rh_option_choice(state, "grouping", word, rh_pin_by_names)] = true;
 }
 
 static void
@@ -100,17 +76,6 @@ add_point(struct argp_state *state, const char *word)
 }
 
 static void
-add_word(struct argp_state *state, const char **words, size_t *count, char *word)
-{
-    for (size_t i = 0; i < *count; i++)
-        if (strcmp(words[i], word) == 0)
-            return;
-    if (*count == WORDS_MOST)
-        argp_error(state, "more than %d at once: use several calls", WORDS_MOST);
-    words[(*count)++] = word;
-}
-
-static void
 finish_options(struct argp_state *state, arenas_options *options)
 {
     rh_experiment *experiment = &options->experiment;
@@ -129,12 +94,11 @@ finish_options(struct argp_state *state, arenas_options *options)
 static error_t
 parse(int key, char *argument, struct argp_state *state)
 {
-    static const char *const domains[] = {"raw", "mem", "obj", NULL};
     arenas_options *options = state->input;
     rh_experiment *experiment = &options->experiment;
     switch (key) {
     case 'a':
-        add_word(state, options->specs, &experiment->spec_count, argument);
+        rh_option_add(state, options->specs, WORDS_MOST, &experiment->spec_count, argument);
         return 0;
     case 'o':
         options->output = argument;
@@ -146,25 +110,26 @@ parse(int key, char *argument, struct argp_state *state)
         add_point(state, argument);
         return 0;
     case KEY_UNDER:
-        options->view.under_percent = (unsigned)number(state, "--under", argument, 1, 100);
+        options->view.under_percent =
+            (unsigned)rh_option_number(state, "--under", argument, 1, 100);
         return 0;
     case KEY_BY:
         choose_tables(state, argument);
         return 0;
     case KEY_ROWS:
-        options->view.rows = (unsigned)number(state, "--rows", argument, 1, RH_PIN_ROWS);
+        options->view.rows = (unsigned)rh_option_number(state, "--rows", argument, 1, RH_PIN_ROWS);
         return 0;
     case KEY_LIST:
         options->view.lives = true;
         return 0;
     case KEY_DOMAIN:
-        experiment->domain = choice(state, "domain", argument, domains);
+        experiment->domain = rh_option_choice(state, "domain", argument, rh_domain_names);
         return 0;
     case KEY_SAMPLES:
-        experiment->samples = (unsigned)number(state, "--samples", argument, 1, 1000000);
+        experiment->samples = (unsigned)rh_option_number(state, "--samples", argument, 1, 1000000);
         return 0;
     case ARGP_KEY_ARG:
-        add_word(state, options->traces, &experiment->trace_count, argument);
+        rh_option_add(state, options->traces, WORDS_MOST, &experiment->trace_count, argument);
         return 0;
     case ARGP_KEY_END:
         finish_options(state, options);
@@ -217,27 +182,10 @@ look(const arenas_options *options, rh_error *error)
     return status;
 }
 
-/* The words of the call, for the provenance; from malloc. */
-static char *
-command_line(int argc, char **argv)
-{
-    size_t bytes = 1;
-    for (int i = 0; i < argc; i++)
-        bytes += strlen(argv[i]) + 1;
-    char *line = calloc(1, bytes);
-    if (!line)
-        abort();
-    for (int i = 0; i < argc; i++) {
-        strcat(line, i ? " " : "");
-        strcat(line, argv[i]);
-    }
-    return line;
-}
-
 static int
 run(int argc, char **argv)
 {
-    char *line = command_line(argc, argv);
+    char *line = rh_option_line(argc, argv);
     arenas_options options = {.view = {.under_percent = 25, .rows = 12}};
     for (int by = 0; by < RH_PIN_SIZE_LIFETIME; by++)
         options.view.by[by] = true;

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/option_words.h"
 #include "base/output.h"
-#include "base/size.h"
 #include "replay/cmd_replay_show.h"
 #include "replay/commands.h"
 #include "replay/experiment.h"
@@ -71,31 +71,6 @@ static const struct argp_option known[] = {
     {0},
 };
 
-static int
-choice(struct argp_state *state, const char *what, const char *word, const char *const *names)
-{
-    for (int i = 0; names[i]; i++)
-        if (strcmp(word, names[i]) == 0)
-            return i;
-    char allowed[128] = "";
-    for (int i = 0; names[i]; i++) {
-        size_t used = strlen(allowed);
-        snprintf(allowed + used, sizeof allowed - used, "%s%s", i ? ", " : "", names[i]);
-    }
-    argp_error(state, "there is no %s '%s'; there are %s", what, word, allowed);
-    return -1;
-}
-
-static uint64_t
-number(struct argp_state *state, const char *what, const char *word, uint64_t least, uint64_t most)
-{
-    uint64_t value = 0;
-    if (!rh_size_parse(word, &value) || value < least || value > most)
-        argp_error(state, "%s is a number from %llu to %llu, not '%s'", what,
-                   (unsigned long long)least, (unsigned long long)most, word);
-    return value;
-}
-
 static unsigned
 measures(struct argp_state *state, char *list)
 {
@@ -103,19 +78,8 @@ measures(struct argp_state *state, char *list)
     unsigned chosen = 0;
     char *rest = list, *word;
     while ((word = strsep(&rest, ",")))
-        chosen |= 1u << choice(state, "measure", word, names);
+        chosen |= 1u << rh_option_choice(state, "measure", word, names);
     return chosen;
-}
-
-static void
-add_word(struct argp_state *state, const char **words, size_t *count, char *word)
-{
-    for (size_t i = 0; i < *count; i++)
-        if (strcmp(words[i], word) == 0)
-            return; /* said twice, meant once */
-    if (*count == WORDS_MOST)
-        argp_error(state, "more than %d at once: use several calls", WORDS_MOST);
-    words[(*count)++] = word;
 }
 
 static void
@@ -146,7 +110,7 @@ parse(int key, char *argument, struct argp_state *state)
         options->given[key - KEY_REPS] = true;
     switch (key) {
     case 'a':
-        add_word(state, options->specs, &experiment->spec_count, argument);
+        rh_option_add(state, options->specs, WORDS_MOST, &experiment->spec_count, argument);
         return 0;
     case 'o':
         options->output = argument;
@@ -155,26 +119,28 @@ parse(int key, char *argument, struct argp_state *state)
         experiment->measures = measures(state, argument);
         return 0;
     case KEY_REPS:
-        experiment->repetitions = (unsigned)number(state, "--reps", argument, 1, 10000);
+        experiment->repetitions = (unsigned)rh_option_number(state, "--reps", argument, 1, 10000);
         return 0;
     case KEY_SEED:
-        experiment->seed = number(state, "--seed", argument, 0, INT64_MAX);
+        experiment->seed = rh_option_number(state, "--seed", argument, 0, INT64_MAX);
         return 0;
     case KEY_TOUCH:
-        experiment->touch = (rh_touch)choice(state, "touch mode", argument, rh_touch_names);
+        experiment->touch =
+            (rh_touch)rh_option_choice(state, "touch mode", argument, rh_touch_names);
         return 0;
     case KEY_THREADS:
-        experiment->threads = choice(state, "way of threads", argument, rh_threads_names) == 1;
+        experiment->threads =
+            rh_option_choice(state, "way of threads", argument, rh_threads_names) == 1;
         return 0;
     case KEY_DOMAIN:
-        experiment->domain = choice(state, "domain", argument, rh_domain_names);
+        experiment->domain = rh_option_choice(state, "domain", argument, rh_domain_names);
         return 0;
     case KEY_SAMPLES:
-        experiment->samples = (unsigned)number(state, "--samples", argument, 1, 1000000);
+        experiment->samples = (unsigned)rh_option_number(state, "--samples", argument, 1, 1000000);
         return 0;
     case KEY_PATIENCE:
         experiment->patience_seconds =
-            (unsigned)number(state, "--patience", argument, 1, PATIENCE_MOST);
+            (unsigned)rh_option_number(state, "--patience", argument, 1, PATIENCE_MOST);
         return 0;
     case KEY_RESUME:
         experiment->resume = true;
@@ -186,7 +152,7 @@ parse(int key, char *argument, struct argp_state *state)
         options->statistics = true;
         return 0;
     case ARGP_KEY_ARG:
-        add_word(state, options->traces, &experiment->trace_count, argument);
+        rh_option_add(state, options->traces, WORDS_MOST, &experiment->trace_count, argument);
         return 0;
     case ARGP_KEY_END:
         finish_options(state, options);
@@ -212,23 +178,6 @@ static const struct argp parser = {
     NULL,
     NULL,
 };
-
-/* The words of the call, for the provenance; from malloc. */
-static char *
-command_line(int argc, char **argv)
-{
-    size_t bytes = 1;
-    for (int i = 0; i < argc; i++)
-        bytes += strlen(argv[i]) + 1;
-    char *line = calloc(1, bytes);
-    if (!line)
-        abort();
-    for (int i = 0; i < argc; i++) {
-        strcat(line, i ? " " : "");
-        strcat(line, argv[i]);
-    }
-    return line;
-}
 
 /* How many runs are stored, and whether any of them ran to its end. */
 static size_t
@@ -394,7 +343,7 @@ replay(replay_options *options, rh_error *error)
 static int
 run(int argc, char **argv)
 {
-    char *line = command_line(argc, argv);
+    char *line = rh_option_line(argc, argv);
     replay_options options = {.output = NULL};
     rh_experiment_init(&options.experiment);
     argp_err_exit_status = RH_USAGE;
