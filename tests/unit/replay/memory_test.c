@@ -227,6 +227,13 @@ test_waterfall_of_own_heaps(void **state)
         "bump,window=1G",
         "pymalloc,small=256",
         "pymalloc,metadata=side,policy=least-full",
+        "pymalloc,classes=geometric:2",
+        "pymalloc,source=cached,cache=4,arena=64K",
+        "pymalloc,source=malloc",
+        "pymalloc,source=huge",
+        "pymalloc+freelist",
+        "pymalloc+debug+trace",
+        "bestfit+freelist,max=20+count",
     };
     rh_test_events events = {0};
     rh_test_events_random(&events, 5, CALLS, SLOTS);
