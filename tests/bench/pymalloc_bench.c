@@ -4,20 +4,17 @@
  * freed. There are two of ours: libpymem.so, whose headers lie beside the pools, and the heap of a
  * spec, whose headers lie in them as CPython's do.
  *
- * Both libraries are opened, and called through the PyMemAllocatorEx that their
- * PyMem_GetAllocator(PYMEM_DOMAIN_OBJ) tells, and so is the heap's object domain, with the same
- * operations, drawn before each round: a script played twice would be learnt by the processor. They
- * take turns in one process, the first of each round alternating; the ratio of a load is the median
- * of its rounds' ratios, for the machine's speed changes from one second to the next, and much less
- * from one round's half to the other. Each has its own copy of the loop: a call that leads to
- * several places in turn costs a nanosecond more than one that always leads to the same, and a
- * program has only one. The same loops with functions that do nothing tell what the calls alone
- * take.
+ * All are called through the PyMemAllocatorEx of the object domain, with the same operations, drawn
+ * before each round: a script played twice would be learnt by the processor. Each runs in a process
+ * of its own (pymalloc_side.h), on one processor, in turns of some milliseconds, the first of each
+ * round alternating; the ratio of a load is the median of its rounds' ratios, for the machine's
+ * speed changes from one second to the next, and much less from one round's half to the other.
+ * After some rounds the processes are replaced by new ones, whose libraries lie elsewhere.
+ * Functions that do nothing take their turns too, and tell what the loop and the calls alone take.
  *
- * All arenas are laid out by the same rule (libpython's through
- * PyObject_SetArenaAllocator), so that every block has to lie at the same offset in each: after
- * each round all live blocks are compared. --own-arenas leaves libpython its own arenas, and
- * compares nothing.
+ * All arenas are laid out by the same rule (libpython's through PyObject_SetArenaAllocator), so
+ * that every block has to lie at the same offset in each: after each round the places of all live
+ * blocks are compared. --own-arenas leaves libpython its own arenas, and compares nothing.
  *
  *   fixed    blocks of one size: 100 asked for, the 100 given back in the same order; the last
  *            of them empties its pool
@@ -28,238 +25,104 @@
  */
 #define _GNU_SOURCE
 #include <argp.h>
-#include <dlfcn.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "alloc/arena_ground.h"
-#include "alloc/heap.h"
-#include "base/host.h"
-#include "base/random.h"
+#include "tests/bench/pymalloc_side.h"
 
-#define LIBPYTHON   "libpython3.11.so.1.0"
-#define LIBPYMEM    "alloc/libpymem.so"
-#define HEAP        "pymalloc,large=libc"
-#define ARENA_BYTES ((size_t)1 << 20)
-#define BATCH       100
-#define ROUND_NS    5e6    /* how long one allocator runs at a stretch */
-#define WARM_UP     100000 /* operations */
-#define ROUNDS_MAX  1001
-#define LIVE_MAX    1000000
-#define SCRIPT      (1u << 20) /* most operations of a round of a random load */
+#define LIBPYTHON  "libpython3.11.so.1.0"
+#define LIBPYMEM   "alloc/libpymem.so"
+#define HEAP       "pymalloc,large=libc"
+#define BATCH      100
+#define ROUND_NS   5e6 /* how long one allocator runs at a stretch */
+#define WARM_UP    100000
+#define ROUNDS_MAX 1001
 
-enum { CPYTHON, BESIDE, INBAND, SIDES, NOTHING = SIDES, ALL };
-enum { UNTOUCHED, WRITTEN, READ, TOUCHES };
+enum { CPYTHON, BESIDE, INBAND, NOTHING, SIDES };
 
-typedef struct step {
-    uint32_t slot;
-    uint32_t size;
-} step;
-
-typedef struct load {
-    char name[32];
-    uint32_t size;  /* fixed, single, beside */
-    uint32_t batch; /* blocks at once */
-    bool beside;
-    uint32_t live; /* random */
-} load;
-
-typedef struct side {
-    PyMemAllocatorEx allocator;
-    void **blocks;
-    uintptr_t base; /* what the addresses of its blocks are compared from */
-} side;
+typedef struct worker {
+    pid_t pid;
+    int orders, answers;
+} worker;
 
 typedef struct bench {
-    unsigned rounds;
-    const char *only, *library, *heap;
+    unsigned rounds, processes;
+    const char *only, *library, *heap, *serve;
     bool own_arenas;
-    side sides[ALL];
-    step *script;
-    rh_random random;
-    uint64_t compared, different;
+    worker workers[SIDES];
+    uint64_t seed, compared, different;
 } bench;
 
-/* ---- the loops: one operation is a malloc and a free ---- */
+/* ---- the processes ---- */
 
-#define IN_EACH static inline __attribute__((always_inline))
-
-IN_EACH void *
-take(const PyMemAllocatorEx *allocator, size_t size, int touch)
+static void
+give_up(const char *what)
 {
-    char *block = allocator->malloc(allocator->ctx, size);
-    if (touch)
-        *(volatile char *)block = 1;
-    return block;
-}
-
-IN_EACH void
-give(const PyMemAllocatorEx *allocator, void *block, int touch)
-{
-    if (touch == READ)
-        (void)*(volatile char *)block;
-    allocator->free(allocator->ctx, block);
-}
-
-/* Written out ten times: a jump for each operation would cost as much as one of the calls. */
-#define TEN(it)                                                                                    \
-    it;                                                                                            \
-    it;                                                                                            \
-    it;                                                                                            \
-    it;                                                                                            \
-    it;                                                                                            \
-    it;                                                                                            \
-    it;                                                                                            \
-    it;                                                                                            \
-    it;                                                                                            \
-    it
-
-IN_EACH void
-fixed(const side *on, const load *what, uint64_t operations, int touch)
-{
-    PyMemAllocatorEx allocator = on->allocator;
-    size_t size = what->size;
-    void *blocks[BATCH] = {NULL};
-    for (uint64_t done = 0; done < operations; done += BATCH) {
-        void **next = blocks;
-        while (next < blocks + BATCH) {
-            TEN(*next++ = take(&allocator, size, touch));
-        }
-        next = blocks;
-        while (next < blocks + BATCH) {
-            TEN(give(&allocator, *next++, touch));
-        }
-    }
-    memcpy(on->blocks, blocks, sizeof blocks);
-}
-
-IN_EACH void
-pairs(const side *on, const load *what, uint64_t operations, int touch)
-{
-    PyMemAllocatorEx allocator = on->allocator;
-    size_t size = what->size;
-    void *block = NULL, *stays = what->beside ? take(&allocator, size, touch) : NULL;
-    for (uint64_t done = 0; done < operations; done += 10) {
-        TEN(block = take(&allocator, size, touch); give(&allocator, block, touch));
-    }
-    on->blocks[0] = block;
-    if (stays)
-        give(&allocator, stays, touch);
-}
-
-IN_EACH void
-working_set(const side *on, const step *script, uint64_t operations, int touch)
-{
-    PyMemAllocatorEx allocator = on->allocator;
-    void **blocks = on->blocks;
-    for (uint64_t done = 0; done < operations; done++) {
-        step next = script[done];
-        give(&allocator, blocks[next.slot], touch);
-        blocks[next.slot] = take(&allocator, next.size, touch);
-    }
-}
-
-typedef void loop(const side *on, const load *what, const step *script, uint64_t operations);
-
-/* The comment in the code keeps the compiler from making one function of two that are the same. */
-#define LOOP(name, touch)                                                                          \
-    static __attribute__((noinline)) void name(const side *on, const load *what,                   \
-                                               const step *script, uint64_t operations)            \
-    {                                                                                              \
-        __asm__ volatile("# " #name);                                                              \
-        if (what->live)                                                                            \
-            working_set(on, script, operations, touch);                                            \
-        else if (what->batch == 1)                                                                 \
-            pairs(on, what, operations, touch);                                                    \
-        else                                                                                       \
-            fixed(on, what, operations, touch);                                                    \
-    }
-
-LOOP(cpython_untouched, UNTOUCHED)
-LOOP(cpython_written, WRITTEN)
-LOOP(cpython_read, READ)
-LOOP(beside_untouched, UNTOUCHED)
-LOOP(beside_written, WRITTEN)
-LOOP(beside_read, READ)
-LOOP(inband_untouched, UNTOUCHED)
-LOOP(inband_written, WRITTEN)
-LOOP(inband_read, READ)
-LOOP(nothing_untouched, UNTOUCHED)
-LOOP(nothing_written, WRITTEN)
-LOOP(nothing_read, READ)
-
-static loop *const loops[ALL][TOUCHES] = {
-    {cpython_untouched, cpython_written, cpython_read},
-    {beside_untouched, beside_written, beside_read},
-    {inband_untouched, inband_written, inband_read},
-    {nothing_untouched, nothing_written, nothing_read},
-};
-
-static double
-time_run(bench *b, int who, int touch, const load *what, uint64_t operations)
-{
-    uint64_t start = rh_host_now_ns();
-    loops[who][touch](&b->sides[who], what, b->script, operations);
-    return (double)(rh_host_now_ns() - start) / (double)operations;
-}
-
-/* ---- one load ---- */
-
-static uint32_t
-random_size(rh_random *random)
-{
-    return 16 + (uint32_t)rh_random_below(random, 497);
+    perror(what);
+    exit(5);
 }
 
 static void
-draw(bench *b, const load *what, uint64_t operations)
+serve_as(const char *what, bool own_arenas, unsigned padding)
 {
-    for (uint64_t i = 0; what->live && i < operations; i++)
-        b->script[i] =
-            (step){(uint32_t)rh_random_below(&b->random, what->live), random_size(&b->random)};
-}
-
-/* Fills the working set; freed in part and filled again, so that it is not fresh. Blocks that will
- * be touched are touched here first: the system's time to make a page is nobody's merit. */
-static void
-fill(const side *on, const load *what, int touch)
-{
-    rh_random random = {5};
-    for (int pass = 0; pass < 3; pass++)
-        for (uint32_t i = 0; i < what->live; i++) {
-            if (pass) {
-                if (rh_random_below(&random, 2))
-                    continue;
-                give(&on->allocator, on->blocks[i], touch);
-            }
-            on->blocks[i] = take(&on->allocator, random_size(&random), touch);
-        }
+    static char text[5000];
+    memset(text, 'x', padding); /* moves the stack */
+    setenv("PADDING", text, 1);
+    char *const argv[] = {"pymalloc", "--serve", (char *)(uintptr_t)what,
+                          own_arenas ? "--own-arenas" : NULL, NULL};
+    execv("/proc/self/exe", argv);
+    give_up("/proc/self/exe");
 }
 
 static void
-empty(const side *on, const load *what)
+start(bench *b, int who, unsigned padding)
 {
-    for (uint32_t i = 0; i < what->live; i++)
-        on->allocator.free(on->allocator.ctx, on->blocks[i]);
+    char heap[200];
+    snprintf(heap, sizeof heap, "=%s", b->heap);
+    const char *const what[SIDES] = {LIBPYTHON, b->library, heap, ""};
+    int orders[2], answers[2];
+    if (pipe2(orders, O_CLOEXEC) || pipe2(answers, O_CLOEXEC))
+        give_up("pipe");
+    pid_t pid = fork();
+    if (pid < 0)
+        give_up("fork");
+    if (pid == 0) {
+        dup2(orders[0], STDIN_FILENO);
+        dup2(answers[1], STDOUT_FILENO);
+        serve_as(what[who], b->own_arenas, padding);
+    }
+    close(orders[0]);
+    close(answers[1]);
+    b->workers[who] = (worker){pid, orders[1], answers[0]};
 }
 
-/* All live blocks; of loads that keep none, those of the last batch. */
 static void
-compare(bench *b, const load *what)
+stop(worker *it)
 {
-    const side *cpython = &b->sides[CPYTHON];
-    uint32_t count = what->live ? what->live : what->batch;
-    for (const side *ours = &b->sides[BESIDE]; ours <= &b->sides[INBAND]; ours++)
-        for (uint32_t i = 0; !b->own_arenas && i < count; i++) {
-            uintptr_t wanted = (uintptr_t)cpython->blocks[i] - cpython->base;
-            b->different += (uintptr_t)ours->blocks[i] - ours->base != wanted;
-            b->compared++;
-        }
+    close(it->orders);
+    close(it->answers);
+    waitpid(it->pid, NULL, 0);
 }
+
+static side_answer
+ask(const worker *it, const side_order *order)
+{
+    side_answer answer;
+    if (write(it->orders, order, sizeof *order) != sizeof *order ||
+        read(it->answers, &answer, sizeof answer) != sizeof answer) {
+        fprintf(stderr, "an allocator's process ended\n");
+        exit(4);
+    }
+    return answer;
+}
+
+/* ---- statistics ---- */
 
 static int
 ascending(const void *first, const void *second)
@@ -303,78 +166,91 @@ result_of(const double *times, const double *cpython, unsigned rounds)
     return it;
 }
 
-/* Runs each side once and tells how many operations make a round. */
-static uint64_t
-warm_up(bench *b, const load *what, int touch)
+/* ---- one load ---- */
+
+/* Runs each side once and sets how many operations make a round. */
+static void
+warm_up(bench *b, side_order *order)
 {
     double slowest = 0;
-    draw(b, what, WARM_UP);
+    order->operations = WARM_UP;
+    order->seed = b->seed++;
     for (int who = 0; who < SIDES; who++) {
-        double ns = time_run(b, who, touch, what, WARM_UP);
+        double ns = ask(&b->workers[who], order).ns;
         slowest = ns > slowest ? ns : slowest;
     }
-    uint64_t operations = (uint64_t)(ROUND_NS / slowest) + 1;
-    return what->live && operations > SCRIPT ? SCRIPT : operations;
+    order->operations = (uint64_t)(ROUND_NS / slowest) + 1;
+    if (order->load.live && order->operations > SIDE_OPERATIONS)
+        order->operations = SIDE_OPERATIONS;
 }
 
 static void
-measure_touch(bench *b, const load *what, int touch, result results[SIDES])
+compare(bench *b, const side_answer answers[SIDES])
 {
-    static double times[SIDES][ROUNDS_MAX];
-    for (int who = 0; what->live && who < SIDES; who++)
-        fill(&b->sides[who], what, touch);
-    uint64_t operations = warm_up(b, what, touch);
-    for (unsigned round = 0; round < b->rounds; round++) {
-        draw(b, what, operations);
+    for (int who = BESIDE; !b->own_arenas && who <= INBAND; who++) {
+        b->compared += answers[who].blocks;
+        if (answers[who].places != answers[CPYTHON].places)
+            b->different++;
+    }
+}
+
+static void
+play_rounds(bench *b, side_order order, unsigned first, unsigned end,
+            double times[SIDES][ROUNDS_MAX])
+{
+    warm_up(b, &order);
+    for (unsigned round = first; round < end; round++) {
+        side_answer answers[SIDES];
+        order.seed = b->seed++;
+        order.ends = round + 1 == end;
         for (unsigned i = 0; i < SIDES; i++) {
             unsigned who = (i + round) % SIDES;
-            times[who][round] = time_run(b, (int)who, touch, what, operations);
+            answers[who] = ask(&b->workers[who], &order);
+            times[who][round] = answers[who].ns;
         }
-        compare(b, what);
+        compare(b, answers);
     }
-    for (int who = 0; what->live && who < SIDES; who++)
-        empty(&b->sides[who], what);
+}
+
+static void
+measure_touch(bench *b, const side_load *what, int touch, result results[SIDES])
+{
+    static double times[SIDES][ROUNDS_MAX];
+    for (unsigned set = 0; set < b->processes; set++) {
+        unsigned first = b->rounds * set / b->processes, end = b->rounds * (set + 1) / b->processes;
+        for (int who = 0; who < SIDES; who++)
+            start(b, who, (unsigned)(b->seed * 1237 % 4096));
+        play_rounds(b,
+                    (side_order){.load = *what, .touch = touch, .place = (int)(set % SIDE_PLACES)},
+                    first, end, times);
+        for (int who = 0; who < SIDES; who++)
+            stop(&b->workers[who]);
+    }
     for (int who = 0; who < SIDES; who++)
         results[who] = result_of(times[who], times[CPYTHON], b->rounds);
 }
 
 /* Measures a load under the name that `format` makes of `number`, if that is asked for. */
 static __attribute__((format(printf, 3, 0))) void
-measure(bench *b, load what, const char *format, uint32_t number)
+measure(bench *b, side_load what, const char *format, uint32_t number)
 {
+    static const char *const names[SIDES] = {"", "beside", "in-band", "nothing"};
     result results[TOUCHES][SIDES];
     snprintf(what.name, sizeof what.name, format, number);
     if (b->only && strcmp(what.name, b->only) != 0)
         return;
     for (int touch = 0; touch < TOUCHES; touch++)
         measure_touch(b, &what, touch, results[touch]);
-    for (int who = BESIDE; who <= INBAND; who++) {
-        printf("%-14s | %-7s", what.name, who == BESIDE ? "beside" : "in-band");
+    for (int who = BESIDE; who < SIDES; who++) {
+        printf("%-14s | %-7s", what.name, names[who]);
         for (int touch = 0; touch < TOUCHES; touch++) {
-            const result *ours = &results[touch][who];
-            printf(" | %6.2f %6.2f %5.2f (%.2f-%.2f)", results[touch][CPYTHON].ns, ours->ns,
-                   ours->ratio.median, ours->ratio.low, ours->ratio.high);
+            const result *it = &results[touch][who];
+            printf(" | %6.2f %6.2f %5.2f (%.2f-%.2f)", results[touch][CPYTHON].ns, it->ns,
+                   it->ratio.median, it->ratio.low, it->ratio.high);
         }
         putchar('\n');
     }
     fflush(stdout);
-}
-
-/* What the loops and the calls take by themselves. */
-static void
-measure_nothing(bench *b, load what, const char *name)
-{
-    static double times[ROUNDS_MAX];
-    printf("%-14s | %-7s", name, "");
-    for (int touch = 0; touch < TOUCHES; touch++) {
-        uint64_t operations = WARM_UP * 4;
-        fill(&b->sides[NOTHING], &what, touch);
-        draw(b, &what, operations);
-        for (unsigned round = 0; round < b->rounds; round++)
-            times[round] = time_run(b, NOTHING, touch, &what, operations);
-        printf(" | %13s %5.2f %12s", "calls alone", middle_of(times, b->rounds).median, "");
-    }
-    putchar('\n');
 }
 
 static void
@@ -382,109 +258,35 @@ measure_all(bench *b)
 {
     static const uint32_t sizes[] = {8, 16, 24, 48, 64, 96, 128, 192, 256, 384, 512};
     static const uint32_t few[] = {16, 64, 256};
-    static const uint32_t lives[] = {1000, 10000, 100000, LIVE_MAX};
+    static const uint32_t lives[] = {1000, 10000, 100000, SIDE_LIVE_MAX};
     printf("%-14s | %-7s | %-31s | %-31s | %-31s\n%-14s | %-7s", "", "", "not touched",
            "first byte written", "written, read before free", "load", "headers");
     for (int touch = 0; touch < TOUCHES; touch++)
         printf(" | %6s %6s %5s %-10s", "python", "ours", "ratio", " (95 %)");
     putchar('\n');
     for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
-        measure(b, (load){.size = sizes[i], .batch = BATCH}, "fixed %" PRIu32 " B", sizes[i]);
-    measure_nothing(b, (load){.size = 16, .batch = BATCH}, "fixed");
+        measure(b, (side_load){.size = sizes[i], .batch = BATCH}, "fixed %" PRIu32 " B", sizes[i]);
     for (unsigned i = 0; i < sizeof few / sizeof few[0]; i++) {
-        load what = {.size = few[i], .batch = 1};
+        side_load what = {.size = few[i], .batch = 1};
         measure(b, what, "single %" PRIu32 " B", few[i]);
         what.beside = true;
         measure(b, what, "beside %" PRIu32 " B", few[i]);
     }
-    measure_nothing(b, (load){.size = 16, .batch = 1}, "single, beside");
     for (unsigned i = 0; i < sizeof lives / sizeof lives[0]; i++)
-        measure(b, (load){.live = lives[i]}, "random %" PRIu32, lives[i]);
-    measure_nothing(b, (load){.live = 1000}, "random 1000");
-}
-
-/* ---- the two sides ---- */
-
-typedef struct memory_api {
-    void (*get)(PyMemAllocatorDomain, PyMemAllocatorEx *);
-    void (*set_arenas)(PyObjectArenaAllocator *);
-} memory_api;
-
-static bool
-open_api(const char *path, memory_api *api)
-{
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (library) {
-        *(void **)&api->get = dlsym(library, "PyMem_GetAllocator");
-        *(void **)&api->set_arenas = dlsym(library, "PyObject_SetArenaAllocator");
-        if (api->get && api->set_arenas)
-            return true;
-    }
-    fprintf(stderr, "%s cannot be used: %s\n", path, dlerror());
-    return false;
-}
-
-static bool
-open_cpython(bench *b, rh_arena_ground *ground)
-{
-    memory_api api;
-    if (!open_api(LIBPYTHON, &api))
-        return false;
-    rh_arena_ground_init(ground, ARENA_BYTES, false);
-    PyObjectArenaAllocator arenas = rh_arena_ground_source(ground);
-    if (!b->own_arenas)
-        api.set_arenas(&arenas);
-    api.get(PYMEM_DOMAIN_OBJ, &b->sides[CPYTHON].allocator);
-    return true;
-}
-
-static bool
-open_ours(bench *b, rh_heap **heap)
-{
-    memory_api api;
-    rh_error error = {0};
-    if (!open_api(b->library, &api))
-        return false;
-    api.get(PYMEM_DOMAIN_OBJ, &b->sides[BESIDE].allocator);
-    if (rh_heap_open(b->heap, heap, &error) != RH_OK) {
-        fprintf(stderr, "%s\n", error.message);
-        return false;
-    }
-    b->sides[INBAND].allocator = (*heap)->domain[PYMEM_DOMAIN_OBJ];
-    return true;
-}
-
-static void *
-nothing_malloc(void *ctx, size_t size)
-{
-    (void)size;
-    return ctx;
-}
-
-static void
-nothing_free(void *ctx, void *block)
-{
-    (void)ctx;
-    (void)block;
-}
-
-/* The first block tells where a side's arenas begin: it is at the same place of both. */
-static void
-find_base(side *on)
-{
-    void *block = on->allocator.malloc(on->allocator.ctx, 1);
-    on->base = (uintptr_t)block & ~(uintptr_t)(ARENA_BYTES - 1);
-    on->allocator.free(on->allocator.ctx, block);
+        measure(b, (side_load){.live = lives[i]}, "random %" PRIu32, lives[i]);
 }
 
 /* ---- */
 
 static const struct argp_option options[] = {
     {"rounds", 'r', "N", 0, "Rounds of each load, 31 if not told", 0},
+    {"processes", 'p', "N", 0, "Processes of each allocator, one after the other: 8 if not told",
+     0},
     {"load", 'l', "NAME", 0, "Only the load of this name: \"random 1000\"", 0},
     {"library", 'L', "FILE", 0, "Our library: " LIBPYMEM " if not told", 0},
     {"heap", 'H', "SPEC", 0, "The heap beside it: " HEAP " if not told", 0},
     {"own-arenas", 'o', NULL, 0, "libpython maps its arenas itself; addresses are not compared", 0},
+    {"serve", 's', "WHAT", OPTION_HIDDEN, "Be one of the allocators' processes", 0},
     {0},
 };
 
@@ -494,6 +296,8 @@ parse(int key, char *argument, struct argp_state *state)
     bench *b = state->input;
     if (key == 'r')
         b->rounds = (unsigned)strtoul(argument, NULL, 10);
+    else if (key == 'p')
+        b->processes = (unsigned)strtoul(argument, NULL, 10);
     else if (key == 'l')
         b->only = argument;
     else if (key == 'L')
@@ -502,10 +306,14 @@ parse(int key, char *argument, struct argp_state *state)
         b->heap = argument;
     else if (key == 'o')
         b->own_arenas = true;
+    else if (key == 's')
+        b->serve = argument;
     else
         return ARGP_ERR_UNKNOWN;
     if (b->rounds < 1 || b->rounds > ROUNDS_MAX)
         argp_error(state, "--rounds=%s: 1 to %d are possible", argument, ROUNDS_MAX);
+    if (b->processes < 1 || b->processes > ROUNDS_MAX)
+        argp_error(state, "--processes=%s: 1 to %d are possible", argument, ROUNDS_MAX);
     return 0;
 }
 
@@ -515,34 +323,21 @@ main(int argc, char **argv)
     static const struct argp argp = {
         options, parse, NULL, "Times libpymem.so and a heap beside libpython3.11.",
         NULL,    NULL,  NULL};
-    bench b = {.rounds = 31, .library = LIBPYMEM, .heap = HEAP, .random = {9}};
-    rh_arena_ground ground;
-    rh_heap *heap;
+    bench b = {.rounds = 31, .processes = 8, .library = LIBPYMEM, .heap = HEAP, .seed = 9};
     argp_parse(&argp, argc, argv, 0, NULL, &b);
-    if (!open_cpython(&b, &ground) || !open_ours(&b, &heap))
-        return 4;
-    rh_host_pin(0);
-    b.script = malloc(SCRIPT * sizeof *b.script);
-    static char byte;
-    b.sides[NOTHING].allocator =
-        (PyMemAllocatorEx){.ctx = &byte, .malloc = nothing_malloc, .free = nothing_free};
-    for (int who = 0; who < ALL; who++) {
-        b.sides[who].blocks = calloc(LIVE_MAX, sizeof(void *));
-        find_base(&b.sides[who]);
-    }
-    printf(
-        "ns for a malloc and a free through PyMemAllocatorEx: object domain of %s, of\n"
-        "%s (headers beside) and of %s (in-band); medians of %u rounds of\n"
-        "%.0f ms each, taking turns in one process; the ratio is the median of the rounds' ratios, "
-        "with\nthe interval that has it in 95 of 100 cases\n\n",
-        LIBPYTHON, b.library, b.heap, b.rounds, ROUND_NS / 1e6);
+    if (b.serve)
+        return side_serve(b.serve, b.own_arenas);
+    if (b.processes > b.rounds)
+        b.processes = b.rounds;
+    printf("ns for a malloc and a free through PyMemAllocatorEx: object domain of %s, of\n"
+           "%s (headers beside), of %s (in-band), and functions that do\n"
+           "nothing; medians of %u rounds of %.0f ms each, taking turns, in %u processes each; the "
+           "ratio is\nthe median of the rounds' ratios, with the interval that has it in 95 of 100 "
+           "cases\n\n",
+           LIBPYTHON, b.library, b.heap, b.rounds, ROUND_NS / 1e6, b.processes);
     measure_all(&b);
     if (!b.own_arenas)
-        printf("\n%" PRIu64 " blocks compared, %" PRIu64 " of them elsewhere\n", b.compared,
-               b.different);
-    for (int who = 0; who < ALL; who++)
-        free(b.sides[who].blocks);
-    free(b.script);
-    rh_heap_close(heap);
+        printf("\n%" PRIu64 " places of blocks compared, after %" PRIu64 " rounds not all alike\n",
+               b.compared, b.different);
     return b.different != 0;
 }
