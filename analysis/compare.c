@@ -165,6 +165,11 @@ latency_table(const rh_workload *workload)
         for (size_t m = 0; m < METRICS; m++)
             latency_cell(table, &workload->subjects[i], metrics[m]);
     }
+    if (ran(&workload->control)) {
+        rh_table_cell(table, "%s (control)", workload->control.spec);
+        for (size_t m = 0; m < METRICS; m++)
+            latency_cell(table, &workload->control, metrics[m]);
+    }
     return table;
 }
 

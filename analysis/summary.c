@@ -118,6 +118,44 @@ add_run(rh_workload *workload, const rh_run *run)
     subject->runs[subject->run_count++] = run;
 }
 
+static bool
+is_control(const rh_run *run)
+{
+    return strcmp(run->pass, RH_CONTROL_PASS) == 0;
+}
+
+/* Its runs count as those of a latency pass, in a subject of its own. */
+static void
+add_control(rh_summary *summary, const rh_run *run)
+{
+    for (size_t i = 0; i < summary->workload_count; i++) {
+        rh_workload *workload = &summary->workloads[i];
+        if (workload->trace != run->trace)
+            continue;
+        rh_subject *control = &workload->control;
+        rh_run *copy = malloc(sizeof *copy);
+        if (!copy)
+            abort();
+        *copy = *run;
+        copy->pass = "latency";
+        control->spec = run->spec;
+        control->name = run->name;
+        control->version = run->version;
+        control->failed += strcmp(run->status, "failed") == 0;
+        control->flagged += strcmp(run->status, "flagged") == 0;
+        control->runs = grown(control->runs, control->run_count, sizeof *control->runs);
+        control->runs[control->run_count++] = copy;
+    }
+}
+
+static void
+release_control(rh_subject *control)
+{
+    for (size_t i = 0; i < control->run_count; i++)
+        free((void *)control->runs[i]);
+    free(control->runs);
+}
+
 /* The place of a spec in the list of the experiment ("allocators", a line each); after all others
  * when it is not there. */
 static size_t
@@ -176,13 +214,20 @@ rh_summary_of(const char *path, rh_results *results, rh_summary **summary, rh_er
     const rh_run *runs;
     size_t count;
     rh_status status = rh_results_runs(results, &runs, &count, error);
-    if (status == RH_OK && count == 0)
+    size_t own = 0;
+    for (size_t i = 0; status == RH_OK && i < count; i++)
+        own += runs[i].pass && !is_control(&runs[i]);
+    if (status == RH_OK && own == 0)
         status = rh_fail(error, RH_BAD_INPUT,
                          "%s: it holds no run; fill it with `reheap replay -o` or `reheap tune -o`",
                          path);
     for (size_t i = 0; status == RH_OK && i < count; i++) {
-        if (runs[i].spec && runs[i].pass && runs[i].status)
+        if (runs[i].spec && runs[i].pass && runs[i].status && !is_control(&runs[i]))
             add_run(workload_of(made, runs[i].trace), &runs[i]);
+    }
+    for (size_t i = 0; status == RH_OK && i < count; i++) {
+        if (runs[i].spec && runs[i].pass && runs[i].status && is_control(&runs[i]))
+            add_control(made, &runs[i]);
     }
     if (status != RH_OK) {
         rh_summary_detach(made);
@@ -234,6 +279,7 @@ rh_summary_detach(rh_summary *summary)
         for (size_t j = 0; j < workload->subject_count; j++)
             free(workload->subjects[j].runs);
         free(workload->subjects);
+        release_control(&workload->control);
         free(workload->command);
     }
     free(summary->workloads);
@@ -516,7 +562,7 @@ rh_subject_buckets(const rh_summary *summary, const rh_subject *subject, const c
             return status;
         }
         for (size_t j = 0; j < run.bucket_count; j++) {
-            if (!run.buckets[j].operation || run.buckets[j].count == 0 ||
+            if (!run.buckets[j].operation || run.buckets[j].count == 0 || run.buckets[j].response ||
                 strcmp(run.buckets[j].operation, operation) != 0)
                 continue;
             all = grown(all, found, sizeof *all);

@@ -50,6 +50,7 @@ typedef struct rh_workload {
     uint64_t arena_bytes, pool_bytes; /* of the recorded pymalloc; 0: unknown */
     rh_subject *subjects;             /* in the order in which they were named */
     size_t subject_count;
+    rh_subject control; /* bump's latencies, where it ran as the control alone; else without runs */
     const rh_mark *marks; /* the phases that the program announced, on the clock of samples */
     size_t mark_count;
 } rh_workload;
@@ -105,8 +106,8 @@ rh_status rh_subject_samples(const rh_summary *summary, const rh_subject *subjec
 void rh_subject_arenas(const rh_summary *summary, const rh_subject *subject,
                        rh_arena_report *report);
 
-/* The latency buckets of one operation summed over the repetitions, in rising order, to be freed by
- * the caller. */
+/* The latency buckets of one operation, service time, of all sizes, summed over the repetitions, in
+ * rising order, to be freed by the caller. */
 rh_status rh_subject_buckets(const rh_summary *summary, const rh_subject *subject,
                              const char *operation, rh_bucket **buckets, size_t *count,
                              rh_error *error);

@@ -17,7 +17,7 @@
 
 #include "base/error.h"
 #include "replay/figures.h"
-#include "replay/histogram.h"
+#include "replay/latency.h"
 #include "replay/loop.h"
 #include "replay/memory.h"
 #include "replay/program.h"
@@ -51,6 +51,12 @@ rh_pass_is_shared(rh_pass pass)
     return pass == RH_PASS_MEMORY || pass == RH_PASS_SYSTEM;
 }
 
+/* What a latency pass finds: its member's room. */
+typedef struct rh_latency_findings {
+    rh_histogram probe; /* the empty probe, in ns */
+    rh_latency service;
+} rh_latency_findings;
+
 /* What the kernel knows of a run. RH_UNKNOWN where it did not tell. */
 typedef struct rh_system_totals {
     uint64_t calls[RH_SYSTEM_CALL_COUNT];       /* from the first event to the last */
@@ -64,7 +70,8 @@ typedef struct rh_member {
     char spec[RH_CHANNEL_SPEC_MAX];
     rh_pass pass;
     rh_touch touch;
-    bool pins; /* memory pass: its room is an rh_pin_findings, else an rh_arena_history */
+    bool pins; /* memory pass: its room is an rh_pin_findings, else an rh_arena_history; that of a
+                  latency pass is an rh_latency_findings */
     unsigned padding_bytes; /* in its environment */
     bool threads;           /* throughput: as recorded, each in a thread of its own */
 
@@ -81,8 +88,7 @@ typedef struct rh_member {
     uint64_t loop_ticks, waited_ticks;
     uint64_t preempted_ticks;               /* of loop_ticks: without the processor */
     uint64_t page_faults, context_switches; /* while replaying; the latter involuntary */
-    uint64_t probe_ticks;
-    rh_histogram histograms[RH_TIMED_OPERATIONS];
+    uint64_t probe_ticks;                   /* latency: the median of the empty probe */
     rh_memory_totals memory;
     rh_system_totals system;
     rh_thread_totals threads_run;

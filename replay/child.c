@@ -38,7 +38,10 @@ typedef struct child {
     rh_memory_before before;
     bool watched; /* system pass: calls are counted */
     uint64_t huge_before;
+    rh_stopwatch watch; /* latency pass */
 } child;
+
+#define PROBES (1u << 15) /* empty ones, before the first event and after the last each */
 
 static rh_locality locality;
 
@@ -140,7 +143,7 @@ run_timed(child *self, rh_target *target, const rh_program *program)
     if (self->member->pass == RH_PASS_THROUGHPUT)
         rh_loop_run(target, program);
     else
-        rh_loop_probe(target, program, self->member->histograms);
+        rh_loop_probe(target, program, &self->watch);
     uint64_t loop = rh_host_ticks() - start;
     processor = processor_ticks() - processor;
     self->member->loop_ticks += loop;
@@ -158,6 +161,25 @@ next_batch(child *self, uint32_t batch, rh_program *program)
     return *rh_channel_batch(self->channel, batch);
 }
 
+/* The findings lie in the room, which is resident from now on. */
+static void
+begin_latency(child *self)
+{
+    rh_latency_findings *findings = rh_channel_room(self->channel, self->index);
+    memset(findings, 0, sizeof *findings);
+    self->watch = (rh_stopwatch){.service = &findings->service,
+                                 .scale = rh_stopwatch_scale(rh_host_ticks_per_ns())};
+    self->member->probe_ticks = rh_loop_calibrate(&self->watch, PROBES, &findings->probe);
+}
+
+/* What the probe cost in the end goes to what it cost at the start. */
+static void
+end_latency(child *self)
+{
+    rh_latency_findings *findings = rh_channel_room(self->channel, self->index);
+    rh_loop_calibrate(&self->watch, PROBES, &findings->probe);
+}
+
 static void
 replay_timed(child *self)
 {
@@ -167,7 +189,7 @@ replay_timed(child *self)
                         .touch = self->member->touch};
     rh_host_ticks_per_ns(); /* measures the clock, once */
     if (self->member->pass == RH_PASS_LATENCY)
-        self->member->probe_ticks = rh_loop_probe_ticks();
+        begin_latency(self);
     rh_batch_header header = {0};
     for (uint32_t batch = 0; !header.last; batch++) {
         rh_program program;
@@ -176,6 +198,8 @@ replay_timed(child *self)
         count_calls(self->member, &header);
         rh_channel_release(self->channel, self->member);
     }
+    if (self->member->pass == RH_PASS_LATENCY)
+        end_latency(self);
     self->member->failed_allocations = target.failed_allocations;
     self->member->skipped_events = target.skipped_events;
 }

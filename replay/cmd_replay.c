@@ -29,6 +29,7 @@ enum {
     KEY_PATIENCE,
     KEY_RESUME,
     KEY_THREADS,
+    KEY_SIZES,
     KEY_END
 };
 
@@ -36,7 +37,7 @@ typedef struct replay_options {
     const char *traces[WORDS_MOST], *specs[WORDS_MOST];
     rh_experiment experiment;
     const char *output;
-    bool json, statistics;
+    bool json, statistics, sizes;
     bool given[KEY_END - KEY_REPS]; /* which of the options with a KEY were */
 } replay_options;
 
@@ -67,6 +68,7 @@ static const struct argp_option known[] = {
      0},
     {"statistics", KEY_STATISTICS, NULL, 0,
      "print what each heap says of itself at the end of its memory pass", 0},
+    {"sizes", KEY_SIZES, NULL, 0, "print the latencies of each range of sizes, too", 0},
     {"json", 'j', NULL, 0, "print one JSON object instead of a table", 0},
     {0},
 };
@@ -151,6 +153,9 @@ parse(int key, char *argument, struct argp_state *state)
     case KEY_STATISTICS:
         options->statistics = true;
         return 0;
+    case KEY_SIZES:
+        options->sizes = true;
+        return 0;
     case ARGP_KEY_ARG:
         rh_option_add(state, options->traces, WORDS_MOST, &experiment->trace_count, argument);
         return 0;
@@ -199,7 +204,7 @@ show(const replay_options *options, rh_results *results, rh_error *error)
     if (options->json)
         return rh_replay_show_json(results, error);
     rh_status status = rh_replay_show_table(results, options->experiment.specs,
-                                            options->experiment.spec_count, error);
+                                            options->experiment.spec_count, options->sizes, error);
     if (status == RH_OK && options->statistics)
         status = rh_replay_show_statistics(results, error);
     return status;

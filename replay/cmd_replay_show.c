@@ -10,6 +10,7 @@
 
 #include "base/output.h"
 #include "base/size.h"
+#include "replay/latency_store.h"
 #include "replay/metrics.h"
 
 typedef struct run_list {
@@ -21,6 +22,14 @@ static bool
 same_allocator(const rh_run *left, const rh_run *right)
 {
     return left->trace == right->trace && strcmp(left->spec, right->spec) == 0;
+}
+
+#define CONTROL_MARK " (control)"
+
+static bool
+is_control(const rh_run *run)
+{
+    return strcmp(run->pass, RH_CONTROL_PASS) == 0;
 }
 
 static int
@@ -182,7 +191,7 @@ add_row(rh_table *table, const run_list *runs, const rh_run *run, const figure_c
         size_t columns_count, const bool known[COLUMNS_MOST])
 {
     double probe_ns = median(runs, run, "probe_ns");
-    rh_table_cell(table, "%s", run->spec);
+    rh_table_cell(table, "%s%s", run->spec, is_control(run) ? CONTROL_MARK : "");
     for (size_t c = 0; c < columns_count; c++)
         if (known[c])
             add_cell(table, &all[c], median(runs, run, all[c].metric), probe_ns);
@@ -215,9 +224,11 @@ print_heading(rh_results *results, const run_list *runs, const rh_run *first)
     printf("\n");
     double probe_ns = any_value(runs, first->trace, "probe_ns");
     if (!isnan(probe_ns))
-        printf(
-            "latencies include the probe that takes them: %.0f ns, measured with nothing in it\n",
-            probe_ns);
+        printf("latencies include the probe that takes them: %.1f ns, measured with nothing in it"
+               " (p99 %.0f, p99.99 %.0f, at most %.0f)\n",
+               probe_ns, any_value(runs, first->trace, "probe_p99_ns"),
+               any_value(runs, first->trace, "probe_p9999_ns"),
+               any_value(runs, first->trace, "probe_max_ns"));
 }
 
 /* The most allocations that failed in one of the runs like this one. */
@@ -230,6 +241,118 @@ most_failed(const run_list *runs, const rh_run *like)
             most = fmax(most, rh_metrics_get(runs->run[i].metrics, runs->run[i].metric_count,
                                              "failed_allocations"));
     return most;
+}
+
+/* ------------------------------------------------------------------ latencies */
+
+/* What the runs like this one took, all repetitions together; NULL: they are not of a latency pass,
+ * or of a build that kept less. */
+static rh_latency *
+latency_of(rh_results *results, const run_list *runs, const rh_run *like)
+{
+    rh_latency *latency = calloc(1, sizeof *latency);
+    if (!latency)
+        abort();
+    bool any = false;
+    for (size_t i = 0; i < runs->count; i++) {
+        const rh_run *run = &runs->run[i];
+        bool timed = strcmp(run->pass, "latency") == 0 || is_control(run);
+        if (!timed || !same_allocator(run, like) || strcmp(run->status, "failed") == 0)
+            continue;
+        any |= rh_latency_recall(results, run, false, latency, NULL) == RH_OK;
+    }
+    if (any)
+        return latency;
+    free(latency);
+    return NULL;
+}
+
+static const struct {
+    const char *heading, *key;
+    double fraction;
+} shown_quantiles[] = {{"p50 ns", "p50_ns", .5},
+                       {"p90", "p90_ns", .9},
+                       {"p99", "p99_ns", .99},
+                       {"p99.9", "p999_ns", .999},
+                       {"p99.99", "p9999_ns", .9999}};
+enum { SHOWN_QUANTILES = sizeof shown_quantiles / sizeof *shown_quantiles };
+
+static void
+latency_row(rh_table *table, const rh_run *run, const char *operation, const char *sizes,
+            const rh_histogram *histogram, double probe_ns)
+{
+    static const figure_column column = {.kind = PROBED};
+    char calls[RH_SIZE_TEXT];
+    if (histogram->total == 0)
+        return;
+    rh_table_cell(table, "%s%s", run->spec, is_control(run) ? CONTROL_MARK : "");
+    rh_table_cell(table, "%s", operation);
+    if (sizes)
+        rh_table_cell(table, "%s", sizes);
+    rh_table_cell(table, "%s", rh_count_grouped(histogram->total, calls, sizeof calls));
+    for (int i = 0; i < SHOWN_QUANTILES; i++)
+        add_cell(table, &column,
+                 (double)rh_histogram_quantile(histogram, shown_quantiles[i].fraction), probe_ns);
+    add_cell(table, &column, (double)histogram->max, probe_ns);
+}
+
+static void
+latency_rows(rh_table *table, const rh_run *run, const rh_latency *latency, bool sizes,
+             double probe_ns)
+{
+    static rh_histogram whole;
+    for (unsigned operation = 0; operation < RH_TIMED_OPERATIONS; operation++) {
+        const char *name = rh_timed_names[operation];
+        rh_latency_operation(latency, (rh_timed)operation, &whole);
+        latency_row(table, run, name, sizes ? "all sizes" : NULL, &whole, probe_ns);
+        for (unsigned range = 0; sizes && range < RH_SIZE_RANGES; range++) {
+            char text[64];
+            rh_size_range_text(rh_size_range_least(range), rh_size_range_most[range], text,
+                               sizeof text);
+            latency_row(table, run, name, text, &latency->histogram[operation][range], probe_ns);
+        }
+    }
+}
+
+static rh_table *
+latency_table(bool sizes)
+{
+    rh_table *table = rh_table_new(4u + SHOWN_QUANTILES + sizes);
+    rh_table_cell(table, "latency");
+    rh_table_cell(table, "call");
+    if (sizes)
+        rh_table_cell(table, "size");
+    rh_table_cell(table, "calls");
+    for (int i = 0; i < SHOWN_QUANTILES; i++)
+        rh_table_cell(table, "%s", shown_quantiles[i].heading);
+    rh_table_cell(table, "max");
+    return table;
+}
+
+/* How long calls took, over all repetitions. Nothing where nobody measured that. */
+static void
+print_latencies(rh_results *results, const run_list *runs, const rh_run *first,
+                const char *const *specs, size_t spec_count, bool sizes)
+{
+    rh_table *table = latency_table(sizes);
+    bool any = false;
+    for (size_t place = 0; place <= spec_count; place++) {
+        for (size_t i = 0; i < runs->count; i++) {
+            const rh_run *run = &runs->run[i];
+            if (run->trace != first->trace || !is_first_of_allocator(runs, i) ||
+                place_of(specs, spec_count, run->spec) != place)
+                continue;
+            rh_latency *latency = latency_of(results, runs, run);
+            if (!latency)
+                continue;
+            any = true;
+            latency_rows(table, run, latency, sizes, median(runs, run, "probe_ns"));
+            free(latency);
+        }
+    }
+    if (any)
+        rh_table_print(table, stdout);
+    rh_table_free(table);
 }
 
 /* What `flagged` means, for each allocator that is. */
@@ -275,10 +398,11 @@ print_columns(const run_list *runs, const rh_run *first, const figure_column *al
 
 static void
 print_trace(rh_results *results, const run_list *runs, const rh_run *first,
-            const char *const *specs, size_t spec_count)
+            const char *const *specs, size_t spec_count, bool sizes)
 {
     print_heading(results, runs, first);
     print_columns(runs, first, columns, COLUMNS, specs, spec_count);
+    print_latencies(results, runs, first, specs, spec_count, sizes);
     print_columns(runs, first, system_columns, SYSTEM_COLUMNS, specs, spec_count);
     explain_flags(runs, first->trace);
 }
@@ -290,7 +414,7 @@ load(rh_results *results, run_list *runs, rh_error *error)
 }
 
 rh_status
-rh_replay_show_table(rh_results *results, const char *const *specs, size_t spec_count,
+rh_replay_show_table(rh_results *results, const char *const *specs, size_t spec_count, bool sizes,
                      rh_error *error)
 {
     run_list runs;
@@ -303,7 +427,7 @@ rh_replay_show_table(rh_results *results, const char *const *specs, size_t spec_
     for (int64_t trace = 0; trace <= highest; trace++) {
         for (size_t i = 0; i < runs.count; i++) {
             if (runs.run[i].trace == trace) {
-                print_trace(results, &runs, &runs.run[i], specs, spec_count);
+                print_trace(results, &runs, &runs.run[i], specs, spec_count, sizes);
                 break;
             }
         }
@@ -367,8 +491,47 @@ add_metrics(json_t *metrics, const rh_run *run)
     }
 }
 
+static json_t *
+histogram_json(const char *operation, const char *time, unsigned range,
+               const rh_histogram *histogram)
+{
+    json_t *object = json_object();
+    uint64_t most = rh_size_range_most[range];
+    set_text(object, "operation", operation);
+    set_text(object, "time", time);
+    json_object_set_new(object, "size_least", json_integer((json_int_t)rh_size_range_least(range)));
+    json_object_set_new(object, "size_most",
+                        most == UINT64_MAX ? json_null() : json_integer((json_int_t)most));
+    json_object_set_new(object, "calls", json_integer((json_int_t)histogram->total));
+    for (int i = 0; i < SHOWN_QUANTILES; i++) {
+        uint64_t value = rh_histogram_quantile(histogram, shown_quantiles[i].fraction);
+        json_object_set_new(object, shown_quantiles[i].key, json_integer((json_int_t)value));
+    }
+    json_object_set_new(object, "max_ns", json_integer((json_int_t)histogram->max));
+    return object;
+}
+
+/* The histograms of a latency pass. */
+static json_t *
+latencies_json(rh_results *results, const rh_run *run)
+{
+    json_t *list = json_array();
+    rh_latency *latency = calloc(1, sizeof *latency);
+    if (!latency)
+        abort();
+    if (rh_latency_recall(results, run, false, latency, NULL) == RH_OK)
+        for (unsigned operation = 0; operation < RH_TIMED_OPERATIONS; operation++)
+            for (unsigned range = 0; range < RH_SIZE_RANGES; range++)
+                if (latency->histogram[operation][range].total)
+                    json_array_append_new(
+                        list, histogram_json(rh_timed_names[operation], "service", range,
+                                             &latency->histogram[operation][range]));
+    free(latency);
+    return list;
+}
+
 static void
-add_pass(json_t *passes, const rh_run *run)
+add_pass(rh_results *results, json_t *passes, const rh_run *run)
 {
     json_t *pass = json_object();
     set_text(pass, "status", run->status);
@@ -379,6 +542,8 @@ add_pass(json_t *passes, const rh_run *run)
         json_object_del(provenance, "statistics");
     }
     json_object_set_new(pass, "provenance", provenance ? provenance : json_null());
+    if (strcmp(run->pass, "latency") == 0 || is_control(run))
+        json_object_set_new(pass, "latencies", latencies_json(results, run));
     json_object_set_new(passes, run->pass, pass);
 }
 
@@ -411,7 +576,7 @@ run_json(rh_results *results, const run_list *runs, const rh_run *like)
         if (!belongs(runs, run, like))
             continue;
         add_metrics(metrics, run);
-        add_pass(passes, run);
+        add_pass(results, passes, run);
         set_text(allocator, "version", run->version && *run->version ? run->version : NULL);
     }
     json_object_set_new(object, "trace", trace_json(results, like->trace));
@@ -471,12 +636,14 @@ rh_replay_show_json(rh_results *results, rh_error *error)
     rh_status status = load(results, &runs, error);
     if (status != RH_OK)
         return status;
-    json_t *object = json_object(), *list = json_array();
+    json_t *object = json_object(), *list = json_array(), *control = json_array();
     set_text(object, "schema", "reheap.replay/1");
     for (size_t i = 0; i < runs.count; i++)
         if (is_first_of_repetition(&runs, i))
-            json_array_append_new(list, run_json(results, &runs, &runs.run[i]));
+            json_array_append_new(is_control(&runs.run[i]) ? control : list,
+                                  run_json(results, &runs, &runs.run[i]));
     json_object_set_new(object, "runs", list);
+    json_object_set_new(object, "control", control);
     json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
     printf("\n");
     json_decref(object);

@@ -2,12 +2,15 @@
 #ifndef REHEAP_REPLAY_CMD_REPLAY_SHOW_H
 #define REHEAP_REPLAY_CMD_REPLAY_SHOW_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "replay/results.h"
 
-/* A table per trace: one line an allocator, in the order of `specs`, medians over the repetitions.
- */
+/* A table per trace: one line an allocator, in the order of `specs`, medians over the repetitions;
+ * and one of latencies over all repetitions, with `sizes` for each range of sizes. */
 rh_status rh_replay_show_table(rh_results *results, const char *const *specs, size_t spec_count,
-                               rh_error *error);
+                               bool sizes, rh_error *error);
 
 /* What each heap said of itself at the end of its (first) memory pass, in its own words. */
 rh_status rh_replay_show_statistics(rh_results *results, rh_error *error);

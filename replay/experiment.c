@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "replay/arena_history.h"
 #include "replay/group.h"
+#include "replay/latency_store.h"
 #include "replay/metrics.h"
 #include "replay/pass_spec.h"
 #include "replay/pin_pass.h"
@@ -52,6 +53,7 @@ typedef struct group_order {
     size_t trace;
     rh_pass pass;
     unsigned rep;
+    bool control; /* bump's latency, where nobody asked for bump: what the harness itself shows */
     size_t count;
     size_t candidate[MEMBERS_MOST];
 } group_order;
@@ -61,7 +63,7 @@ typedef struct run_state {
     rh_results *results;
     rh_machine machine;
     trace_entry *traces;
-    allocator_entry *candidates;
+    allocator_entry *candidates; /* those of the experiment, and the control last */
     group_order *orders;
     size_t order_count, order_capacity;
     rh_progress progress;
@@ -110,7 +112,7 @@ named_library(const rh_spec *spec)
 }
 
 static rh_status
-parse_candidate(const run_state *state, allocator_entry *candidate, rh_error *error)
+parse_candidate(const run_state *state, allocator_entry *candidate, bool control, rh_error *error)
 {
     rh_status status = rh_spec_parse(candidate->text, &candidate->spec, error);
     if (status != RH_OK)
@@ -123,8 +125,8 @@ parse_candidate(const run_state *state, allocator_entry *candidate, rh_error *er
         return rh_fail(error, RH_USAGE,
                        "%s: addresses of source=virtual cannot be touched; use touch mode none",
                        candidate->text);
-    bool threads =
-        state->experiment->threads && state->experiment->measures & RH_MEASURE_THROUGHPUT;
+    bool threads = !control && state->experiment->threads &&
+                   state->experiment->measures & RH_MEASURE_THROUGHPUT;
     if (threads && (!candidate->spec.allocator->threads || candidate->spec.layers))
         return rh_fail(error, RH_USAGE,
                        "%s: is for one thread at a time, and cannot be replayed in the recorded "
@@ -293,6 +295,27 @@ plan_times(run_state *state, size_t trace, rh_pass pass)
     }
 }
 
+static const char *
+pass_name(const group_order *order)
+{
+    return order->control ? RH_CONTROL_PASS : rh_pass_names[order->pass];
+}
+
+/* One run for each repetition, unless bump is among the allocators anyway. */
+static void
+plan_control(run_state *state, size_t trace)
+{
+    size_t control = state->experiment->spec_count;
+    for (size_t c = 0; c < control; c++)
+        if (strcmp(state->candidates[c].text, RH_CONTROL_SPEC) == 0)
+            return;
+    for (unsigned rep = 0; rep < state->experiment->repetitions; rep++) {
+        group_order *order = add_order(state, trace, RH_PASS_LATENCY, rep);
+        order->control = true;
+        order->candidate[order->count++] = control;
+    }
+}
+
 /* How many heaps may hold this trace's blocks at once in half of the machine's memory. */
 static unsigned
 members_that_fit(const trace_entry *trace)
@@ -342,8 +365,10 @@ plan(run_state *state)
             plan_shared(state, t, RH_PASS_SYSTEM);
         if (state->experiment->measures & RH_MEASURE_THROUGHPUT)
             plan_times(state, t, RH_PASS_THROUGHPUT);
-        if (state->experiment->measures & RH_MEASURE_LATENCY)
+        if (state->experiment->measures & RH_MEASURE_LATENCY) {
             plan_times(state, t, RH_PASS_LATENCY);
+            plan_control(state, t);
+        }
     }
     shuffle(state);
 }
@@ -358,8 +383,7 @@ strike_out(run_state *state, const rh_run *runs, size_t count)
         size_t wanted = 0;
         for (size_t c = 0; c < order.count; c++)
             if (!rh_recall_has_run(runs, count, state->traces[order.trace].id,
-                                   state->candidates[order.candidate[c]].text,
-                                   rh_pass_names[order.pass],
+                                   state->candidates[order.candidate[c]].text, pass_name(&order),
                                    state->experiment->first_repetition + order.rep))
                 order.candidate[wanted++] = order.candidate[c];
         order.count = wanted;
@@ -399,15 +423,14 @@ note_failure(run_state *state, const allocator_entry *candidate, const char *rea
 
 static rh_status
 store_run(run_state *state, const group_order *order, size_t which, const rh_member *member,
-          const rh_sample *samples, const rh_arena_report *arenas, const char *opened,
-          rh_error *error)
+          const rh_sample *samples, const rh_arena_report *arenas,
+          const rh_latency_findings *latency, const char *opened, rh_error *error)
 {
     const allocator_entry *candidate = &state->candidates[which];
     const trace_entry *trace = &state->traces[order->trace];
     const char *reason = candidate->status ? candidate->reason : member->message;
     bool failed = candidate->status || member->status;
-    bool timed = order->pass == RH_PASS_LATENCY && !failed;
-    static rh_bucket buckets[RH_HISTOGRAM_BUCKETS * RH_TIMED_OPERATIONS];
+    rh_latency_rows rows = {.row_count = 0};
     rh_metrics metrics = {.count = 0};
     if (failed)
         note_failure(state, candidate, reason);
@@ -415,33 +438,38 @@ store_run(run_state *state, const group_order *order, size_t which, const rh_mem
         rh_metrics_fill(&metrics, member, &trace->scan, state->machine.ticks_per_ns);
     if (!failed && arenas)
         rh_metrics_add_arenas(&metrics, arenas);
+    if (!failed && latency) {
+        rh_metrics_add_latency(&metrics, latency);
+        rh_latency_rows_add(&rows, &latency->service, false);
+    }
     char *provenance =
         rh_provenance(&state->machine, state->experiment, order->pass, member, opened,
                       candidate->library, candidate->preload, trace->hash, failed ? reason : NULL);
-    rh_run run = {
-        .trace = trace->id,
-        .spec = candidate->text,
-        .name = candidate->spec.allocator->name,
-        .version = member ? member->version : "",
-        .pass = rh_pass_names[order->pass],
-        .rep = state->experiment->first_repetition + order->rep,
-        .status = failed                       ? "failed"
-                  : member->failed_allocations ? "flagged"
-                                               : "complete",
-        .provenance = provenance,
-        .metrics = metrics.metric,
-        .metric_count = metrics.count,
-        .samples = samples,
-        .sample_count =
-            failed || order->pass != RH_PASS_MEMORY ? 0 : (size_t)member->memory.sample_count,
-        .buckets = buckets,
-        .bucket_count = timed ? rh_metrics_buckets(member, state->machine.ticks_per_ns, buckets,
-                                                   sizeof buckets / sizeof *buckets)
-                              : 0,
-        .arenas = failed ? NULL : arenas};
+    rh_run run = {.trace = trace->id,
+                  .spec = candidate->text,
+                  .name = candidate->spec.allocator->name,
+                  .version = member ? member->version : "",
+                  .pass = pass_name(order),
+                  .rep = state->experiment->first_repetition + order->rep,
+                  .status = failed                       ? "failed"
+                            : member->failed_allocations ? "flagged"
+                                                         : "complete",
+                  .provenance = provenance,
+                  .metrics = metrics.metric,
+                  .metric_count = metrics.count,
+                  .samples = samples,
+                  .sample_count = failed || order->pass != RH_PASS_MEMORY
+                                      ? 0
+                                      : (size_t)member->memory.sample_count,
+                  .latencies = rows.row,
+                  .latency_count = rows.row_count,
+                  .buckets = rows.bucket,
+                  .bucket_count = rows.bucket_count,
+                  .arenas = failed ? NULL : arenas};
     rh_status status = rh_results_add_run(state->results, &run, error);
     state->stored += status == RH_OK;
     free(provenance);
+    rh_latency_rows_release(&rows);
     return status;
 }
 
@@ -468,7 +496,7 @@ gather(run_state *state, const group_order *order, attempt_set *attempt, rh_erro
     for (size_t i = 0; i < order->count; i++) {
         allocator_entry *candidate = &state->candidates[order->candidate[i]];
         if (candidate->status) {
-            rh_status status = store_run(state, order, order->candidate[i], NULL, NULL, NULL,
+            rh_status status = store_run(state, order, order->candidate[i], NULL, NULL, NULL, NULL,
                                          candidate->text, error);
             if (status != RH_OK)
                 return status;
@@ -513,6 +541,8 @@ group_plan(run_state *state, const group_order *order, const attempt_set *attemp
                           .progress = show_progress,
                           .progress_ctx = state};
     plan.compiler.threads = threads;
+    if (order->pass == RH_PASS_LATENCY)
+        plan.room_bytes = sizeof(rh_latency_findings);
     if (order->pass == RH_PASS_MEMORY) {
         uint64_t samples = experiment->samples ? experiment->samples : SAMPLES_STANDARD;
         uint64_t calls = trace->scan.counts.calls;
@@ -609,6 +639,7 @@ static rh_status
 store_member(finding_set *found, const attempt_set *attempt, uint32_t index, rh_error *error)
 {
     bool memory = found->order->pass == RH_PASS_MEMORY;
+    bool latency = found->order->pass == RH_PASS_LATENCY;
     const rh_member *member = rh_group_member(found->memory, index);
     rh_arena_report report;
     if (memory)
@@ -618,7 +649,8 @@ store_member(finding_set *found, const attempt_set *attempt, uint32_t index, rh_
             member = rh_group_member(found->pins, index); /* what it says is the run's failure */
     return store_run(found->state, found->order, attempt->candidate[index], member,
                      rh_group_samples(found->memory, index), memory ? &report : NULL,
-                     attempt->specs[index], error);
+                     latency ? rh_group_room(found->memory, index) : NULL, attempt->specs[index],
+                     error);
 }
 
 static rh_status
@@ -680,12 +712,13 @@ prepare(run_state *state, rh_error *error)
     if (status != RH_OK)
         return status;
     state->traces = calloc(experiment->trace_count, sizeof *state->traces);
-    state->candidates = calloc(experiment->spec_count, sizeof *state->candidates);
+    state->candidates = calloc(experiment->spec_count + 1, sizeof *state->candidates);
     if (!state->traces || !state->candidates)
         abort();
-    for (size_t i = 0; status == RH_OK && i < experiment->spec_count; i++) {
-        state->candidates[i].text = experiment->specs[i];
-        status = parse_candidate(state, &state->candidates[i], error);
+    for (size_t i = 0; status == RH_OK && i <= experiment->spec_count; i++) {
+        bool control = i == experiment->spec_count;
+        state->candidates[i].text = control ? RH_CONTROL_SPEC : experiment->specs[i];
+        status = parse_candidate(state, &state->candidates[i], control, error);
     }
     for (size_t i = 0; status == RH_OK && i < experiment->trace_count; i++) {
         state->traces[i].path = experiment->traces[i];
@@ -699,7 +732,7 @@ prepare(run_state *state, rh_error *error)
 static void
 release(run_state *state)
 {
-    for (size_t i = 0; state->candidates && i < state->experiment->spec_count; i++)
+    for (size_t i = 0; state->candidates && i <= state->experiment->spec_count; i++)
         if (state->candidates[i].parsed) {
             rh_spec_release(&state->candidates[i].spec);
             free(state->candidates[i].library);

@@ -24,6 +24,19 @@ rh_histogram_merge(rh_histogram *histogram, const rh_histogram *other)
     histogram->max = other->max > histogram->max ? other->max : histogram->max;
 }
 
+bool
+rh_histogram_restore(rh_histogram *histogram, uint64_t lower, uint64_t upper, uint64_t count)
+{
+    uint64_t known_lower, known_upper;
+    size_t place = rh_histogram_place(lower);
+    rh_histogram_bounds(place, &known_lower, &known_upper);
+    if (lower != known_lower || upper != known_upper)
+        return false;
+    histogram->bucket[place] += count;
+    histogram->total += count;
+    return true;
+}
+
 uint64_t
 rh_histogram_quantile(const rh_histogram *histogram, double fraction)
 {

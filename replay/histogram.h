@@ -1,9 +1,11 @@
 /* A log-linear histogram of durations: exact below 128, above that 128 buckets an octave, so that
  * a bucket is never wider than 1/128 of its values (the idea of HdrHistogram). Of fixed size and
- * without pointers: it lies in memory shared between processes, and adding two is adding counts. */
+ * without pointers: it lies in memory shared between processes. The bounds of the buckets are the
+ * same everywhere, so adding the counts of two gives what one would have counted. */
 #ifndef REHEAP_REPLAY_HISTOGRAM_H
 #define REHEAP_REPLAY_HISTOGRAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,8 +44,12 @@ rh_histogram_add(rh_histogram *histogram, uint64_t value)
 /* The values of bucket `place` are in [lower, upper). */
 void rh_histogram_bounds(size_t place, uint64_t *lower, uint64_t *upper);
 
-/* Adds the counts of `other`. */
+/* Adds the counts of `other`: what comes of it is the histogram of all values of both. */
 void rh_histogram_merge(rh_histogram *histogram, const rh_histogram *other);
+
+/* Adds the counts of a bucket that was written down by its bounds; false, and nothing is added,
+ * where no bucket has these. The maximum is added by the caller. */
+bool rh_histogram_restore(rh_histogram *histogram, uint64_t lower, uint64_t upper, uint64_t count);
 
 /* The value that a `fraction` of all values (0 to 1) do not exceed: the largest one of its bucket,
  * at most 1/128 above the true one and never above max. 0 for an empty histogram. */

@@ -10,8 +10,6 @@
 #define INLINE              static inline __attribute__((always_inline))
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
-const char *const rh_timed_names[RH_TIMED_OPERATIONS] = {"malloc", "calloc", "realloc", "free"};
-
 /* What the loop uses of a target at every operation, copied: calls could change what is in memory,
  * but not what is in registers. */
 typedef struct rh_player {
@@ -216,68 +214,86 @@ probe(void)
     return ticks;
 }
 
-/* Which histogram a code belongs to; -1 for none (a free of NULL, a sample). */
+/* Which histogram an operation of the table beside belongs to; -1 for none (a sample). */
 static int
-timed_operation(rh_code code, const rh_wide *wides)
+timed_wide(const rh_wide *wide)
 {
-    static const signed char of_code[] = {
-        [RH_CODE_MALLOC] = RH_TIMED_MALLOC,   [RH_CODE_FREE] = RH_TIMED_FREE,
-        [RH_CODE_REALLOC] = RH_TIMED_REALLOC, [RH_CODE_CALLOC] = RH_TIMED_CALLOC,
-        [RH_CODE_NEW] = RH_TIMED_REALLOC,     [RH_CODE_ELEMENTS] = RH_TIMED_CALLOC};
-    static const signed char of_wide[] = {RH_TIMED_MALLOC,
+    static const signed char of_kind[] = {RH_TIMED_MALLOC,
                                           RH_TIMED_CALLOC,
                                           RH_TIMED_REALLOC,
                                           RH_TIMED_REALLOC,
                                           RH_TIMED_MALLOC,
                                           RH_TIMED_FREE,
                                           -1};
+    return of_kind[wide->kind];
+}
+
+/* What an operation is, without doing it. */
+typedef struct call_facts {
+    int operation; /* rh_timed; -1: not timed (a free of NULL, a sample) */
+    uint32_t slot;
+    uint64_t size; /* asked for; free: of the block */
+} call_facts;
+
+static call_facts
+facts_of(rh_code code, const rh_wide *wides)
+{
+    static const signed char of_code[] = {
+        [RH_CODE_MALLOC] = RH_TIMED_MALLOC,   [RH_CODE_FREE] = RH_TIMED_FREE,
+        [RH_CODE_REALLOC] = RH_TIMED_REALLOC, [RH_CODE_CALLOC] = RH_TIMED_CALLOC,
+        [RH_CODE_NEW] = RH_TIMED_REALLOC,     [RH_CODE_ELEMENTS] = RH_TIMED_CALLOC};
     unsigned kind = RH_CODE_OF(code);
+    uint64_t size = RH_CODE_SIZE(code);
     if (kind == RH_CODE_FREE_NULL)
-        return -1;
-    return kind == RH_CODE_WIDE ? of_wide[wides[RH_CODE_SIZE(code)].kind]
-                                : of_code[RH_CODE_CALL(kind)];
+        return (call_facts){.operation = -1};
+    if (kind == RH_CODE_WIDE) {
+        const rh_wide *wide = &wides[size];
+        return (call_facts){timed_wide(wide), wide->slot, wide->size};
+    }
+    if (RH_CODE_CALL(kind) == RH_CODE_ELEMENTS)
+        size = RH_CODE_COUNT_OF(size) * RH_CODE_BYTES_OF(size);
+    return (call_facts){of_code[RH_CODE_CALL(kind)], RH_CODE_SLOT(code), size};
 }
 
 /* What the replayed program does to a block it was given is not the allocator's time. */
 static void
-touch_after(rh_target *target, rh_code code, const rh_wide *wides)
+touch_after(rh_target *target, call_facts facts)
 {
-    unsigned kind = RH_CODE_OF(code);
-    uint32_t slot = RH_CODE_SLOT(code);
-    uint64_t size = RH_CODE_SIZE(code);
-    if (kind == RH_CODE_WIDE) {
-        const rh_wide *wide = &wides[size];
-        if (wide->kind == RH_WIDE_FREE || wide->kind == RH_WIDE_SAMPLE)
-            return;
-        slot = wide->slot;
-        size = wide->size;
-    } else if (kind == RH_CODE_FREE_NULL || RH_CODE_CALL(kind) == RH_CODE_FREE) {
+    if (facts.operation < 0 || facts.operation == RH_TIMED_FREE)
         return;
-    }
-    if (RH_CODE_CALL(kind) == RH_CODE_ELEMENTS)
-        size = RH_CODE_COUNT_OF(size) * RH_CODE_BYTES_OF(size);
-    if (target->slots[slot])
-        rh_touch_block(target->slots[slot], size, target->touch);
+    if (target->slots[facts.slot])
+        rh_touch_block(target->slots[facts.slot], facts.size, target->touch);
+}
+
+static inline void
+note(rh_latency *latency, call_facts facts, uint64_t ns)
+{
+    rh_histogram_add(&latency->histogram[facts.operation][rh_size_range(facts.size)], ns);
 }
 
 void
-rh_loop_probe(rh_target *target, const rh_program *program,
-              rh_histogram histograms[RH_TIMED_OPERATIONS])
+rh_loop_probe(rh_target *target, const rh_program *program, rh_stopwatch *watch)
 {
     rh_touch touch = target->touch;
     const rh_player player = player_of(target);
     for (uint32_t i = 0; i < program->code_count; i++) {
         rh_code code = program->codes[i];
-        int operation = timed_operation(code, program->wides);
+        call_facts facts = facts_of(code, program->wides);
         uint64_t skipped = target->skipped_events;
         uint64_t start = probe();
         run_code(player, code, program->wides, RH_TOUCH_NONE);
         uint64_t end = probe();
-        if (operation >= 0 && skipped == target->skipped_events)
-            rh_histogram_add(&histograms[operation], end - start);
+        if (facts.operation >= 0 && skipped == target->skipped_events)
+            note(watch->service, facts, rh_stopwatch_ns(watch, end - start));
         if (touch != RH_TOUCH_NONE)
-            touch_after(target, code, program->wides);
+            touch_after(target, facts);
     }
+}
+
+uint64_t
+rh_stopwatch_scale(double ticks_per_ns)
+{
+    return (uint64_t)(4294967296.0 / ticks_per_ns);
 }
 
 static int
@@ -288,14 +304,17 @@ compare_ticks(const void *left, const void *right)
 }
 
 uint64_t
-rh_loop_probe_ticks(void)
+rh_loop_calibrate(const rh_stopwatch *watch, unsigned probes, rh_histogram *ns)
 {
-    enum { PROBES = 4097 };
-    static uint64_t ticks[PROBES];
-    for (int i = 0; i < PROBES; i++) {
+    enum { KEPT = 4097 };
+    uint64_t ticks[KEPT];
+    unsigned kept = probes < KEPT ? probes : KEPT;
+    for (unsigned i = 0; i < probes; i++) {
         uint64_t start = probe();
-        ticks[i] = probe() - start;
+        uint64_t took = probe() - start;
+        ticks[i % KEPT] = took;
+        rh_histogram_add(ns, rh_stopwatch_ns(watch, took));
     }
-    qsort(ticks, PROBES, sizeof *ticks, compare_ticks);
-    return ticks[PROBES / 2];
+    qsort(ticks, kept, sizeof *ticks, compare_ticks);
+    return kept ? ticks[kept / 2] : 0;
 }

@@ -10,19 +10,9 @@
 #include <stdint.h>
 
 #include "alloc/heap.h"
-#include "replay/histogram.h"
+#include "replay/latency.h"
 #include "replay/program.h"
 #include "replay/touch.h"
-
-/* The operations that have a histogram of their own. */
-typedef enum rh_timed {
-    RH_TIMED_MALLOC,
-    RH_TIMED_CALLOC,
-    RH_TIMED_REALLOC,
-    RH_TIMED_FREE
-} rh_timed;
-#define RH_TIMED_OPERATIONS 4
-extern const char *const rh_timed_names[RH_TIMED_OPERATIONS];
 
 typedef struct rh_target {
     rh_heap *heap;
@@ -36,12 +26,30 @@ typedef struct rh_target {
 /* Plays the batch. */
 void rh_loop_run(rh_target *target, const rh_program *program);
 
-/* Plays it with a probe around each call: durations in ticks of the time-stamp counter, the probe's
- * own included, writes into the blocks not. */
-void rh_loop_probe(rh_target *target, const rh_program *program,
-                   rh_histogram histograms[RH_TIMED_OPERATIONS]);
+/* Where durations go. */
+typedef struct rh_stopwatch {
+    rh_latency *service;
+    uint64_t scale; /* rh_stopwatch_scale */
+} rh_stopwatch;
 
-/* The median of the empty probe, in ticks. */
-uint64_t rh_loop_probe_ticks(void);
+/* Nanoseconds a tick of the time-stamp counter, times 2^32. */
+uint64_t rh_stopwatch_scale(double ticks_per_ns);
+
+__extension__ typedef unsigned __int128 rh_wide_ticks;
+
+/* A difference of ticks, whole nanoseconds, rounded down. */
+static inline uint64_t
+rh_stopwatch_ns(const rh_stopwatch *watch, uint64_t ticks)
+{
+    return (uint64_t)(((rh_wide_ticks)ticks * watch->scale) >> 32);
+}
+
+/* Plays it with a probe around each call: the durations have the probe's own cost in them, writes
+ * into the blocks not. */
+void rh_loop_probe(rh_target *target, const rh_program *program, rh_stopwatch *watch);
+
+/* Times the empty probe, in ticks: `probes` times into `ns`, which is added to; returns the median
+ * of some of them. */
+uint64_t rh_loop_calibrate(const rh_stopwatch *watch, unsigned probes, rh_histogram *ns);
 
 #endif

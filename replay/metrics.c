@@ -115,24 +115,6 @@ typedef struct latency_names {
     }
 
 static void
-add_latency(rh_metrics *metrics, const rh_member *member, double ticks_per_ns)
-{
-    static const double quantiles[] = {.5, .9, .99, .999, .9999};
-    static const latency_names names[RH_TIMED_OPERATIONS] = {NAMES(malloc), NAMES(calloc),
-                                                             NAMES(realloc), NAMES(free)};
-    add(metrics, "probe_ns", (double)member->probe_ticks / ticks_per_ns);
-    for (int operation = 0; operation < RH_TIMED_OPERATIONS; operation++) {
-        const rh_histogram *histogram = &member->histograms[operation];
-        bool none = histogram->total == 0;
-        for (int i = 0; i < 5; i++)
-            add(metrics, names[operation].name[i],
-                none ? NAN : (double)rh_histogram_quantile(histogram, quantiles[i]) / ticks_per_ns);
-        add(metrics, names[operation].name[5], none ? NAN : (double)histogram->max / ticks_per_ns);
-        add(metrics, names[operation].calls, (double)histogram->total);
-    }
-}
-
-static void
 add_fragmentation(rh_metrics *metrics, const rh_memory_totals *totals)
 {
     double peak_mapped = number(totals->peak.counters.mapped_bytes);
@@ -242,7 +224,7 @@ rh_metrics_fill(rh_metrics *metrics, const rh_member *member, const rh_scan *sca
         add_disturbances(metrics, member);
         break;
     case RH_PASS_LATENCY:
-        add_latency(metrics, member, ticks_per_ns);
+        add(metrics, "probe_ns", (double)member->probe_ticks / ticks_per_ns);
         add_disturbances(metrics, member);
         break;
     case RH_PASS_SYSTEM:
@@ -280,37 +262,27 @@ rh_metrics_add_arenas(rh_metrics *metrics, const rh_arena_report *report)
     add(metrics, "worst_excess_event", known ? number(worst->event) : NAN);
 }
 
-/* Neighbouring buckets of ticks that fall on the same nanosecond become one. */
-static bool
-joins(const rh_bucket *last, const rh_bucket *bucket)
+static double
+quantile(const rh_histogram *histogram, double fraction)
 {
-    return last->operation == bucket->operation && last->lower_ns == bucket->lower_ns;
+    return histogram->total ? (double)rh_histogram_quantile(histogram, fraction) : NAN;
 }
 
-size_t
-rh_metrics_buckets(const rh_member *member, double ticks_per_ns, rh_bucket *buckets,
-                   size_t capacity)
+void
+rh_metrics_add_latency(rh_metrics *metrics, const rh_latency_findings *found)
 {
-    size_t count = 0;
-    for (int operation = 0; operation < RH_TIMED_OPERATIONS; operation++) {
-        const rh_histogram *histogram = &member->histograms[operation];
-        for (size_t place = 0; place < RH_HISTOGRAM_BUCKETS; place++) {
-            uint64_t lower, upper;
-            if (!histogram->bucket[place])
-                continue;
-            rh_histogram_bounds(place, &lower, &upper);
-            rh_bucket bucket = {.operation = rh_timed_names[operation],
-                                .lower_ns = (uint64_t)((double)lower / ticks_per_ns),
-                                .upper_ns = (uint64_t)((double)upper / ticks_per_ns),
-                                .count = histogram->bucket[place]};
-            bucket.upper_ns += bucket.upper_ns == bucket.lower_ns;
-            if (count && joins(&buckets[count - 1], &bucket)) {
-                buckets[count - 1].upper_ns = bucket.upper_ns;
-                buckets[count - 1].count += bucket.count;
-            } else if (count < capacity) {
-                buckets[count++] = bucket;
-            }
-        }
+    static const double quantiles[] = {.5, .9, .99, .999, .9999};
+    static const latency_names names[RH_TIMED_OPERATIONS] = {NAMES(malloc), NAMES(calloc),
+                                                             NAMES(realloc), NAMES(free)};
+    static rh_histogram whole;
+    add(metrics, "probe_p99_ns", quantile(&found->probe, .99));
+    add(metrics, "probe_p9999_ns", quantile(&found->probe, .9999));
+    add(metrics, "probe_max_ns", found->probe.total ? (double)found->probe.max : NAN);
+    for (unsigned operation = 0; operation < RH_TIMED_OPERATIONS; operation++) {
+        rh_latency_operation(&found->service, (rh_timed)operation, &whole);
+        for (int i = 0; i < 5; i++)
+            add(metrics, names[operation].name[i], quantile(&whole, quantiles[i]));
+        add(metrics, names[operation].name[5], whole.total ? (double)whole.max : NAN);
+        add(metrics, names[operation].calls, (double)whole.total);
     }
-    return count;
 }

@@ -23,13 +23,11 @@ void rh_metrics_fill(rh_metrics *metrics, const rh_member *member, const rh_scan
 /* Those of the arenas, of a memory pass. */
 void rh_metrics_add_arenas(rh_metrics *metrics, const rh_arena_report *report);
 
+/* Those of a latency pass that its histograms tell. */
+void rh_metrics_add_latency(rh_metrics *metrics, const rh_latency_findings *found);
+
 /* Value of a metric, NAN when it is unknown or not there. */
 double rh_metrics_get(const rh_metric *metrics, size_t count, const char *name);
-
-/* The buckets of a latency pass in nanoseconds, empty ones left out; at most `capacity`. Returns
- * how many. */
-size_t rh_metrics_buckets(const rh_member *member, double ticks_per_ns, rh_bucket *buckets,
-                          size_t capacity);
 
 /* mapped ÷ requested − 1; NAN when one is unknown or nothing was requested. */
 double rh_metrics_fragmentation(double mapped, double requested);

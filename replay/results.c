@@ -32,7 +32,7 @@ struct rh_results {
     char *path;      /* the final name */
     char *temporary; /* where it lies until the first run; NULL afterwards */
     int lock;        /* on the file, held while it is written; -1: none */
-    sqlite3_stmt *insert_metric, *insert_sample, *insert_bucket;
+    sqlite3_stmt *insert_metric, *insert_sample, *insert_bucket, *insert_latency;
     memory_block *memory;
 };
 
@@ -64,8 +64,11 @@ static const char schema[] =
     "CREATE TABLE metric(run INTEGER REFERENCES run(id), name TEXT, value REAL,"
     " PRIMARY KEY(run, name)) WITHOUT ROWID;"
     "CREATE TABLE histogram(run INTEGER REFERENCES run(id), operation TEXT, lower_ns INTEGER,"
-    " upper_ns INTEGER, count INTEGER);"
-    "CREATE INDEX histogram_run ON histogram(run);";
+    " upper_ns INTEGER, count INTEGER, response INTEGER, size_least INTEGER);"
+    "CREATE INDEX histogram_run ON histogram(run);"
+    "CREATE TABLE latency(run INTEGER REFERENCES run(id), response INTEGER, operation TEXT,"
+    " size_least INTEGER, size_most INTEGER, calls INTEGER, max_ns INTEGER);"
+    "CREATE INDEX latency_run ON latency(run);";
 
 static rh_status
 database_error(rh_results *results, rh_error *error, const char *doing)
@@ -140,8 +143,11 @@ prepare_inserts(rh_results *results, rh_error *error)
         status = prepare(results, "INSERT OR REPLACE INTO metric VALUES(?,?,?)",
                          &results->insert_metric, error);
     if (status == RH_OK)
-        status = prepare(results, "INSERT INTO histogram VALUES(?,?,?,?,?)",
+        status = prepare(results, "INSERT INTO histogram VALUES(?,?,?,?,?,?,?)",
                          &results->insert_bucket, error);
+    if (status == RH_OK)
+        status = prepare(results, "INSERT INTO latency VALUES(?,?,?,?,?,?,?)",
+                         &results->insert_latency, error);
     return status;
 }
 
@@ -151,7 +157,9 @@ finalize_inserts(rh_results *results)
     sqlite3_finalize(results->insert_metric);
     sqlite3_finalize(results->insert_sample);
     sqlite3_finalize(results->insert_bucket);
+    sqlite3_finalize(results->insert_latency);
     results->insert_metric = results->insert_sample = results->insert_bucket = NULL;
+    results->insert_latency = NULL;
 }
 
 static rh_results *
@@ -580,6 +588,27 @@ insert_buckets(rh_results *results, const rh_run *run)
         sqlite3_bind_int64(statement, 3, (int64_t)bucket->lower_ns);
         sqlite3_bind_int64(statement, 4, (int64_t)bucket->upper_ns);
         sqlite3_bind_int64(statement, 5, (int64_t)bucket->count);
+        sqlite3_bind_int64(statement, 6, bucket->response);
+        sqlite3_bind_int64(statement, 7, (int64_t)bucket->size_least);
+        if (!insert(statement))
+            return false;
+    }
+    return true;
+}
+
+static bool
+insert_latencies(rh_results *results, const rh_run *run)
+{
+    sqlite3_stmt *statement = results->insert_latency;
+    for (size_t i = 0; i < run->latency_count; i++) {
+        const rh_latency_row *row = &run->latencies[i];
+        sqlite3_bind_int64(statement, 1, run->id);
+        sqlite3_bind_int64(statement, 2, row->response);
+        sqlite3_bind_text(statement, 3, row->operation, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 4, (int64_t)row->size_least);
+        bind_number(statement, 5, row->size_most);
+        sqlite3_bind_int64(statement, 6, (int64_t)row->calls);
+        sqlite3_bind_int64(statement, 7, (int64_t)row->max_ns);
         if (!insert(statement))
             return false;
     }
@@ -607,7 +636,7 @@ insert_run(rh_results *results, rh_run *run)
     sqlite3_finalize(statement);
     run->id = sqlite3_last_insert_rowid(results->database);
     return done && insert_metrics(results, run) && insert_samples(results, run) &&
-           insert_buckets(results, run) &&
+           insert_buckets(results, run) && insert_latencies(results, run) &&
            (!run->arenas || rh_arena_store(results->database, run->id, run->arenas));
 }
 
@@ -750,16 +779,58 @@ rh_results_load_samples(rh_results *results, rh_run *run, rh_error *error)
     return RH_OK;
 }
 
+/* Whether the file's histograms tell ranges of sizes. */
+static bool
+knows_sizes(rh_results *results)
+{
+    return query_number(results,
+                        "SELECT count(*) FROM pragma_table_info('histogram') WHERE"
+                        " name='size_least' AND ?",
+                        1) != 0;
+}
+
+static rh_status
+load_latencies(rh_results *results, rh_run *run, rh_error *error)
+{
+    size_t room =
+        (size_t)query_number(results, "SELECT count(*) FROM latency WHERE run=?", run->id);
+    sqlite3_stmt *statement;
+    rh_status status = prepare(results,
+                               "SELECT operation, response, size_least, size_most, calls, max_ns"
+                               " FROM latency WHERE run=? ORDER BY rowid",
+                               &statement, error);
+    if (status != RH_OK)
+        return status;
+    sqlite3_bind_int64(statement, 1, run->id);
+    rh_latency_row *rows = keep(results, room * sizeof *rows);
+    run->latencies = rows;
+    run->latency_count = 0;
+    while (run->latency_count < room && sqlite3_step(statement) == SQLITE_ROW)
+        rows[run->latency_count++] =
+            (rh_latency_row){.operation = keep_text(results, sqlite3_column_text(statement, 0)),
+                             .response = sqlite3_column_int64(statement, 1) != 0,
+                             .size_least = (uint64_t)sqlite3_column_int64(statement, 2),
+                             .size_most = column_number(statement, 3),
+                             .calls = (uint64_t)sqlite3_column_int64(statement, 4),
+                             .max_ns = (uint64_t)sqlite3_column_int64(statement, 5)};
+    sqlite3_finalize(statement);
+    return RH_OK;
+}
+
 rh_status
 rh_results_load_buckets(rh_results *results, rh_run *run, rh_error *error)
 {
+    bool sizes = knows_sizes(results);
     size_t room =
         (size_t)query_number(results, "SELECT count(*) FROM histogram WHERE run=?", run->id);
     sqlite3_stmt *statement;
-    rh_status status = prepare(results,
-                               "SELECT operation, lower_ns, upper_ns, count FROM histogram"
-                               " WHERE run=? ORDER BY rowid",
-                               &statement, error);
+    rh_status status =
+        prepare(results,
+                sizes ? "SELECT operation, lower_ns, upper_ns, count, response, size_least"
+                        " FROM histogram WHERE run=? ORDER BY rowid"
+                      : "SELECT operation, lower_ns, upper_ns, count, 0, 0"
+                        " FROM histogram WHERE run=? ORDER BY rowid",
+                &statement, error);
     if (status != RH_OK)
         return status;
     sqlite3_bind_int64(statement, 1, run->id);
@@ -771,9 +842,11 @@ rh_results_load_buckets(rh_results *results, rh_run *run, rh_error *error)
             (rh_bucket){.operation = keep_text(results, sqlite3_column_text(statement, 0)),
                         .lower_ns = (uint64_t)sqlite3_column_int64(statement, 1),
                         .upper_ns = (uint64_t)sqlite3_column_int64(statement, 2),
-                        .count = (uint64_t)sqlite3_column_int64(statement, 3)};
+                        .count = (uint64_t)sqlite3_column_int64(statement, 3),
+                        .response = sqlite3_column_int64(statement, 4) != 0,
+                        .size_least = (uint64_t)sqlite3_column_int64(statement, 5)};
     sqlite3_finalize(statement);
-    return RH_OK;
+    return sizes ? load_latencies(results, run, error) : RH_OK;
 }
 
 size_t
@@ -797,6 +870,7 @@ rh_results_forget_failures(rh_results *results, rh_error *error)
         "DELETE FROM metric WHERE run IN (SELECT id FROM gone);"
         "DELETE FROM sample WHERE run IN (SELECT id FROM gone);"
         "DELETE FROM histogram WHERE run IN (SELECT id FROM gone);"
+        "DELETE FROM latency WHERE run IN (SELECT id FROM gone);"
         "DELETE FROM run WHERE id IN (SELECT id FROM gone); DROP TABLE gone; COMMIT";
     rh_status status = execute(results, sql, "write it", error);
     if (status != RH_OK)

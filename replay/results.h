@@ -7,18 +7,19 @@
  *                                    phases that the program announced; event: calls replayed
  *                                    before it, as in sample; time_ns NULL when unknown
  *   run(id, trace, spec, name, version, rep, pass, status, provenance)
- *                                    pass: memory throughput latency; status: complete flagged
- *                                    failed; provenance: JSON of processor, kernel, huge pages,
- * seed, options read back, and the reason of a failure metric(run, name, value)         value NULL:
- * the allocator cannot tell sample(run, event, time_ns, requested_bytes, live_blocks,
- * resident_bytes, COUNTERS...) memory pass: one row a sample; NULL where unknown. The counter
- *                                    live_blocks is the column counted_live_blocks
- *   histogram(run, operation, lower_ns, upper_ns, count)
- *                                    latency pass; operation: malloc calloc realloc free
- *   arena, arena_look, arena_sample, pin_point, pin_sum, pin_table, pin, pin_arena
- *                                    memory pass, of heaps that tell: see results_arenas.h
- * A run becomes visible whole, in one transaction, so an interrupted experiment keeps what was
- * complete; the file takes its name, replacing an older one, with the first run that is stored.
+ *                                    pass: memory throughput latency system control; status:
+ * complete flagged failed; provenance: JSON of processor, kernel, huge pages, seed, options read
+ * back, and the reason of a failure metric(run, name, value)         value NULL: the allocator
+ * cannot tell sample(run, event, time_ns, requested_bytes, live_blocks, resident_bytes,
+ * COUNTERS...) memory pass: one row a sample; NULL where unknown. The counter live_blocks is the
+ * column counted_live_blocks latency(run, response, operation, size_least, size_most, calls,
+ * max_ns) latency pass, a row for each histogram that has a call; operation: malloc calloc realloc
+ * free; response 1: from the moment at which the call was due, 0: of the call itself histogram(run,
+ * operation, lower_ns, upper_ns, count, response, size_least) their buckets with a call arena,
+ * arena_look, arena_sample, pin_point, pin_sum, pin_table, pin, pin_arena memory pass, of heaps
+ * that tell: see results_arenas.h A run becomes visible whole, in one transaction, so an
+ * interrupted experiment keeps what was complete; the file takes its name, replacing an older one,
+ * with the first run that is stored.
  */
 #ifndef REHEAP_REPLAY_RESULTS_H
 #define REHEAP_REPLAY_RESULTS_H
@@ -49,11 +50,27 @@ typedef struct rh_mark {
     char *text;
 } rh_mark;
 
+/* A histogram of a latency pass (latency.h). */
+typedef struct rh_latency_row {
+    const char *operation;
+    bool response;                  /* else service */
+    uint64_t size_least, size_most; /* of the range; size_most UINT64_MAX: no bound */
+    uint64_t calls, max_ns;
+} rh_latency_row;
+
 typedef struct rh_bucket {
     const char *operation;
     uint64_t lower_ns, upper_ns; /* durations in [lower, upper) */
     uint64_t count;
+    bool response;
+    uint64_t size_least; /* of its histogram */
 } rh_bucket;
+
+/* Latencies are measured with a control: bump, which does next to nothing, so that what it shows is
+ * the harness and the machine. Where it is not among the allocators it runs by itself, in a pass
+ * of this name that no comparison takes for an allocator's. */
+#define RH_CONTROL_SPEC "bump"
+#define RH_CONTROL_PASS "control"
 
 typedef struct rh_metric {
     const char *name;
@@ -74,6 +91,8 @@ typedef struct rh_run {
     size_t metric_count;
     const rh_sample *samples;
     size_t sample_count;
+    const rh_latency_row *latencies;
+    size_t latency_count;
     const rh_bucket *buckets;
     size_t bucket_count;
     const rh_arena_report *arenas; /* memory pass; NULL: none, or not loaded */
@@ -105,11 +124,13 @@ rh_status rh_results_add_marks(rh_results *results, int64_t trace, const rh_mark
                                size_t count, rh_error *error);
 rh_status rh_results_add_run(rh_results *results, rh_run *run, rh_error *error);
 
-/* All runs in the order they were stored, with metrics; samples and buckets are left out. Valid
- * until close. */
+/* All runs in the order they were stored, with metrics; samples, latencies and buckets are left
+ * out. Valid until close. */
 rh_status rh_results_runs(rh_results *results, const rh_run **runs, size_t *count, rh_error *error);
 /* Loads the samples or buckets of one run into it. Valid until close. */
 rh_status rh_results_load_samples(rh_results *results, rh_run *run, rh_error *error);
+/* With the histograms that the buckets are of; files of builds that did not know sizes have none of
+ * these. */
 rh_status rh_results_load_buckets(rh_results *results, rh_run *run, rh_error *error);
 /* What a memory run knows of arenas; its lists are empty where the heap could not tell. Valid until
  * close. */

@@ -28,6 +28,19 @@ same "nothing differs" "0 0 0" "$(json '" ".join(str(it[k + "_different"]) for k
 same "much is compared" True "$(json 'it["addresses_compared"] > 100000 and it["checkpoints_compared"] > 1')"
 
 expect 0 'ns/event' "$REHEAP" replay program.rht --reps 1
+# Latencies: by operation and size, with bump as control where nobody asked for it.
+expect 0 'bump \(control\)' "$REHEAP" replay program.rht -a malloc --reps 2 --measure latency --sizes
+grep -qE '^malloc +free +to 512 B ' out || problem "no latencies of frees of up to 512 bytes"
+grep -q 'the probe that takes them: [0-9.]* ns.*p99.99' out || problem "no calibration of the probe"
+expect 0 '' "$REHEAP" replay program.rht -a malloc -a bestfit --reps 2 --measure latency --json
+same "the control is beside the runs" "[('bump', 0), ('bump', 1)] 4" \
+    "$(json '"%s %d" % (sorted((r["allocator"]["spec"], r["rep"]) for r in it["control"]), len(it["runs"]))')"
+same "ranges of sizes have all calls" True "$(json 'all(sum(h["calls"] for h in r["passes"]["latency"]["latencies"] if
+    h["operation"] == op) == r["metrics"][op + "_timed_calls"] for r in it["runs"] for op in ("malloc", "calloc", "realloc", "free"))')"
+same "quantiles rise" True "$(json 'all(h["p50_ns"] <= h["p90_ns"] <= h["p99_ns"] <= h["p999_ns"] <= h["p9999_ns"] <= h["max_ns"]
+    for r in it["runs"] for h in r["passes"]["latency"]["latencies"])')"
+expect 0 '' "$REHEAP" replay program.rht -a malloc -a bump --reps 1 --measure latency --json
+same "bump among the allocators is the control" "[]" "$(json 'it["control"]')"
 expect 0 'malloc.*complete' "$REHEAP" replay program.rht -a malloc -a bestfit --reps 1 --measure memory -o runs.db
 [ -s runs.db ] || problem "no results were written"
 # What the kernel is asked for. Untouched blocks of pymalloc with headers beside fault nothing in; a page written into each does.

@@ -24,7 +24,7 @@ END
 
 expect 0 '' "$REHEAP" replay a.rht "${specs[@]}" --reps 3 -o whole.db
 runs_of whole.db >whole
-same "runs of an experiment that was left alone" 25 "$(grep -c complete whole)"
+same "runs of an experiment that was left alone" 28 "$(grep -c complete whole)"
 
 # Interrupted at several moments; where it was done before, it only has nothing left to do.
 for after in 0.2 0.5; do
@@ -42,7 +42,7 @@ done
 
 # The same words with --resume added, and more repetitions.
 expect 0 '' "$REHEAP" replay a.rht "${specs[@]}" --reps 4 -o whole.db --resume
-same "runs with one repetition more" 33 "$(runs_of whole.db | grep -c complete)"
+same "runs with one repetition more" 37 "$(runs_of whole.db | grep -c complete)"
 expect 0 '' "$REHEAP" compare whole.db
 
 for words in "--touch lines" "--seed 2" "--measure memory" "-a bump" "--samples 7" "--domain raw" "--threads recorded" "b.rht"; do

@@ -176,8 +176,10 @@ add_latency(rh_results *results, int64_t trace, const invented *allocator, unsig
         double count = 1e7, lower = (allocator->ns + 14) * options->slower;
         for (int i = 0; i < 22 && count >= 1; i++) {
             double upper = lower * 1.5 + 1;
-            buckets[run.bucket_count++] =
-                (rh_bucket){operations[o], (uint64_t)lower, (uint64_t)upper, (uint64_t)count};
+            buckets[run.bucket_count++] = (rh_bucket){.operation = operations[o],
+                                                      .lower_ns = (uint64_t)lower,
+                                                      .upper_ns = (uint64_t)upper,
+                                                      .count = (uint64_t)count};
             lower = (double)(uint64_t)upper;
             count *= o ? 0.30 : 0.28 + allocator->excess / 3;
         }

@@ -179,7 +179,12 @@ buckets_are_summed_over_repetitions(void **state)
     rh_results *results = create(&trace);
     for (unsigned rep = 0; rep < 2; rep++) {
         rh_bucket buckets[] = {
-            {"malloc", 20, 25, 3}, {"free", 1, 2, 7}, {"malloc", 10, 20, 5 + rep}};
+            {.operation = "malloc", .lower_ns = 20, .upper_ns = 25, .count = 3},
+            {.operation = "free", .lower_ns = 1, .upper_ns = 2, .count = 7},
+            {.operation = "malloc", .lower_ns = 10, .upper_ns = 20, .count = 5 + rep},
+            /* a range of sizes more; and not the time of the call */
+            {.operation = "malloc", .lower_ns = 10, .upper_ns = 20, .count = 1, .size_least = 65},
+            {.operation = "malloc", .lower_ns = 10, .upper_ns = 20, .count = 9, .response = true}};
         rh_run run = {.trace = trace,
                       .spec = "a",
                       .name = "a",
@@ -189,7 +194,7 @@ buckets_are_summed_over_repetitions(void **state)
                       .provenance = "{}",
                       .rep = rep,
                       .buckets = buckets,
-                      .bucket_count = 3};
+                      .bucket_count = 5};
         must(rh_results_add_run(results, &run, &error));
     }
     rh_summary *summary = reopen(results);
@@ -198,7 +203,7 @@ buckets_are_summed_over_repetitions(void **state)
     must(rh_subject_buckets(summary, &summary->workloads[0].subjects[0], "malloc", &merged, &count,
                             &error));
     assert_int_equal(count, 2);
-    assert_true(merged[0].lower_ns == 10 && merged[0].count == 11);
+    assert_true(merged[0].lower_ns == 10 && merged[0].count == 13);
     assert_true(merged[1].lower_ns == 20 && merged[1].count == 6);
     free(merged);
     rh_summary_close(summary);
@@ -216,6 +221,25 @@ add_with(rh_results *results, int64_t trace, const char *spec, const char *pass,
                   .status = status,
                   .provenance = provenance};
     must(rh_results_add_run(results, &run, &error));
+}
+
+static void
+control_is_no_allocator(void **state)
+{
+    (void)state;
+    int64_t trace;
+    rh_results *results = create(&trace);
+    add_with(results, trace, RH_CONTROL_SPEC, RH_CONTROL_PASS, "{}", "complete");
+    rh_summary *summary;
+    assert_int_equal(rh_summary_of("made", results, &summary, &error), RH_BAD_INPUT);
+    add_with(results, trace, "a", "latency", "{}", "complete");
+    summary = reopen(results);
+    const rh_workload *workload = &summary->workloads[0];
+    assert_int_equal(workload->subject_count, 1);
+    assert_string_equal(workload->subjects[0].spec, "a");
+    assert_int_equal(workload->control.run_count, 1);
+    assert_string_equal(workload->control.runs[0]->pass, "latency");
+    rh_summary_close(summary);
 }
 
 static void
@@ -253,6 +277,7 @@ main(void)
         cmocka_unit_test(order_is_that_of_the_list),
         cmocka_unit_test(empty_results_are_refused),
         cmocka_unit_test(buckets_are_summed_over_repetitions),
+        cmocka_unit_test(control_is_no_allocator),
         cmocka_unit_test(unlike_runs_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,27 +175,62 @@ test_touch_modes(void **state)
     expect_touched(RH_TOUCH_PAGES, 8192, 4096);
 }
 
+static uint64_t
+timed(const rh_latency *latency, rh_timed operation, uint64_t size)
+{
+    return latency->histogram[operation][rh_size_range(size)].total;
+}
+
 static void
 test_probed_loop_does_the_same(void **state)
 {
     (void)state;
-    static rh_histogram histograms[RH_TIMED_OPERATIONS];
-    memset(histograms, 0, sizeof histograms);
+    static rh_latency service;
+    static rh_histogram probe;
+    rh_stopwatch watch = {.service = &service, .scale = rh_stopwatch_scale(1)};
+    memset(&service, 0, sizeof service);
+    memset(&probe, 0, sizeof probe);
     add((rh_event){.operation = RH_MALLOC, .domain = 2, .slot = 1, .size = 100});
     add((rh_event){
-        .operation = RH_CALLOC, .domain = 2, .slot = 2, .size = 6, .count = 2, .element = 3});
-    add((rh_event){.operation = RH_REALLOC, .domain = 2, .slot = 1, .size = 200});
+        .operation = RH_CALLOC, .domain = 2, .slot = 2, .size = 600, .count = 2, .element = 300});
+    add((rh_event){
+        .operation = RH_CALLOC, .domain = 2, .slot = 3, .size = 70, .count = 7, .element = 10});
+    add((rh_event){.operation = RH_REALLOC, .domain = 2, .slot = 1, .size = 20000});
     add((rh_event){.operation = RH_FREE, .flags = RH_EVENT_NULL, .domain = 2, .slot = RH_NO_SLOT});
-    add((rh_event){.operation = RH_FREE, .domain = 2, .slot = 1});
-    add((rh_event){.operation = RH_FREE, .domain = 2, .slot = 2});
+    add((rh_event){.operation = RH_FREE, .domain = 2, .slot = 1, .size = 20000});
+    add((rh_event){.operation = RH_FREE, .domain = 2, .slot = 2, .size = 600});
     target.touch = RH_TOUCH_LINES;
-    rh_loop_probe(&target, &program, histograms);
-    assert_int_equal(ledger.calls, 6);
-    assert_int_equal(histograms[RH_TIMED_MALLOC].total, 1);
-    assert_int_equal(histograms[RH_TIMED_CALLOC].total, 1);
-    assert_int_equal(histograms[RH_TIMED_REALLOC].total, 1);
-    assert_int_equal(histograms[RH_TIMED_FREE].total, 2);
-    assert_true(rh_loop_probe_ticks() > 0);
+    rh_loop_probe(&target, &program, &watch);
+    assert_int_equal(ledger.calls, 7);
+    assert_int_equal(timed(&service, RH_TIMED_MALLOC, 100), 1);
+    assert_int_equal(timed(&service, RH_TIMED_CALLOC, 600), 1);
+    assert_int_equal(timed(&service, RH_TIMED_CALLOC, 70), 1);
+    assert_int_equal(timed(&service, RH_TIMED_REALLOC, 20000), 1);
+    assert_int_equal(timed(&service, RH_TIMED_FREE, 20000), 1);
+    assert_int_equal(timed(&service, RH_TIMED_FREE, 600), 1);
+    uint64_t all = 0;
+    for (unsigned operation = 0; operation < RH_TIMED_OPERATIONS; operation++) {
+        static rh_histogram whole;
+        rh_latency_operation(&service, (rh_timed)operation, &whole);
+        all += whole.total;
+    }
+    assert_int_equal(all, 6);
+    assert_true(rh_loop_calibrate(&watch, 5000, &probe) > 0);
+    assert_int_equal(probe.total, 5000);
+}
+
+static void
+test_ticks_become_nanoseconds(void **state)
+{
+    (void)state;
+    rh_stopwatch watch = {.scale = rh_stopwatch_scale(2.5)};
+    assert_int_equal(rh_stopwatch_ns(&watch, 0), 0);
+    assert_int_equal(rh_stopwatch_ns(&watch, 2), 0);
+    assert_int_equal(rh_stopwatch_ns(&watch, 26), 10);
+    /* a day, to a millionth */
+    uint64_t day = UINT64_C(86400000000000);
+    uint64_t got = rh_stopwatch_ns(&watch, day / 2 * 5);
+    assert_true(got <= day && day - got < day / 1000000);
 }
 
 int
@@ -209,6 +244,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_alignment, fresh, done),
         cmocka_unit_test_setup_teardown(test_touch_modes, fresh, done),
         cmocka_unit_test_setup_teardown(test_probed_loop_does_the_same, fresh, done),
+        cmocka_unit_test(test_ticks_become_nanoseconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

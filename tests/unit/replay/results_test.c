@@ -48,7 +48,9 @@ add_run(rh_results *results, int64_t trace, const char *spec)
                                  .resident_bytes = n * 4096};
         fill_counters(&samples[n].counters, n);
     }
-    rh_bucket buckets[] = {{"malloc", 10, 11, 5}, {"free", 1000, 1008, 1}};
+    rh_latency_row latencies[] = {{"malloc", false, 65, 512, 5, 10},
+                                  {"free", true, 1025, UINT64_MAX, 1, 1003}};
+    rh_bucket buckets[] = {{"malloc", 10, 11, 5, false, 65}, {"free", 1000, 1008, 1, true, 1025}};
     rh_run run = {.trace = trace,
                   .spec = spec,
                   .name = "bump",
@@ -61,6 +63,8 @@ add_run(rh_results *results, int64_t trace, const char *spec)
                   .metric_count = 2,
                   .samples = samples,
                   .sample_count = 3,
+                  .latencies = latencies,
+                  .latency_count = 2,
                   .buckets = buckets,
                   .bucket_count = 2};
     rh_error error;
@@ -94,6 +98,12 @@ check_run(rh_results *results, const rh_run *stored)
     assert_int_equal(run.bucket_count, 2);
     assert_string_equal(run.buckets[1].operation, "free");
     assert_int_equal(run.buckets[1].upper_ns, 1008);
+    assert_int_equal(run.buckets[1].size_least, 1025);
+    assert_true(run.buckets[1].response && !run.buckets[0].response);
+    assert_int_equal(run.latency_count, 2);
+    assert_int_equal(run.latencies[0].size_most, 512);
+    assert_true(run.latencies[1].size_most == UINT64_MAX && run.latencies[1].response);
+    assert_int_equal(run.latencies[1].max_ns, 1003);
 }
 
 static void

@@ -1,0 +1,45 @@
+#include "replay/latency.h"
+
+#include <stdio.h>
+
+#include "base/size.h"
+
+const char *const rh_timed_names[RH_TIMED_OPERATIONS] = {"malloc", "calloc", "realloc", "free"};
+
+const uint64_t rh_size_range_most[RH_SIZE_RANGES] = {
+    64, 512, UINT64_C(4) << 10, UINT64_C(64) << 10, UINT64_C(1) << 20, UINT64_MAX};
+
+uint64_t
+rh_size_range_least(unsigned range)
+{
+    return range == 0 ? 0 : rh_size_range_most[range - 1] + 1;
+}
+
+char *
+rh_size_range_text(uint64_t least, uint64_t most, char *text, size_t capacity)
+{
+    char upper[RH_SIZE_TEXT];
+    rh_size_human(most == UINT64_MAX ? least - 1 : most, upper, sizeof upper);
+    if (least == 0 && most == UINT64_MAX)
+        snprintf(text, capacity, "all sizes");
+    else
+        snprintf(text, capacity, "%s %s", most == UINT64_MAX ? "above" : "to", upper);
+    return text;
+}
+
+void
+rh_latency_merge(rh_latency *latency, const rh_latency *other)
+{
+    for (int operation = 0; operation < RH_TIMED_OPERATIONS; operation++)
+        for (int range = 0; range < RH_SIZE_RANGES; range++)
+            rh_histogram_merge(&latency->histogram[operation][range],
+                               &other->histogram[operation][range]);
+}
+
+void
+rh_latency_operation(const rh_latency *latency, rh_timed operation, rh_histogram *whole)
+{
+    *whole = (rh_histogram){.total = 0};
+    for (int range = 0; range < RH_SIZE_RANGES; range++)
+        rh_histogram_merge(whole, &latency->histogram[operation][range]);
+}
