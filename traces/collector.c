@@ -362,12 +362,19 @@ tell_of_part(collector *c, const source *s)
             s->place->partial);
 }
 
-/* All is recorded. Threads look up when the turn changes. */
+/* From their next calls on the process's threads record nothing. They look up when the turn
+ * changes, and where their rings are full. */
 static void
-leave_process(source *s)
+stop_recording(source *s)
 {
     atomic_store(&s->channel->abandoned, RH_ALL_RECORDED);
     atomic_fetch_add(&s->channel->turn, 1);
+}
+
+static void
+leave_process(source *s)
+{
+    stop_recording(s);
     retire(s);
 }
 
@@ -619,14 +626,17 @@ drain_source(collector *c, source *s, uint64_t *events)
 {
     rh_error error = {0};
     bool ended = process_ended(c, s); /* asked first: what it did before is then there */
+    bool last = ended || c->told_to_leave || c->time_is_up;
     uint64_t taken = 0;
-    if (rh_drain_run(s->drain, ended, &taken, &error) == RH_OK)
+    /* A process that goes on might fill its rings as fast as they are read. */
+    if (last)
+        stop_recording(s);
+    if (rh_drain_run(s->drain, last, &taken, &error) == RH_OK)
         flush_when_idle(s, taken, rh_host_now_ns(), &error);
     *events += taken;
     if (error.status != RH_OK)
         give_up(c, s, &error);
-    else if (ended || c->told_to_leave ||
-             (s->intake && rh_intake_ended(s->intake) != RH_INTAKE_OPEN))
+    else if (last || (s->intake && rh_intake_ended(s->intake) != RH_INTAKE_OPEN))
         finish_source(c, s, ended);
 }
 
@@ -815,6 +825,17 @@ is_open(const source *s)
     return !s->done && s->drain;
 }
 
+/* What has been done so far is taken. */
+static void
+take_all(collector *c, source *s)
+{
+    uint64_t waiting = is_open(s) ? rh_drain_waiting(s->drain) : 0, taken = 0, before;
+    do {
+        before = taken;
+        serve_source(c, s, &taken);
+    } while (taken != before && taken < waiting);
+}
+
 static void
 set_paused(collector *c, bool paused)
 {
@@ -822,6 +843,8 @@ set_paused(collector *c, bool paused)
     if (c->paused == paused)
         return;
     turn(c, &events); /* what was done before is on this side of it */
+    for (unsigned i = 0; i < c->count; i++)
+        take_all(c, c->sources[i]);
     c->paused = paused;
     for (unsigned i = 0; i < c->count; i++) {
         source *s = c->sources[i];
@@ -838,7 +861,8 @@ set_paused(collector *c, bool paused)
     tell(c, paused ? "paused" : "recording");
 }
 
-/* Counts the time that is recorded, from the first process on; ends the recording when it is up. */
+/* Counts the time that is recorded, from the first process on; the next turn is the last when it is
+ * up. */
 static void
 look_at_clock(collector *c)
 {
@@ -851,10 +875,6 @@ look_at_clock(collector *c)
         return;
     c->recorded_ns += now - before;
     c->time_is_up = c->recorded_ns >= c->options->duration_ns;
-    for (unsigned i = 0; i < c->count && c->time_is_up; i++) {
-        if (is_open(c->sources[i]))
-            finish_source(c, c->sources[i], false);
-    }
 }
 
 static void

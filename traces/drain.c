@@ -11,6 +11,7 @@
 enum {
     DEPTHS = RH_AMOUNT_DEPTH_MASK + 1,
     AHEAD_BYTES = 12 * sizeof(rh_record), /* how early memory is asked for, in two steps */
+    RUN_EVENTS = 1 << 18,                 /* about as many as one run takes */
     GIVE_BACK_BYTES = 64 << 10,           /* how often the writer of a ring is given room */
     TURNS_A_TICK = 16,
     MAIN = 0, /* among the streams */
@@ -1164,18 +1165,29 @@ write_off(rh_drain *drain)
     return EMPTY;
 }
 
+uint64_t
+rh_drain_waiting(rh_drain *drain)
+{
+    uint64_t bytes = 0;
+    look_at_all(drain);
+    for (uint32_t i = 0; i < drain->stream_count; i++)
+        bytes += drain->streams[i].end - drain->streams[i].at;
+    return bytes / sizeof(rh_record);
+}
+
 rh_status
 rh_drain_run(rh_drain *drain, bool last, uint64_t *events, rh_error *error)
 {
-    drain->last = last;
-    look_at_all(drain);
+    /* Threads may write as fast as this reads: what they add is for the next run. */
+    const uint64_t most = rh_drain_waiting(drain), before = drain->events;
+    const uint64_t enough = last || most < RUN_EVENTS ? most : RUN_EVENTS;
     outcome result = TAKEN;
-    uint64_t before = drain->events;
-    while (result == TAKEN || result == BLOCKED)
+    drain->last = last;
+    while ((result == TAKEN || result == BLOCKED) && drain->events - before <= enough)
         result = take_turn(drain);
     if (drain->error.status != RH_OK)
         result = FAILED; /* also where a thread's ring cannot be read */
-    if (result == EMPTY && last)
+    if (result != FAILED && last)
         result = write_off(drain);
     for (uint32_t i = 0; i < drain->stream_count; i++) {
         give_back(&drain->streams[i]);

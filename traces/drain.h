@@ -35,9 +35,13 @@ void rh_drain_free(rh_drain *drain);
  * on before went to the writer. */
 void rh_drain_set_intake(rh_drain *drain, rh_intake *intake);
 
-/* Takes what is there, and adds the number of events in it to *events. `last`: the program has
- * ended, nothing is held back. Errors are the writer's, or RH_SYSTEM for want of memory. */
+/* Takes what is there when it is called, or some part of it where that is much, and adds the number
+ * of events in it to *events. `last`: the program has ended or records no more; all of it is taken,
+ * nothing is held back. Errors are the writer's, or RH_SYSTEM for want of memory. */
 rh_status rh_drain_run(rh_drain *drain, bool last, uint64_t *events, rh_error *error);
+
+/* Records that are there now, at least as many as there are events in them. */
+uint64_t rh_drain_waiting(rh_drain *drain);
 
 /* Events handed on so far; arenas, marks and checkpoints apart. */
 uint64_t rh_drain_events(const rh_drain *drain);

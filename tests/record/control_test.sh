@@ -47,6 +47,12 @@ wait
 same "why it ended" "after 0.2 s" "$(fact time.rht ended)"
 expect 0 'sound' "$REHEAP" check time.rht
 
+# Many threads fill their rings as fast as those are read: it ends nevertheless, and goes back to no more than they held.
+expect 0 'ended after 0.1 s' "$REHEAP" record --malloc -o many.rht --duration 100ms -- "$program" work 64 200000
+same "why it ended" "after 0.1 s" "$(fact many.rht ended)"
+[ "$(fact many.rht events)" -lt 20000000 ] || problem "--duration recorded the program to its end"
+expect 0 'sound' "$REHEAP" check many.rht
+
 # Paused at first, begun, paused, gone on with. The lines on stderr say when a signal has been heard.
 heard() { # TIMES WORD
     [ "$(grep -c "^reheap record: $2" signals.err)" -ge "$1" ]
