@@ -7,6 +7,7 @@
 #include "analysis/commands.h"
 #include "base/command.h"
 #include "base/error.h"
+#include "base/program_build.h"
 #include "replay/commands.h"
 #include "traces/commands.h"
 
@@ -52,6 +53,14 @@ print_help(FILE *out)
     fprintf(out, "\n`reheap COMMAND --help` tells more of each, with an example.\n");
 }
 
+static void
+print_version(void)
+{
+    char build[RH_PROGRAM_BUILD_TEXT];
+    printf("reheap %s\nbuild %s\ncompiled by %s%s\n", RH_PROGRAM_VERSION, rh_program_build(build),
+           rh_program_compiler(), rh_program_is_checked() ? ", with assertions" : "");
+}
+
 /* A full disk behind stdout is found out when the last words go there; a success that nobody can
  * read is none. */
 static int
@@ -74,7 +83,11 @@ main(int argc, char **argv)
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0) {
         print_help(stdout);
-        return RH_OK;
+        return end("--help", RH_OK);
+    }
+    if (strcmp(name, "--version") == 0) {
+        print_version();
+        return end("--version", RH_OK);
     }
     for (size_t i = 0; commands[i]; i++) {
         if (strcmp(name, commands[i]->name) == 0) {

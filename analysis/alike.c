@@ -5,12 +5,43 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What must be equal. What else a provenance holds (seed, options read back, why a run failed)
- * may differ from run to run. */
-static const char *const fields[] = {
-    "touch",      "domain", "order",      "pace",     "threads", "processor",
-    "processors", "kernel", "huge_pages", "governor", "clock",   "pinned",
+enum {
+    FREE = 1,             /* differs from run to run, or says nothing of how they were made */
+    FREE_BETWEEN = 2,     /* in two files, whose comparison may be one of two builds */
+    FREE_WITHOUT_TIME = 4 /* changes no count of bytes or calls */
 };
+
+/* What may differ. Whatever else a provenance holds has to be equal, known or not: a way of
+ * replaying that comes to be is compared without being named here. */
+static const struct {
+    const char *name;
+    unsigned freedom;
+} fields[] = {
+    {"seed", FREE},
+    {"ticks_per_ns", FREE},
+    {"statistics", FREE},
+    {"opened", FREE},
+    {"library", FREE},
+    {"preload", FREE},
+    {"environment_padding", FREE},
+    {"reason", FREE},
+    {"trace_hash", FREE}, /* that of the workload is compared */
+    {"host", FREE},
+    {"memory_bytes", FREE},
+    {"program", FREE_BETWEEN},
+    {"build", FREE_BETWEEN},
+    {"compiler", FREE_BETWEEN},
+    {"assertions", FREE_WITHOUT_TIME},
+};
+
+static bool
+may_differ(const char *name, unsigned freedom)
+{
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        if (strcmp(fields[i].name, name) == 0)
+            return fields[i].freedom & freedom;
+    return false;
+}
 
 static void
 show(const json_t *value, char *text, size_t capacity)
@@ -26,23 +57,58 @@ typedef struct place {
     const rh_run *run;
 } place;
 
+/* A name out of a file that may be anybody's, fit for a terminal. */
+static const char *
+plain(const char *name, char *text, size_t capacity)
+{
+    snprintf(text, capacity, "%s", name);
+    for (char *c = text; *c; c++)
+        if (*c < ' ' || *c > '~')
+            *c = '?';
+    return text;
+}
+
+static bool
+is_timed(const rh_run *run)
+{
+    return strcmp(run->pass, "memory") != 0 && strcmp(run->pass, "system") != 0;
+}
+
+/* The first name under which `ours` has something else than `theirs`, or what that lacks; NULL when
+ * there is none. */
+static const char *
+first_difference(json_t *ours, const json_t *theirs, unsigned freedom)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(ours, name, value)
+    {
+        if (!json_equal(value, json_object_get(theirs, name)) && !may_differ(name, freedom))
+            return name;
+    }
+    return NULL;
+}
+
 static rh_status
 compare_runs(place a, place b, rh_error *error)
 {
+    unsigned freedom =
+        FREE | (a.file == b.file ? 0 : FREE_BETWEEN) | (is_timed(a.run) ? 0 : FREE_WITHOUT_TIME);
     json_t *ours = a.run->provenance ? json_loads(a.run->provenance, 0, NULL) : NULL;
     json_t *theirs = b.run->provenance ? json_loads(b.run->provenance, 0, NULL) : NULL;
+    const char *name = first_difference(ours, theirs, freedom);
+    if (!name)
+        name = first_difference(theirs, ours, freedom);
     rh_status status = RH_OK;
-    for (size_t i = 0; status == RH_OK && i < sizeof fields / sizeof fields[0]; i++) {
-        json_t *x = json_object_get(ours, fields[i]), *y = json_object_get(theirs, fields[i]);
-        if (x == y || json_equal(x, y))
-            continue;
-        char left[160], right[160];
-        show(x, left, sizeof left);
-        show(y, right, sizeof right);
+    if (name) {
+        char left[160], right[160], shown[64];
+        show(json_object_get(ours, name), left, sizeof left);
+        show(json_object_get(theirs, name), right, sizeof right);
         status = rh_fail(error, RH_USAGE,
-                         "%s: runs that differ in %s are not compared: %s for %.100s in it, %s for "
-                         "%.100s in %s; replay them alike",
-                         b.file, fields[i], right, b.run->spec, left, a.run->spec, a.file);
+                         "%s: runs that differ in %s are not compared: %s for %.100s in it, %s "
+                         "for %.100s in %s; replay them alike",
+                         b.file, plain(name, shown, sizeof shown), right, b.run->spec, left,
+                         a.run->spec, a.file);
     }
     json_decref(ours);
     json_decref(theirs);
@@ -95,7 +161,7 @@ rh_alike_between(const rh_summary *older, const rh_workload *before, const rh_su
                        after->hash ? after->hash : "unknown", older->path,
                        before->path ? before->path : "unknown",
                        before->hash ? before->hash : "unknown");
-    static const char *const passes[] = {"memory", "throughput", "latency"};
+    static const char *const passes[] = {"memory", "throughput", "latency", "system"};
     rh_status status = RH_OK;
     for (size_t i = 0; status == RH_OK && i < sizeof passes / sizeof passes[0]; i++) {
         const rh_run *a = example(before, passes[i]), *b = example(after, passes[i]);

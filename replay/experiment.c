@@ -82,6 +82,12 @@ rh_experiment_init(rh_experiment *experiment)
                         .domain = PYMEM_DOMAIN_OBJ};
 }
 
+unsigned
+rh_experiment_samples(const rh_experiment *experiment)
+{
+    return experiment->samples ? experiment->samples : SAMPLES_STANDARD;
+}
+
 /* ------------------------------------------------------------------ before anything runs */
 
 /* Values that are each within their range may not go together, which only opening the heap tells.
@@ -544,7 +550,7 @@ group_plan(run_state *state, const group_order *order, const attempt_set *attemp
     if (order->pass == RH_PASS_LATENCY)
         plan.room_bytes = sizeof(rh_latency_findings);
     if (order->pass == RH_PASS_MEMORY) {
-        uint64_t samples = experiment->samples ? experiment->samples : SAMPLES_STANDARD;
+        uint64_t samples = rh_experiment_samples(experiment);
         uint64_t calls = trace->scan.counts.calls;
         uint64_t every = (calls + samples - 1) / samples;
         plan.compiler.sample_every = plan.compiler.next_sample = every ? every : 1;

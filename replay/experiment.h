@@ -45,6 +45,9 @@ typedef struct rh_experiment {
 /* The defaults: memory, throughput and latency, 3 repetitions, seed 1, no touching. */
 void rh_experiment_init(rh_experiment *experiment);
 
+/* Memory samples a run: the default where it does not say. */
+unsigned rh_experiment_samples(const rh_experiment *experiment);
+
 /* Runs it and stores every run into `results`. Specs are checked before anything runs. A run that
  * fails (its allocator will not load, its process dies) is stored as failed and the others go on;
  * the status is then RH_CANNOT_RUN at the end. RH_INTERRUPTED: Ctrl-C; complete runs are kept.

@@ -1,9 +1,11 @@
+#define _GNU_SOURCE
 #include "replay/provenance.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/host.h"
 
@@ -30,6 +32,11 @@ rh_machine_read(rh_machine *machine)
     rh_host_kernel(machine->kernel, sizeof machine->kernel);
     rh_host_huge_pages(machine->huge_pages, sizeof machine->huge_pages);
     read_governor(machine->governor, sizeof machine->governor);
+    if (gethostname(machine->host, sizeof machine->host) != 0)
+        snprintf(machine->host, sizeof machine->host, "unknown");
+    machine->host[sizeof machine->host - 1] = '\0';
+    rh_program_build(machine->build);
+    machine->memory_bytes = rh_host_memory_bytes();
     machine->processors = rh_host_processors();
     machine->ticks_per_ns = rh_host_ticks_per_ns();
 }
@@ -45,6 +52,10 @@ static json_t *
 describe_machine(const rh_machine *machine)
 {
     json_t *object = json_object();
+    set_text(object, "program", "reheap " RH_PROGRAM_VERSION);
+    set_text(object, "build", machine->build);
+    set_text(object, "compiler", rh_program_compiler());
+    json_object_set_new(object, "assertions", json_boolean(rh_program_is_checked()));
     set_text(object, "processor", machine->processor);
     json_object_set_new(object, "processors", json_integer(machine->processors));
     set_text(object, "kernel", machine->kernel);
@@ -78,6 +89,8 @@ rh_provenance(const rh_machine *machine, const rh_experiment *experiment, rh_pas
               const char *trace_hash, const char *reason)
 {
     json_t *object = describe_machine(machine);
+    set_text(object, "host", machine->host);
+    json_object_set_new(object, "memory_bytes", json_integer((json_int_t)machine->memory_bytes));
     set_text(object, "clock", "time-stamp counter");
     json_object_set_new(object, "ticks_per_ns", json_real(machine->ticks_per_ns));
     json_object_set_new(object, "seed", json_integer((json_int_t)experiment->seed));
@@ -85,6 +98,8 @@ rh_provenance(const rh_machine *machine, const rh_experiment *experiment, rh_pas
     set_text(object, "threads",
              rh_threads_names[experiment->threads && pass == RH_PASS_THROUGHPUT]);
     set_text(object, "domain", rh_domain_names[experiment->domain]);
+    if (pass == RH_PASS_MEMORY)
+        json_object_set_new(object, "samples", json_integer(rh_experiment_samples(experiment)));
     set_text(object, "trace_hash", trace_hash);
     if (member && member->statistics[0])
         set_text(object, "statistics", member->statistics);

@@ -5,13 +5,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/program_build.h"
 #include "replay/channel.h"
 #include "replay/experiment.h"
 
-/* The machine, read once an experiment. */
+/* The machine and this program, read once an experiment. */
 typedef struct rh_machine {
-    char processor[128], kernel[256], huge_pages[64], governor[64];
+    char processor[128], kernel[256], huge_pages[64], governor[64], host[65];
+    char build[RH_PROGRAM_BUILD_TEXT];
     unsigned processors;
+    uint64_t memory_bytes;
     double ticks_per_ns;
 } rh_machine;
 
@@ -24,8 +27,8 @@ char *rh_provenance(const rh_machine *machine, const rh_experiment *experiment, 
                     const rh_member *member, const char *opened, const char *library,
                     const char *preload, const char *trace_hash, const char *reason);
 
-/* Whether the runs of that provenance were made on this machine, set up as it is now. If not,
- * `field` names what differs. */
+/* Whether the runs of that provenance were made by this build of the program and on this machine,
+ * set up as it is now. If not, `field` names what differs. */
 bool rh_provenance_is_of(const rh_machine *machine, const char *provenance, char *field,
                          size_t capacity);
 

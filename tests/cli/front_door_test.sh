@@ -5,6 +5,8 @@
 expect 2 'Usage: reheap COMMAND' "$REHEAP"
 expect 0 'Usage: reheap COMMAND' "$REHEAP" --help
 [ ! -s err ] || problem "--help talks on stderr"
+expect 0 '^build [0-9a-f]{32}$' "$REHEAP" --version
+grep -qE '^reheap [0-9]+\.[0-9]+$' out || problem "the version is not told"
 refuses 2 "no command 'frobnicate'.*reheap --help" "$REHEAP" frobnicate
 
 commands=$("$REHEAP" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')

@@ -73,6 +73,13 @@ db.execute("UPDATE run SET provenance = json_set(provenance, '$.kernel', 'Linux 
 db.commit()
 END
 refuses 2 'another kernel' "$REHEAP" replay --resume -o failed.db --reps 3
+/usr/bin/python3 - whole.db <<'END'
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute("UPDATE run SET provenance = json_set(provenance, '$.build', 'older')")
+db.commit()
+END
+refuses 2 'another build' "$REHEAP" replay --resume -o whole.db --reps 5
 
 expect 0 '' "$REHEAP" tune a.rht --vary arena=256K:1M -o tuned.db
 refuses 2 'was not made by `reheap replay`' "$REHEAP" replay --resume -o tuned.db

@@ -68,6 +68,52 @@ refuses 2 'pages\.db: runs that differ in touch' "$REHEAP" compare runs.db pages
 "$make_results" other.db hash=ffff
 refuses 2 'other\.db: runs that differ in trace' "$REHEAP" compare runs.db other.db
 
+# Of real runs: whatever the provenance holds makes them unlike, but for what differs from run to run and, in two files, the
+# build of the program.
+expect 0 '' "$REHEAP" generate random,live=500 --events=20000 -o made.rht
+expect 0 '' "$REHEAP" replay made.rht -a pymalloc -a bump --reps 1 --measure memory,throughput -o real.db
+alter() { # FILE FIELD PASS: gives that field of the first such run another value
+    /usr/bin/python3 - "$@" <<'END'
+import json, sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+run, text = db.execute("select id, provenance from run where pass = ? order by id", (sys.argv[3],)).fetchone()
+provenance = json.loads(text)
+provenance[sys.argv[2]] = "another"
+db.execute("update run set provenance = ? where id = ?", (json.dumps(provenance), run))
+db.commit()
+END
+}
+fields=$(/usr/bin/python3 -c 'import json, sqlite3
+print(*sorted(set().union(*[json.loads(p) for p, in sqlite3.connect("real.db").execute("select provenance from run")])))')
+for field in program build compiler assertions host processor processors kernel huge_pages governor memory_bytes seed touch domain \
+    threads trace_hash samples; do
+    case " $fields " in *" $field "*) ;; *) problem "the provenance does not tell $field" ;; esac
+done
+for field in $fields; do
+    pass=throughput
+    [ "$field" = samples ] && pass=memory
+    cp real.db altered.db
+    alter altered.db "$field" $pass
+    case $field in
+    seed | ticks_per_ns | statistics | opened | library | preload | environment_padding | trace_hash | host | memory_bytes)
+        expect 0 '' "$REHEAP" compare altered.db
+        expect 0 '' "$REHEAP" compare real.db altered.db ;;
+    program | build | compiler)
+        refuses 2 "altered\.db: runs that differ in $field are not compared" "$REHEAP" compare altered.db
+        /usr/bin/python3 -c 'import sqlite3, sys
+db = sqlite3.connect("altered.db")
+db.execute("update run set provenance = json_set(provenance, ?, ?)", ("$." + sys.argv[1], "another"))
+db.commit()' "$field"
+        expect 0 'older: real\.db' "$REHEAP" compare real.db altered.db ;;
+    *)
+        refuses 2 "altered\.db: runs that differ in $field are not compared" "$REHEAP" compare altered.db
+        refuses 2 "altered\.db: runs that differ in $field are not compared" "$REHEAP" compare real.db altered.db ;;
+    esac
+done
+cp real.db altered.db
+alter altered.db assertions memory
+expect 0 '' "$REHEAP" compare altered.db
+
 # Bad words and bad files.
 refuses 2 "no allocator 'nonesuch'; it has: pymalloc cpython" "$REHEAP" compare runs.db --baseline nonesuch
 refuses 2 'name the results file' "$REHEAP" compare
