@@ -99,6 +99,13 @@ close_layer(rh_heap *heap)
     free(heap);
 }
 
+void
+rh_layer_pass_free(void *ctx, void *block)
+{
+    const rh_layer_domain *domain = ctx;
+    domain->inner.free(domain->inner.ctx, block);
+}
+
 /* Only what the heap under the layer has: what is there tells callers what a heap can do. */
 static rh_heap_operations
 operations_over(const rh_heap_operations *under)

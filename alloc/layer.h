@@ -31,4 +31,7 @@ struct rh_layer_heap {
  * figures of its own passes on those of `inner` first. */
 void rh_layer_init(rh_layer_heap *layer, rh_heap *inner, const PyMemAllocatorEx *functions);
 
+/* The free of a layer to which it makes no difference. */
+void rh_layer_pass_free(void *ctx, void *block);
+
 #endif

@@ -63,13 +63,6 @@ delay_realloc(void *ctx, void *block, size_t size)
     return domain->inner.realloc(domain->inner.ctx, block, size);
 }
 
-static void
-delay_free(void *ctx, void *block)
-{
-    const rh_layer_domain *domain = ctx;
-    domain->inner.free(domain->inner.ctx, block);
-}
-
 static void *
 delay_aligned_alloc(rh_heap *heap, PyMemAllocatorDomain domain, size_t alignment, size_t size)
 {
@@ -105,7 +98,7 @@ static rh_status
 wrap_delay(const rh_spec_part *part, rh_heap *inner, rh_heap **heap, rh_error *error)
 {
     static const PyMemAllocatorEx functions = {NULL, delay_malloc, delay_calloc, delay_realloc,
-                                               delay_free};
+                                               rh_layer_pass_free};
     delay_heap *layer = calloc(1, sizeof *layer);
     if (!layer)
         return rh_fail(error, RH_SYSTEM, "out of memory");

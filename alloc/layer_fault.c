@@ -70,13 +70,6 @@ fault_realloc(void *ctx, void *block, size_t size)
     return domain->inner.realloc(domain->inner.ctx, block, size);
 }
 
-static void
-fault_free(void *ctx, void *block)
-{
-    const rh_layer_domain *domain = ctx;
-    domain->inner.free(domain->inner.ctx, block);
-}
-
 static void *
 fault_aligned_alloc(rh_heap *heap, PyMemAllocatorDomain domain, size_t alignment, size_t size)
 {
@@ -138,7 +131,7 @@ static rh_status
 wrap_fault(const rh_spec_part *part, rh_heap *inner, rh_heap **heap, rh_error *error)
 {
     static const PyMemAllocatorEx functions = {NULL, fault_malloc, fault_calloc, fault_realloc,
-                                               fault_free};
+                                               rh_layer_pass_free};
     fault_heap *fault = calloc(1, sizeof *fault);
     if (!fault)
         return rh_fail(error, RH_SYSTEM, "out of memory");
