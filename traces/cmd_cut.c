@@ -299,12 +299,8 @@ cut_piece(const cut_options *options, uint64_t *events, rh_error *error)
         status = rh_copier_open(&cut.copier, options->trace.output, rh_reader_info(cut.reader),
                                 "cut", error);
     if (status == RH_OK) {
-        status = take_events(&cut, error);
+        status = rh_copier_end(&cut.copier, take_events(&cut, error), error);
         *events = cut.copier.events;
-        if (status == RH_OK)
-            status = rh_copier_finish(&cut.copier, error);
-        else
-            rh_copier_discard(&cut.copier);
     }
     rh_copy_source_release(&cut.source);
     free(cut.living);

@@ -10,7 +10,7 @@
 #include "base/output.h"
 #include "base/size.h"
 #include "traces/commands.h"
-#include "traces/event.h"
+#include "traces/event_names.h"
 #include "traces/one_trace.h"
 #include "traces/read_loop.h"
 #include "traces/reader.h"
@@ -70,23 +70,6 @@ static const struct argp parser = {
     rh_one_trace_argp,
     NULL,
     NULL,
-};
-
-static const char *const domain_names[RH_EVENT_DOMAINS] = RH_EVENT_DOMAIN_NAMES;
-static const char *const operation_names[RH_OPERATIONS] = {
-    [RH_MALLOC] = "malloc",         [RH_CALLOC] = "calloc",
-    [RH_REALLOC] = "realloc",       [RH_FREE] = "free",
-    [RH_ALIGNED] = "aligned",       [RH_ARENA_ALLOC] = "arena-alloc",
-    [RH_ARENA_FREE] = "arena-free", [RH_MARK] = "mark",
-    [RH_CHECKPOINT] = "checkpoint",
-};
-
-static const struct {
-    unsigned flag;
-    const char *name;
-} flag_names[] = {
-    {RH_EVENT_FAILED, "failed"}, {RH_EVENT_NESTED, "nested"},   {RH_EVENT_NULL, "null"},
-    {RH_EVENT_POOLED, "pooled"}, {RH_EVENT_FOREIGN, "foreign"}, {RH_EVENT_BRIDGE, "bridge"},
 };
 
 static bool
@@ -154,16 +137,16 @@ print_line(const rh_trace_info *info, uint64_t at, const rh_event *event)
     printf(" t%-2" PRIu32, event->thread);
     bool call = event->operation <= RH_ALIGNED;
     if (info->domains)
-        printf(" %s", call ? domain_names[event->domain] : "   ");
-    printf(" %-7s", operation_names[event->operation]);
+        printf(" %s", call ? rh_event_domain_names[event->domain] : "   ");
+    printf(" %-7s", rh_event_operation_names[event->operation]);
     print_request(event);
     if (event->slot != RH_NO_SLOT)
         printf(" #%" PRIu32, event->slot);
     if (event->address)
         printf(" 0x%" PRIx64, event->address);
-    for (size_t i = 0; i < sizeof flag_names / sizeof *flag_names; i++)
-        if (event->flags & flag_names[i].flag)
-            printf(" %s", flag_names[i].name);
+    for (size_t i = 0; i < RH_EVENT_FLAGS; i++)
+        if (event->flags & rh_event_flag_names[i].flag)
+            printf(" %s", rh_event_flag_names[i].name);
     putchar('\n');
 }
 
@@ -183,8 +166,9 @@ json_event(const rh_trace_info *info, uint64_t at, const rh_event *event)
         set_number(object, "time_ns", event->time_ns);
     set_number(object, "thread", event->thread);
     if (info->domains && event->operation <= RH_ALIGNED)
-        json_object_set_new(object, "domain", json_string(domain_names[event->domain]));
-    json_object_set_new(object, "operation", json_string(operation_names[event->operation]));
+        json_object_set_new(object, "domain", json_string(rh_event_domain_names[event->domain]));
+    json_object_set_new(object, "operation",
+                        json_string(rh_event_operation_names[event->operation]));
     if (event->slot != RH_NO_SLOT)
         set_number(object, "slot", event->slot);
     set_number(object, "size", event->size);
@@ -199,9 +183,9 @@ json_event(const rh_trace_info *info, uint64_t at, const rh_event *event)
     if (has_text(event))
         json_object_set_new(object, "text", rh_trace_json_string(event->text));
     json_t *flags = json_array();
-    for (size_t i = 0; i < sizeof flag_names / sizeof *flag_names; i++)
-        if (event->flags & flag_names[i].flag)
-            json_array_append_new(flags, json_string(flag_names[i].name));
+    for (size_t i = 0; i < RH_EVENT_FLAGS; i++)
+        if (event->flags & rh_event_flag_names[i].flag)
+            json_array_append_new(flags, json_string(rh_event_flag_names[i].name));
     json_object_set_new(object, "flags", flags);
     return object;
 }

@@ -9,6 +9,7 @@
 #include "base/size.h"
 #include "traces/commands.h"
 #include "traces/copier.h"
+#include "traces/event_names.h"
 #include "traces/one_trace.h"
 #include "traces/read_loop.h"
 #include "traces/reader.h"
@@ -22,8 +23,6 @@ typedef struct filter_options {
     uint32_t thread;
     bool one_thread, without_nested;
 } filter_options;
-
-static const char *const domain_names[RH_EVENT_DOMAINS] = RH_EVENT_DOMAIN_NAMES;
 
 static const struct argp_option known[] = {
     {"size", KEY_SIZE, "A..B", 0, "blocks born with A to B bytes; A or B may be left out", 0},
@@ -56,7 +55,7 @@ static void
 read_domain(filter_options *options, struct argp_state *state, const char *text)
 {
     for (unsigned i = 0; i < RH_EVENT_DOMAINS; i++) {
-        if (strcmp(text, domain_names[i]) == 0) {
+        if (strcmp(text, rh_event_domain_names[i]) == 0) {
             options->domains |= 1u << i;
             return;
         }
@@ -169,12 +168,8 @@ filter_trace(const filter_options *options, uint64_t *events, rh_error *error)
     else
         status = rh_copier_open(&filter.copier, trace->output, info, "filtered", error);
     if (status == RH_OK) {
-        status = rh_read_loop_run(&loop, reader, error);
+        status = rh_copier_end(&filter.copier, rh_read_loop_run(&loop, reader, error), error);
         *events = filter.copier.events;
-        if (status == RH_OK)
-            status = rh_copier_finish(&filter.copier, error);
-        else
-            rh_copier_discard(&filter.copier);
     }
     rh_copy_source_release(&filter.source);
     rh_reader_close(reader);

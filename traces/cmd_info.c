@@ -9,6 +9,7 @@
 #include "base/output.h"
 #include "base/size.h"
 #include "traces/commands.h"
+#include "traces/event_names.h"
 #include "traces/info_format.h"
 #include "traces/info_habits.h"
 #include "traces/one_trace.h"
@@ -49,8 +50,6 @@ static const struct argp parser = {
     NULL,
     NULL,
 };
-
-static const char *const domain_names[RH_DIGEST_DOMAINS] = RH_EVENT_DOMAIN_NAMES;
 
 /* Reads everything. A trace that is damaged further on is told up to there; `note` says so. */
 static rh_status
@@ -116,7 +115,7 @@ json_domains(const rh_digest *digest)
         rh_info_set_count(domain, "events", digest->domain_events[i]);
         rh_info_set_count(domain, "requests", digest->domain_births[i]);
         rh_info_set_count(domain, "bytes", digest->domain_bytes[i]);
-        json_object_set_new(domains, domain_names[i], domain);
+        json_object_set_new(domains, rh_event_domain_names[i], domain);
     }
     return domains;
 }
@@ -274,7 +273,7 @@ print_domains(const rh_digest *digest)
     for (unsigned i = 0; i < RH_DIGEST_DOMAINS; i++) {
         if (i == RH_DOMAIN_LIBC && !digest->domain_events[i])
             continue; /* only in a recording of both */
-        rh_table_cell(table, "  %s", domain_names[i]);
+        rh_table_cell(table, "  %s", rh_event_domain_names[i]);
         rh_table_cell(table, "%s", rh_count_grouped(digest->domain_events[i], count, sizeof count));
         rh_table_cell(table, "%s",
                       rh_count_grouped(digest->domain_births[i], births, sizeof births));

@@ -13,7 +13,7 @@
 #include "traces/copier.h"
 #include "traces/reader.h"
 
-enum { SOURCES_MAX = 256 };
+enum { SOURCES_MAX = 256, PROGRESS_EVERY = 1 << 16 };
 
 typedef struct merge_options {
     const char *inputs[SOURCES_MAX];
@@ -170,10 +170,22 @@ next_source(merging *merge)
     return next;
 }
 
+static uint64_t
+events_of_all(const merging *merge)
+{
+    uint64_t events = 0;
+    for (unsigned i = 0; i < merge->options->count; i++)
+        events += rh_reader_end_event(merge->sources[i].reader);
+    return events;
+}
+
 static rh_status
 copy_events(merging *merge, rh_error *error)
 {
     rh_status status = RH_OK;
+    rh_progress progress;
+    uint64_t done = 0;
+    rh_progress_begin(&progress, "merging", "events", events_of_all(merge));
     for (unsigned i = 0; i < merge->options->count && status == RH_OK; i++)
         status = refill(&merge->sources[i], error);
     for (merge_source *source; status == RH_OK && (source = next_source(merge));) {
@@ -183,10 +195,13 @@ copy_events(merging *merge, rh_error *error)
         source->done++;
         if (status == RH_OK)
             status = refill(source, error);
+        if (++done % PROGRESS_EVERY == 0)
+            rh_progress_update(&progress, done);
         if (status == RH_OK && rh_interrupted())
             status = rh_fail(error, RH_INTERRUPTED, "interrupted; there is no %s",
                              merge->options->output);
     }
+    rh_progress_end(&progress);
     return status;
 }
 
@@ -203,12 +218,8 @@ merge_all(const merge_options *options, uint64_t *events, rh_error *error)
     if (status == RH_OK)
         status = rh_copier_open(&merge->copier, options->output, &info, "merged", error);
     if (status == RH_OK) {
-        status = copy_events(merge, error);
+        status = rh_copier_end(&merge->copier, copy_events(merge, error), error);
         *events = merge->copier.events;
-        if (status == RH_OK)
-            status = rh_copier_finish(&merge->copier, error);
-        else
-            rh_copier_discard(&merge->copier);
     }
     for (unsigned i = 0; i < options->count; i++) {
         rh_copy_source_release(&merge->sources[i].copy);

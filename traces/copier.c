@@ -106,18 +106,14 @@ rh_copier_put(rh_copier *copier, rh_copy_source *source, const rh_event *event, 
 }
 
 rh_status
-rh_copier_finish(rh_copier *copier, rh_error *error)
+rh_copier_end(rh_copier *copier, rh_status status, rh_error *error)
 {
-    rh_status status = rh_writer_finish(copier->writer, -1, 0, error);
+    if (status == RH_OK)
+        status = rh_writer_finish(copier->writer, -1, 0, error);
+    else
+        rh_writer_discard(copier->writer);
     copier->writer = NULL;
     return status;
-}
-
-void
-rh_copier_discard(rh_copier *copier)
-{
-    rh_writer_discard(copier->writer);
-    copier->writer = NULL;
 }
 
 void

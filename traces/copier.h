@@ -44,10 +44,9 @@ rh_status rh_copier_open(rh_copier *copier, const char *path, const rh_trace_inf
 rh_status rh_copier_put(rh_copier *copier, rh_copy_source *source, const rh_event *event,
                         rh_error *error);
 
-/* Ends the copy, which then stands under its name; or gives it up. Both free what they are given.
- */
-rh_status rh_copier_finish(rh_copier *copier, rh_error *error);
-void rh_copier_discard(rh_copier *copier);
+/* Ends the copy: it stands under its name when `status`, how the copying went, is RH_OK; else it is
+ * given up, and `status` returned. */
+rh_status rh_copier_end(rh_copier *copier, rh_status status, rh_error *error);
 
 void rh_copy_source_release(rh_copy_source *source);
 

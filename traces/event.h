@@ -40,10 +40,6 @@ enum {
 /* Where an event was asked: CPython's three domains, by their numbers, and beside them the C
  * library's own functions, in a recording of both. */
 enum { RH_DOMAIN_LIBC = 3, RH_EVENT_DOMAINS };
-#define RH_EVENT_DOMAIN_NAMES                                                                      \
-    {                                                                                              \
-        "raw", "mem", "obj", "libc"                                                                \
-    }
 
 typedef struct rh_event {
     uint8_t operation; /* rh_operation */

@@ -6,26 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "traces/event_names.h"
 #include "traces/trace_json.h"
 #include "traces/words.h"
-
-static const char *const domain_names[RH_EVENT_DOMAINS] = RH_EVENT_DOMAIN_NAMES;
-static const char *const operation_names[RH_OPERATIONS] = {
-    [RH_MALLOC] = "malloc",         [RH_CALLOC] = "calloc",
-    [RH_REALLOC] = "realloc",       [RH_FREE] = "free",
-    [RH_ALIGNED] = "aligned",       [RH_ARENA_ALLOC] = "arena-alloc",
-    [RH_ARENA_FREE] = "arena-free", [RH_MARK] = "mark",
-    [RH_CHECKPOINT] = "checkpoint",
-};
-
-static const struct {
-    unsigned flag;
-    const char *name;
-} flag_names[] = {
-    {RH_EVENT_FAILED, "failed"}, {RH_EVENT_NESTED, "nested"},   {RH_EVENT_NULL, "null"},
-    {RH_EVENT_POOLED, "pooled"}, {RH_EVENT_FOREIGN, "foreign"},
-};
-enum { FLAGS = sizeof flag_names / sizeof *flag_names };
 
 static bool
 is_call(const rh_event *event)
@@ -74,8 +57,8 @@ rh_event_text_print(const rh_trace_info *info, const rh_event *event, FILE *out)
     if (event->thread)
         fprintf(out, "t%" PRIu32 " ", event->thread);
     if (info->domains && is_call(event))
-        fprintf(out, "%s ", domain_names[event->domain]);
-    fputs(operation_names[event->operation], out);
+        fprintf(out, "%s ", rh_event_domain_names[event->domain]);
+    fputs(rh_event_operation_names[event->operation], out);
     if (event->operation == RH_MARK || event->operation == RH_CHECKPOINT)
         good = print_quoted(event->text, out);
     else
@@ -84,9 +67,9 @@ rh_event_text_print(const rh_trace_info *info, const rh_event *event, FILE *out)
         fprintf(out, " #%" PRIu32, event->slot);
     if (event->address)
         fprintf(out, " 0x%" PRIx64, event->address);
-    for (unsigned i = 0; i < FLAGS; i++)
-        if (event->flags & flag_names[i].flag)
-            fprintf(out, " %s", flag_names[i].name);
+    for (unsigned i = 0; i < RH_EVENT_FILE_FLAGS; i++)
+        if (event->flags & rh_event_flag_names[i].flag)
+            fprintf(out, " %s", rh_event_flag_names[i].name);
     putc('\n', out);
     return good;
 }
@@ -135,9 +118,9 @@ read_word(const char *word, rh_event *event)
             return "the address is not a hexadecimal number below 2^48";
         return NULL;
     }
-    for (unsigned i = 0; i < FLAGS; i++) {
-        if (strcmp(word, flag_names[i].name) == 0) {
-            event->flags |= (uint8_t)flag_names[i].flag;
+    for (unsigned i = 0; i < RH_EVENT_FILE_FLAGS; i++) {
+        if (strcmp(word, rh_event_flag_names[i].name) == 0) {
+            event->flags |= (uint8_t)rh_event_flag_names[i].flag;
             return NULL;
         }
     }
@@ -163,7 +146,7 @@ read_front(char **cursor, rh_event *event, const char **problem)
     for (char *word; (word = rh_word_next(cursor));) {
         uint64_t number = 0;
         unsigned domain = 0;
-        while (domain < RH_EVENT_DOMAINS && strcmp(word, domain_names[domain]) != 0)
+        while (domain < RH_EVENT_DOMAINS && strcmp(word, rh_event_domain_names[domain]) != 0)
             domain++;
         if (domain < RH_EVENT_DOMAINS) {
             event->domain = (uint8_t)domain;
@@ -193,7 +176,8 @@ rh_event_text_read(const rh_trace_info *info, char *line, rh_event *event, char 
     if (problem)
         return problem;
     unsigned operation = 0;
-    while (name && operation < RH_OPERATIONS && strcmp(name, operation_names[operation]) != 0)
+    while (name && operation < RH_OPERATIONS &&
+           strcmp(name, rh_event_operation_names[operation]) != 0)
         operation++;
     if (!name || operation == RH_OPERATIONS)
         return "it has no operation (malloc, calloc, realloc, free, aligned ...)";

@@ -229,7 +229,7 @@ copy(const char *path)
         for (size_t i = 0; i < batch.count; i++)
             insist(rh_copier_put(&copier, &source, &batch.events[i], &error), &error);
     } while (batch.count);
-    insist(rh_copier_finish(&copier, &error), &error);
+    insist(rh_copier_end(&copier, RH_OK, &error), &error);
     rh_copy_source_release(&source);
     rh_reader_close(reader);
     unlink(temporary);
