@@ -135,8 +135,9 @@ rh_status
 rh_plot_all(const rh_summary *summary, rh_figures *figures, rh_error *error)
 {
     static rh_plot_builder *const builders[] = {
-        rh_plot_memory, rh_plot_fragmentation, rh_plot_arenas,  rh_plot_occupancy, rh_plot_bands,
-        rh_plot_pins,   rh_plot_waterfall,     rh_plot_latency, rh_plot_speed,     rh_plot_grid,
+        rh_plot_memory,  rh_plot_fragmentation, rh_plot_waterfall_time, rh_plot_waterfall,
+        rh_plot_arenas,  rh_plot_occupancy,     rh_plot_bands,          rh_plot_pins,
+        rh_plot_latency, rh_plot_speed,         rh_plot_grid,
     };
     rh_status status = RH_OK;
     for (size_t i = 0; status == RH_OK && i < summary->workload_count; i++) {

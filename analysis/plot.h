@@ -32,13 +32,14 @@ void rh_plot_init(rh_plot *plot, const rh_summary *summary, const rh_workload *w
 void rh_plot_release(rh_plot *plot);
 
 typedef rh_status rh_plot_builder(const rh_plot *plot, rh_figures *figures, rh_error *error);
-rh_plot_builder rh_plot_memory;        /* memory held over time, with the live curve */
-rh_plot_builder rh_plot_fragmentation; /* fragmentation over time */
-rh_plot_builder rh_plot_arenas;        /* arenas held, born, released, reused over time */
-rh_plot_builder rh_plot_occupancy;     /* how full each arena is over time */
-rh_plot_builder rh_plot_bands;         /* how many arenas are how full over time */
-rh_plot_builder rh_plot_pins;          /* what keeps those that are nearly empty */
-rh_plot_builder rh_plot_waterfall;     /* where the memory is at the peak */
+rh_plot_builder rh_plot_memory;         /* memory held over time, with the live curve */
+rh_plot_builder rh_plot_fragmentation;  /* fragmentation over time */
+rh_plot_builder rh_plot_arenas;         /* arenas held, born, released, reused over time */
+rh_plot_builder rh_plot_occupancy;      /* how full each arena is over time */
+rh_plot_builder rh_plot_bands;          /* how many arenas are how full over time */
+rh_plot_builder rh_plot_pins;           /* what keeps those that are nearly empty */
+rh_plot_builder rh_plot_waterfall;      /* where the memory is at the peak */
+rh_plot_builder rh_plot_waterfall_time; /* where it is over time */
 rh_plot_builder rh_plot_latency; /* one figure an operation: share of calls that take longer */
 rh_plot_builder rh_plot_speed;   /* speed against memory */
 rh_plot_builder rh_plot_grid;    /* arena by pool: memory, and speed */

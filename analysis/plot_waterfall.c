@@ -5,26 +5,11 @@
 
 #include "analysis/plot.h"
 #include "analysis/plot_marks.h"
+#include "analysis/waterfall_parts.h"
 
-typedef struct part {
-    const char *metric, *legend, *colour, *ink;
-} part;
+typedef rh_waterfall_part part;
 
-/* From what the program asked for to what is furthest from it. Neighbours differ in lightness, so
- * that the bar also reads in grey; areas are outlined in white. */
-static const part parts[] = {
-    {"requested_bytes", "asked for by the program", "#0072B2", "white"},
-    {"rounding_bytes", "rounding to size classes", "#56B4E9", "black"},
-    {"header_bytes", "headers of blocks", "#333333", "white"},
-    {"page_header_bytes", "headers of pools", "#F0E442", "black"},
-    {"page_tail_bytes", "ends of pools", "#7A5C00", "white"},
-    {"free_block_bytes", "free blocks in used pools", "#E69F00", "black"},
-    {"free_page_bytes", "free pools in used arenas", "#D55E00", "white"},
-    {"free_arena_bytes", "wholly free arenas", "#CC79A7", "black"},
-    {"metadata_bytes", "tables of the allocator", "#009E73", "white"},
-    {"other_bytes", "all else (not told apart)", "#BBBBBB", "black"},
-};
-enum { PARTS = sizeof parts / sizeof parts[0], WIDTH = 1100 };
+enum { PARTS = RH_WATERFALL_PARTS, WIDTH = 1100 };
 
 /* A part narrower than this share of the axis has no room for its size. */
 #define LABEL_FROM 0.09
@@ -32,7 +17,7 @@ enum { PARTS = sizeof parts / sizeof parts[0], WIDTH = 1100 };
 static double
 requested_of(const rh_subject *subject)
 {
-    double bytes = rh_subject_median(subject, parts[0].metric);
+    double bytes = rh_subject_median(subject, rh_waterfall_parts[0].metric);
     return isfinite(bytes) && bytes > 0 ? bytes : 0;
 }
 
@@ -41,7 +26,7 @@ total_of(const rh_subject *subject)
 {
     double total = 0;
     for (size_t p = 0; p < PARTS; p++) {
-        double bytes = rh_subject_median(subject, parts[p].metric);
+        double bytes = rh_subject_median(subject, rh_waterfall_parts[p].metric);
         total += isfinite(bytes) && bytes > 0 ? bytes : 0;
     }
     return total;
@@ -77,7 +62,7 @@ write_part(FILE *data, size_t index, const part *this, const rh_subject **bars, 
     fprintf(data, "%s# index %zu: %s\n", index ? "\n\n" : "", index, this->metric);
     for (size_t i = 0; i < count; i++) {
         double from = 0;
-        for (const part *before = parts; before < this; before++) {
+        for (const part *before = rh_waterfall_parts; before < this; before++) {
             double bytes = rh_subject_median(bars[i], before->metric);
             from += isfinite(bytes) && bytes > 0 ? bytes : 0;
         }
@@ -229,7 +214,7 @@ write_panels(const rh_plot *plot, const rh_figure *figure, const rh_subject **ba
                 continue;
             if (p > 0 || !panels[i].beyond)
                 write_bar_part(script, figure->name, p == first_of(present, panels[i].beyond),
-                               index, &parts[p], panels[i].beyond);
+                               index, &rh_waterfall_parts[p], panels[i].beyond);
             index++;
         }
         fputc('\n', script);
@@ -257,7 +242,7 @@ rh_plot_waterfall(const rh_plot *plot, rh_figures *figures, rh_error *error)
     bool present[PARTS];
     size_t index = 0;
     for (size_t p = 0; p < PARTS; p++) {
-        present[p] = write_part(figure->data, index, &parts[p], bars, count);
+        present[p] = write_part(figure->data, index, &rh_waterfall_parts[p], bars, count);
         index += present[p];
     }
     fprintf(figure->script, "set multiplot title ");

@@ -26,6 +26,7 @@ enum {
     KEY_MEASURE,
     KEY_SAMPLES,
     KEY_STATISTICS,
+    KEY_OVER_TIME,
     KEY_PATIENCE,
     KEY_RESUME,
     KEY_THREADS,
@@ -37,7 +38,7 @@ typedef struct replay_options {
     const char *traces[WORDS_MOST], *specs[WORDS_MOST];
     rh_experiment experiment;
     const char *output;
-    bool json, statistics, sizes;
+    bool json, over_time, statistics, sizes;
     bool given[KEY_END - KEY_REPS]; /* which of the options with a KEY were */
 } replay_options;
 
@@ -70,6 +71,8 @@ static const struct argp_option known[] = {
      "print what each heap says of itself at the end of its memory pass", 0},
     {"sizes", KEY_SIZES, NULL, 0, "print the latencies of each range of sizes, too", 0},
     {"json", 'j', NULL, 0, "print one JSON object instead of a table", 0},
+    {"over-time", KEY_OVER_TIME, NULL, 0,
+     "with --json: every sample of the memory passes, too, with all counters", 0},
     {0},
 };
 
@@ -90,6 +93,9 @@ finish_options(struct argp_state *state, replay_options *options)
     rh_experiment *experiment = &options->experiment;
     experiment->traces = options->traces;
     experiment->specs = options->specs;
+    if (options->over_time && !options->json)
+        argp_error(state,
+                   "--over-time is for --json; `reheap plot` draws the samples of -o RESULTS");
     if (experiment->resume) {
         if (!options->output)
             argp_error(state, "--resume goes on with the results that -o names");
@@ -150,6 +156,9 @@ parse(int key, char *argument, struct argp_state *state)
     case 'j':
         options->json = true;
         return 0;
+    case KEY_OVER_TIME:
+        options->over_time = true;
+        return 0;
     case KEY_STATISTICS:
         options->statistics = true;
         return 0;
@@ -202,7 +211,7 @@ static rh_status
 show(const replay_options *options, rh_results *results, rh_error *error)
 {
     if (options->json)
-        return rh_replay_show_json(results, error);
+        return rh_replay_show_json(results, options->over_time, error);
     rh_status status = rh_replay_show_table(results, options->experiment.specs,
                                             options->experiment.spec_count, options->sizes, error);
     if (status == RH_OK && options->statistics)

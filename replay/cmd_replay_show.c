@@ -10,6 +10,7 @@
 
 #include "base/output.h"
 #include "base/size.h"
+#include "replay/cmd_replay_samples.h"
 #include "replay/latency_store.h"
 #include "replay/metrics.h"
 
@@ -565,8 +566,9 @@ belongs(const run_list *runs, const rh_run *run, const rh_run *like)
 }
 
 static json_t *
-run_json(rh_results *results, const run_list *runs, const rh_run *like)
+run_json(rh_results *results, const run_list *runs, const rh_run *like, bool over_time)
 {
+    rh_error ignored; /* the runs were just read from the same file */
     json_t *object = json_object(), *allocator = json_object();
     json_t *metrics = json_object(), *passes = json_object();
     set_text(allocator, "spec", like->spec);
@@ -577,6 +579,8 @@ run_json(rh_results *results, const run_list *runs, const rh_run *like)
             continue;
         add_metrics(metrics, run);
         add_pass(results, passes, run);
+        if (over_time && strcmp(run->pass, "memory") == 0)
+            rh_replay_add_samples(json_object_get(passes, "memory"), results, run, &ignored);
         set_text(allocator, "version", run->version && *run->version ? run->version : NULL);
     }
     json_object_set_new(object, "trace", trace_json(results, like->trace));
@@ -630,7 +634,7 @@ rh_replay_show_failures(rh_results *results, rh_error *error)
 }
 
 rh_status
-rh_replay_show_json(rh_results *results, rh_error *error)
+rh_replay_show_json(rh_results *results, bool over_time, rh_error *error)
 {
     run_list runs;
     rh_status status = load(results, &runs, error);
@@ -641,7 +645,7 @@ rh_replay_show_json(rh_results *results, rh_error *error)
     for (size_t i = 0; i < runs.count; i++)
         if (is_first_of_repetition(&runs, i))
             json_array_append_new(is_control(&runs.run[i]) ? control : list,
-                                  run_json(results, &runs, &runs.run[i]));
+                                  run_json(results, &runs, &runs.run[i], over_time));
     json_object_set_new(object, "runs", list);
     json_object_set_new(object, "control", control);
     json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));

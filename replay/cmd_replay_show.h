@@ -19,7 +19,8 @@ rh_status rh_replay_show_statistics(rh_results *results, rh_error *error);
 rh_status rh_replay_show_failures(rh_results *results, rh_error *error);
 
 /* One object of schema reheap.replay/1: a run is an allocator and a repetition, with the metrics of
- * all passes; what a deterministic heap's single memory pass found stands with each repetition. */
-rh_status rh_replay_show_json(rh_results *results, rh_error *error);
+ * all passes; what a deterministic heap's single memory pass found stands with each repetition.
+ * `over_time`: with the samples of each memory pass. */
+rh_status rh_replay_show_json(rh_results *results, bool over_time, rh_error *error);
 
 #endif

@@ -93,6 +93,13 @@ same "the parts add up" True "$(json 'all(sum(r["metrics"][p + "_bytes"] for p i
 same "failures are told" "{0}" "$(json '{r["metrics"]["failed_allocations"] for r in it["runs"]}')"
 same "the trace is described" True "$(json '(it["runs"][0]["trace"]["path"] == "program.rht" and
     it["runs"][0]["trace"]["events"] > 100000 and len(it["runs"][0]["trace"]["hash"]) == 32)')"
+# Over time: the parts add up at every sample, not only at the peak.
+expect 0 '' "$REHEAP" replay program.rht -a pymalloc -a malloc --measure memory --reps 1 --samples 200 --json --over-time
+same "the parts add up at every sample" True "$(json '(lambda s: len(s) > 150 and all(sum(x[p + "_bytes"] for p in
+    ("requested", "rounding", "header", "page_header", "page_tail", "free_block", "free_page", "free_arena", "metadata",
+     "other")) == x["mapped_bytes"] for x in s))(next(r["passes"]["memory"]["samples"] for r in it["runs"]
+    if r["allocator"]["name"] == "pymalloc"))')"
+refuses 2 'is for --json' "$REHEAP" replay program.rht -a pymalloc --over-time
 # Allocators out of libraries, where those are installed.
 for pair in jemalloc:libjemalloc.so.2 tcmalloc:libtcmalloc_minimal.so.4 mimalloc:libmimalloc.so.2 cpython:libpython3.11.so.1.0; do
     name=${pair%%:*}

@@ -28,7 +28,7 @@ absent broken
 
 command -v gnuplot >/dev/null || skip "gnuplot is not installed"
 expect 0 '^figures/memory\.svg ' "$REHEAP" plot runs.db -o figures
-for name in memory fragmentation arenas waterfall latency-malloc latency-free speed-memory grid-memory grid-speed; do
+for name in memory fragmentation arenas waterfall waterfall-time latency-malloc latency-free speed-memory grid-memory grid-speed; do
     for ending in gp tsv svg png; do
         [ -s "figures/$name.$ending" ] || problem "figures/$name.$ending is not there"
     done
@@ -38,6 +38,10 @@ for name in memory fragmentation arenas waterfall latency-malloc latency-free sp
 done
 absent figures.
 [ -z "$(ls -A figures | grep -vE '\.(gp|tsv|svg|png|html)$')" ] || problem "something else is left in the folder"
+
+# The parts of every sample sum to what is held.
+same "samples whose parts do not sum" 0 "$(awk -F'\t' '/^[0-9]/ { sum = 0; for (i = 2; i <= 11; i++) sum += $i; n++; bad += sum != $12 }
+    END { print n ? bad + 0 : "none" }' figures/waterfall-time.tsv)"
 
 # The same results, the same bytes; into a folder that is there.
 mkdir again && echo mine >again/note
@@ -57,7 +61,7 @@ grep -q 'Another title' figures/memory.svg || problem "the change is not in the 
 # Numbers that cannot be, in a file from a stranger, are gaps: every figure that is left still draws.
 for change in "UPDATE metric SET value = -1e300" "UPDATE metric SET value = 1e308" \
     "UPDATE metric SET value = 0" "UPDATE metric SET value = NULL" "UPDATE sample SET mapped_bytes = NULL" \
-    "UPDATE sample SET arenas_reused = NULL" "UPDATE sample SET event = 0" \
+    "UPDATE sample SET arenas_reused = NULL" "UPDATE sample SET free_page_bytes = NULL, block_bytes = 0" "UPDATE sample SET metadata_bytes = -2" "UPDATE sample SET event = 0" \
     "UPDATE sample SET requested_bytes = 9223372036854775807" "UPDATE histogram SET lower_ns = 0, upper_ns = 0" \
     "UPDATE histogram SET operation = NULL" "UPDATE run SET spec = 'x%s''\`id\`'" "DELETE FROM run WHERE spec <> 'malloc'"; do
     cp runs.db odd.db

@@ -58,6 +58,27 @@ mapped_at(const invented *allocator, double t)
                                       : held;
 }
 
+/* Parts that sum to what is mapped. */
+static void
+set_parts(rh_sample *sample)
+{
+    rh_counters *counters = &sample->counters;
+    uint64_t rounding = sample->requested_bytes / 25;
+    counters->block_bytes = sample->requested_bytes + rounding;
+    if (counters->mapped_bytes < counters->block_bytes)
+        must(RH_SYSTEM, &(rh_error){.message = "it holds less than is asked of it"});
+    uint64_t rest = counters->mapped_bytes - counters->block_bytes;
+    counters->header_bytes = 0;
+    counters->page_header_bytes = rest / 20;
+    counters->page_tail_bytes = rest / 30;
+    counters->free_block_bytes = rest / 3;
+    counters->free_arena_bytes = rest / 10;
+    counters->metadata_bytes = rest / 10;
+    counters->other_bytes = 0;
+    counters->free_page_bytes = 0;
+    counters->free_page_bytes = counters->mapped_bytes - rh_counters_parts(counters);
+}
+
 static rh_sample
 sample_at(const invented *allocator, double t)
 {
@@ -68,6 +89,8 @@ sample_at(const invented *allocator, double t)
     sample.live_blocks = sample.requested_bytes / 90;
     sample.counters.mapped_bytes = (uint64_t)mapped_at(allocator, t);
     sample.resident_bytes = sample.counters.mapped_bytes;
+    if (allocator->own)
+        set_parts(&sample);
     if (allocator->arena_bytes > 0) {
         double held = mapped_at(allocator, t) / allocator->arena_bytes;
         sample.counters.arenas_current = (uint64_t)held;
