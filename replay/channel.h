@@ -20,6 +20,7 @@
 #include "replay/latency.h"
 #include "replay/loop.h"
 #include "replay/memory.h"
+#include "replay/pace.h"
 #include "replay/program.h"
 #include "replay/results.h"
 #include "replay/system_watch.h"
@@ -55,6 +56,8 @@ rh_pass_is_shared(rh_pass pass)
 typedef struct rh_latency_findings {
     rh_histogram probe; /* the empty probe, in ns */
     rh_latency service;
+    rh_latency response; /* paced */
+    rh_pace_totals pace;
 } rh_latency_findings;
 
 /* What the kernel knows of a run. RH_UNKNOWN where it did not tell. */
@@ -73,10 +76,12 @@ typedef struct rh_member {
     bool pins; /* memory pass: its room is an rh_pin_findings, else an rh_arena_history; that of a
                   latency pass is an rh_latency_findings */
     unsigned padding_bytes; /* in its environment */
-    bool threads;           /* throughput: as recorded, each in a thread of its own */
+    bool threads;           /* time passes: as recorded, each in a thread of its own */
+    double pace;            /* latency: begun when recorded, so many times as fast; 0: at once */
 
     /* progress */
     _Atomic uint32_t consumed; /* batches done */
+    _Atomic uint32_t beat;     /* counted on while it waits for a time to come */
     _Atomic uint32_t finished; /* 1: what follows is whole */
 
     /* the outcome */

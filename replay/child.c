@@ -39,6 +39,7 @@ typedef struct child {
     bool watched; /* system pass: calls are counted */
     uint64_t huge_before;
     rh_stopwatch watch; /* latency pass */
+    rh_pacer pacer;     /* latency pass that is paced */
 } child;
 
 #define PROBES (1u << 15) /* empty ones, before the first event and after the last each */
@@ -142,6 +143,8 @@ run_timed(child *self, rh_target *target, const rh_program *program)
     uint64_t processor = processor_ticks(), start = rh_host_ticks();
     if (self->member->pass == RH_PASS_THROUGHPUT)
         rh_loop_run(target, program);
+    else if (self->member->pace > 0)
+        rh_loop_paced(target, program, &self->watch, &self->pacer);
     else
         rh_loop_probe(target, program, &self->watch);
     uint64_t loop = rh_host_ticks() - start;
@@ -168,7 +171,12 @@ begin_latency(child *self)
     rh_latency_findings *findings = rh_channel_room(self->channel, self->index);
     memset(findings, 0, sizeof *findings);
     self->watch = (rh_stopwatch){.service = &findings->service,
-                                 .scale = rh_stopwatch_scale(rh_host_ticks_per_ns())};
+                                 .scale = rh_ticks_scale(rh_host_ticks_per_ns())};
+    if (self->member->pace > 0) {
+        prctl(PR_SET_TIMERSLACK, 1); /* ns: who sleeps until a call is due wakes up in time */
+        self->pacer = rh_pacer_make(self->member->pace, rh_host_ticks_per_ns(), &findings->response,
+                                    &self->member->beat);
+    }
     self->member->probe_ticks = rh_loop_calibrate(&self->watch, PROBES, &findings->probe);
 }
 
@@ -178,6 +186,8 @@ end_latency(child *self)
 {
     rh_latency_findings *findings = rh_channel_room(self->channel, self->index);
     rh_loop_calibrate(&self->watch, PROBES, &findings->probe);
+    rh_pace_totals pace = rh_pacer_totals(&self->pacer);
+    rh_pace_totals_merge(&findings->pace, &pace);
 }
 
 static void
@@ -219,6 +229,26 @@ read_plan(child *self, rh_thread_plan **plan, rh_error *error)
     return status;
 }
 
+static rh_status
+run_plan(child *self, const rh_thread_plan *plan, rh_error *error)
+{
+    rh_member *member = self->member;
+    if (member->pass != RH_PASS_LATENCY)
+        return rh_thread_run(plan, self->heap, self->slots, self->zero_fits, member->touch, NULL,
+                             &member->threads_run, error);
+    rh_latency_findings *findings = rh_channel_room(self->channel, self->index);
+    begin_latency(self);
+    const rh_thread_watch watch = {.watch = self->watch,
+                                   .pace = member->pace,
+                                   .response = &findings->response,
+                                   .pace_totals = &findings->pace,
+                                   .beat = &member->beat};
+    rh_status status = rh_thread_run(plan, self->heap, self->slots, self->zero_fits, member->touch,
+                                     &watch, &member->threads_run, error);
+    end_latency(self);
+    return status;
+}
+
 /* Taking the recording apart is done before the clock starts. */
 static rh_status
 replay_threads(child *self, rh_error *error)
@@ -230,8 +260,7 @@ replay_threads(child *self, rh_error *error)
         status = rh_fail(error, RH_SYSTEM, "there is no memory for the table of blocks");
     if (status == RH_OK) {
         rh_thread_plan_finish(plan);
-        status = rh_thread_run(plan, self->heap, self->slots, self->zero_fits, member->touch,
-                               &member->threads_run, error);
+        status = run_plan(self, plan, error);
     }
     rh_thread_plan_close(plan);
     member->loop_ticks = member->threads_run.busy_ticks;
@@ -279,8 +308,8 @@ play_memory(child *self, rh_memory *memory)
     rh_memory_end(memory, header.time_ns);
 }
 
-/* The recording once more, to look at some moments of it; what it takes of memory itself is in no
- * number. */
+/* The recording once more, to look at some moments of it; what it takes of memory itself is in
+ * no number. */
 static rh_status
 replay_pins(child *self, rh_error *error)
 {

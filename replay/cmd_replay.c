@@ -12,6 +12,7 @@
 #include "replay/cmd_replay_show.h"
 #include "replay/commands.h"
 #include "replay/experiment.h"
+#include "replay/pace.h"
 #include "replay/provenance.h"
 #include "replay/recall.h"
 
@@ -31,6 +32,7 @@ enum {
     KEY_RESUME,
     KEY_THREADS,
     KEY_SIZES,
+    KEY_PACE,
     KEY_END
 };
 
@@ -52,9 +54,13 @@ static const struct argp_option known[] = {
     {"touch", KEY_TOUCH, "MODE", 0,
      "write into blocks: none, first, pages or lines (default: none)", 0},
     {"threads", KEY_THREADS, "one|recorded", 0,
-     "throughput: all calls in one thread, in recorded order (the default), or each recorded "
-     "thread's in "
-     "one of its own, all at once",
+     "throughput and latency: all calls in one thread, in recorded order (the default), or each "
+     "recorded thread's in one of its own, all at once",
+     0},
+    {"pace", KEY_PACE, "1x|10x|...", 0,
+     "latency: begin each call when it was recorded, so many times as fast, and tell response "
+     "times "
+     "from then on (default: none, one call after another)",
      0},
     {"domain", KEY_DOMAIN, "D", 0,
      "where a recording without domains goes: raw, mem or obj (default: obj)", 0},
@@ -139,6 +145,13 @@ parse(int key, char *argument, struct argp_state *state)
     case KEY_THREADS:
         experiment->threads =
             rh_option_choice(state, "way of threads", argument, rh_threads_names) == 1;
+        return 0;
+    case KEY_PACE:
+        if (!rh_pace_parse(argument, &experiment->pace))
+            argp_error(state,
+                       "--pace=%s: it is none, or how many times as fast as recorded, as in "
+                       "1x, 10x or 0.5x",
+                       argument);
         return 0;
     case KEY_DOMAIN:
         experiment->domain = rh_option_choice(state, "domain", argument, rh_domain_names);
@@ -272,6 +285,8 @@ misfit(const replay_options *options, const rh_experiment *kept)
         return "--touch";
     if (given[KEY_THREADS - KEY_REPS] && said->threads != kept->threads)
         return "--threads";
+    if (given[KEY_PACE - KEY_REPS] && (said->pace < kept->pace || said->pace > kept->pace))
+        return "--pace";
     if (given[KEY_DOMAIN - KEY_REPS] && said->domain != kept->domain)
         return "--domain";
     if (given[KEY_SAMPLES - KEY_REPS] && said->samples != kept->samples)

@@ -26,6 +26,7 @@ same_allocator(const rh_run *left, const rh_run *right)
 }
 
 #define CONTROL_MARK " (control)"
+#define PACE_SLACK   1.01 /* of the scheduled time: beyond it a pace was not held */
 
 static bool
 is_control(const rh_run *run)
@@ -246,10 +247,20 @@ most_failed(const run_list *runs, const rh_run *like)
 
 /* ------------------------------------------------------------------ latencies */
 
-/* What the runs like this one took, all repetitions together; NULL: they are not of a latency pass,
- * or of a build that kept less. */
+static bool
+has_call(const rh_latency *latency)
+{
+    for (unsigned operation = 0; operation < RH_TIMED_OPERATIONS; operation++)
+        for (unsigned range = 0; range < RH_SIZE_RANGES; range++)
+            if (latency->histogram[operation][range].total)
+                return true;
+    return false;
+}
+
+/* What the runs like this one took, all repetitions together; NULL: they are not of a latency pass
+ * (for response times, of a paced one), or of a build that kept less. */
 static rh_latency *
-latency_of(rh_results *results, const run_list *runs, const rh_run *like)
+latency_of(rh_results *results, const run_list *runs, const rh_run *like, bool response)
 {
     rh_latency *latency = calloc(1, sizeof *latency);
     if (!latency)
@@ -260,9 +271,9 @@ latency_of(rh_results *results, const run_list *runs, const rh_run *like)
         bool timed = strcmp(run->pass, "latency") == 0 || is_control(run);
         if (!timed || !same_allocator(run, like) || strcmp(run->status, "failed") == 0)
             continue;
-        any |= rh_latency_recall(results, run, false, latency, NULL) == RH_OK;
+        any |= rh_latency_recall(results, run, response, latency, NULL) == RH_OK;
     }
-    if (any)
+    if (any && has_call(latency))
         return latency;
     free(latency);
     return NULL;
@@ -278,48 +289,62 @@ static const struct {
                        {"p99.99", "p9999_ns", .9999}};
 enum { SHOWN_QUANTILES = sizeof shown_quantiles / sizeof *shown_quantiles };
 
+/* What the rows of one allocator have in common. */
+typedef struct latency_rows {
+    rh_table *table;
+    const rh_run *run;
+    const char *time; /* "service" or "response"; NULL: there is but one */
+    bool sizes;
+    double probe_ns;
+} latency_rows;
+
 static void
-latency_row(rh_table *table, const rh_run *run, const char *operation, const char *sizes,
-            const rh_histogram *histogram, double probe_ns)
+latency_row(const latency_rows *rows, const char *operation, const char *sizes,
+            const rh_histogram *histogram)
 {
     static const figure_column column = {.kind = PROBED};
+    rh_table *table = rows->table;
     char calls[RH_SIZE_TEXT];
     if (histogram->total == 0)
         return;
-    rh_table_cell(table, "%s%s", run->spec, is_control(run) ? CONTROL_MARK : "");
+    rh_table_cell(table, "%s%s", rows->run->spec, is_control(rows->run) ? CONTROL_MARK : "");
+    if (rows->time)
+        rh_table_cell(table, "%s", rows->time);
     rh_table_cell(table, "%s", operation);
-    if (sizes)
+    if (rows->sizes)
         rh_table_cell(table, "%s", sizes);
     rh_table_cell(table, "%s", rh_count_grouped(histogram->total, calls, sizeof calls));
     for (int i = 0; i < SHOWN_QUANTILES; i++)
         add_cell(table, &column,
-                 (double)rh_histogram_quantile(histogram, shown_quantiles[i].fraction), probe_ns);
-    add_cell(table, &column, (double)histogram->max, probe_ns);
+                 (double)rh_histogram_quantile(histogram, shown_quantiles[i].fraction),
+                 rows->probe_ns);
+    add_cell(table, &column, (double)histogram->max, rows->probe_ns);
 }
 
 static void
-latency_rows(rh_table *table, const rh_run *run, const rh_latency *latency, bool sizes,
-             double probe_ns)
+add_latency_rows(const latency_rows *rows, const rh_latency *latency)
 {
     static rh_histogram whole;
-    for (unsigned operation = 0; operation < RH_TIMED_OPERATIONS; operation++) {
+    for (unsigned operation = 0; latency && operation < RH_TIMED_OPERATIONS; operation++) {
         const char *name = rh_timed_names[operation];
         rh_latency_operation(latency, (rh_timed)operation, &whole);
-        latency_row(table, run, name, sizes ? "all sizes" : NULL, &whole, probe_ns);
-        for (unsigned range = 0; sizes && range < RH_SIZE_RANGES; range++) {
+        latency_row(rows, name, "all sizes", &whole);
+        for (unsigned range = 0; rows->sizes && range < RH_SIZE_RANGES; range++) {
             char text[64];
             rh_size_range_text(rh_size_range_least(range), rh_size_range_most[range], text,
                                sizeof text);
-            latency_row(table, run, name, text, &latency->histogram[operation][range], probe_ns);
+            latency_row(rows, name, text, &latency->histogram[operation][range]);
         }
     }
 }
 
 static rh_table *
-latency_table(bool sizes)
+latency_table(bool paced, bool sizes)
 {
-    rh_table *table = rh_table_new(4u + SHOWN_QUANTILES + sizes);
+    rh_table *table = rh_table_new(4u + SHOWN_QUANTILES + paced + sizes);
     rh_table_cell(table, "latency");
+    if (paced)
+        rh_table_cell(table, "time");
     rh_table_cell(table, "call");
     if (sizes)
         rh_table_cell(table, "size");
@@ -335,25 +360,53 @@ static void
 print_latencies(rh_results *results, const run_list *runs, const rh_run *first,
                 const char *const *specs, size_t spec_count, bool sizes)
 {
-    rh_table *table = latency_table(sizes);
-    bool any = false;
+    bool paced = !isnan(any_value(runs, first->trace, "late_share")), any = false;
+    rh_table *table = latency_table(paced, sizes);
     for (size_t place = 0; place <= spec_count; place++) {
         for (size_t i = 0; i < runs->count; i++) {
             const rh_run *run = &runs->run[i];
             if (run->trace != first->trace || !is_first_of_allocator(runs, i) ||
                 place_of(specs, spec_count, run->spec) != place)
                 continue;
-            rh_latency *latency = latency_of(results, runs, run);
-            if (!latency)
-                continue;
-            any = true;
-            latency_rows(table, run, latency, sizes, median(runs, run, "probe_ns"));
-            free(latency);
+            rh_latency *service = latency_of(results, runs, run, false);
+            rh_latency *response = paced ? latency_of(results, runs, run, true) : NULL;
+            latency_rows rows = {.table = table,
+                                 .run = run,
+                                 .time = paced ? "service" : NULL,
+                                 .sizes = sizes,
+                                 .probe_ns = median(runs, run, "probe_ns")};
+            add_latency_rows(&rows, service);
+            rows.time = "response";
+            add_latency_rows(&rows, response);
+            any |= service != NULL;
+            free(service);
+            free(response);
         }
     }
     if (any)
         rh_table_print(table, stdout);
     rh_table_free(table);
+}
+
+/* Whether the recorded times were kept: of each allocator's repetitions the median. */
+static void
+print_pace(const run_list *runs, const rh_run *first)
+{
+    for (size_t i = 0; i < runs->count; i++) {
+        const rh_run *run = &runs->run[i];
+        double late = median(runs, run, "late_share");
+        if (run->trace != first->trace || !is_first_of_allocator(runs, i) || isnan(late))
+            continue;
+        printf("%s%s: %.1f %% of the calls began more than 1 µs after they were due, the latest "
+               "%.3g ms",
+               run->spec, is_control(run) ? CONTROL_MARK : "", late * 100,
+               median(runs, run, "latest_ns") / 1e6);
+        double slowdown = median(runs, run, "pace_slowdown");
+        if (slowdown > PACE_SLACK)
+            printf("; the pace was not held: the calls took %.2f times as long as they should",
+                   slowdown);
+        printf("\n");
+    }
 }
 
 /* What `flagged` means, for each allocator that is. */
@@ -404,6 +457,7 @@ print_trace(rh_results *results, const run_list *runs, const rh_run *first,
     print_heading(results, runs, first);
     print_columns(runs, first, columns, COLUMNS, specs, spec_count);
     print_latencies(results, runs, first, specs, spec_count, sizes);
+    print_pace(runs, first);
     print_columns(runs, first, system_columns, SYSTEM_COLUMNS, specs, spec_count);
     explain_flags(runs, first->trace);
 }
@@ -512,22 +566,29 @@ histogram_json(const char *operation, const char *time, unsigned range,
     return object;
 }
 
+static void
+add_latencies(json_t *list, const rh_latency *latency, const char *time)
+{
+    for (unsigned operation = 0; operation < RH_TIMED_OPERATIONS; operation++)
+        for (unsigned range = 0; range < RH_SIZE_RANGES; range++)
+            if (latency->histogram[operation][range].total)
+                json_array_append_new(list, histogram_json(rh_timed_names[operation], time, range,
+                                                           &latency->histogram[operation][range]));
+}
+
 /* The histograms of a latency pass. */
 static json_t *
 latencies_json(rh_results *results, const rh_run *run)
 {
     json_t *list = json_array();
-    rh_latency *latency = calloc(1, sizeof *latency);
-    if (!latency)
-        abort();
-    if (rh_latency_recall(results, run, false, latency, NULL) == RH_OK)
-        for (unsigned operation = 0; operation < RH_TIMED_OPERATIONS; operation++)
-            for (unsigned range = 0; range < RH_SIZE_RANGES; range++)
-                if (latency->histogram[operation][range].total)
-                    json_array_append_new(
-                        list, histogram_json(rh_timed_names[operation], "service", range,
-                                             &latency->histogram[operation][range]));
-    free(latency);
+    for (int response = 0; response < 2; response++) {
+        rh_latency *latency = calloc(1, sizeof *latency);
+        if (!latency)
+            abort();
+        if (rh_latency_recall(results, run, response, latency, NULL) == RH_OK)
+            add_latencies(list, latency, response ? "response" : "service");
+        free(latency);
+    }
     return list;
 }
 

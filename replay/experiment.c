@@ -16,6 +16,7 @@
 #include "replay/group.h"
 #include "replay/latency_store.h"
 #include "replay/metrics.h"
+#include "replay/pace.h"
 #include "replay/pass_spec.h"
 #include "replay/pin_pass.h"
 #include "replay/pin_plan.h"
@@ -27,6 +28,7 @@
 #define PADDING_MOST         4096 /* bytes: a page of the stack */
 #define SAMPLES_MOST         1000000
 #define MEMBERS_MOST         32u
+#define PACED_DAYS_MOST      30 /* a run */
 #define REPETITIONS_STANDARD 3
 #define MEMBER_BYTES         (UINT64_C(64) << 20) /* what a child takes besides its heap */
 
@@ -132,7 +134,7 @@ parse_candidate(const run_state *state, allocator_entry *candidate, bool control
                        "%s: addresses of source=virtual cannot be touched; use touch mode none",
                        candidate->text);
     bool threads = !control && state->experiment->threads &&
-                   state->experiment->measures & RH_MEASURE_THROUGHPUT;
+                   state->experiment->measures & (RH_MEASURE_THROUGHPUT | RH_MEASURE_LATENCY);
     if (threads && (!candidate->spec.allocator->threads || candidate->spec.layers))
         return rh_fail(error, RH_USAGE,
                        "%s: is for one thread at a time, and cannot be replayed in the recorded "
@@ -181,6 +183,27 @@ enter_trace(const run_state *state, trace_entry *trace, const rh_trace_info *inf
     return status;
 }
 
+/* A pace needs times, and an end within somebody's patience. */
+static rh_status
+check_times(const run_state *state, const trace_entry *trace, rh_error *error)
+{
+    const rh_compiler *counts = &trace->scan.counts;
+    char pace[32];
+    rh_pace_text(state->experiment->pace, pace, sizeof pace);
+    if (!trace->compiler.has_times)
+        return rh_fail(error, RH_USAGE,
+                       "%s: has no times to be paced by; record it with --timestamps=coarse or "
+                       "exact",
+                       trace->path);
+    double days = (double)(counts->largest_time_ns - counts->first_time_ns) /
+                  state->experiment->pace / 86400e9;
+    if (days > PACED_DAYS_MOST)
+        return rh_fail(error, RH_USAGE,
+                       "%s: a run would take %.0f days at %s; choose a faster --pace", trace->path,
+                       days, pace);
+    return RH_OK;
+}
+
 static rh_status
 read_trace(const run_state *state, trace_entry *trace, rh_error *error)
 {
@@ -192,7 +215,8 @@ read_trace(const run_state *state, trace_entry *trace, rh_error *error)
     trace->compiler = (rh_compiler){.domain = (PyMemAllocatorDomain)state->experiment->domain,
                                     .has_domains = info->domains,
                                     .has_times = info->timestamps != RH_TIMES_NONE,
-                                    .threads = state->experiment->threads};
+                                    .threads = state->experiment->threads,
+                                    .times = state->experiment->pace > 0};
     rh_source source = rh_trace_source(reader);
     status = rh_scan_source(&source, &trace->compiler, &trace->scan, error);
     if (status == RH_OK)
@@ -200,6 +224,8 @@ read_trace(const run_state *state, trace_entry *trace, rh_error *error)
     if (status == RH_OK && trace->scan.counts.calls == 0)
         status = rh_fail(error, RH_BAD_INPUT, "%s: it holds no event that could be replayed",
                          trace->path);
+    if (status == RH_OK && state->experiment->pace > 0)
+        status = check_times(state, trace, error);
     if (status == RH_OK && state->experiment->pins)
         status = rh_pin_wish_check(&state->experiment->pin_wish, &trace->scan, trace->path, error);
     if (status == RH_OK)
@@ -253,6 +279,10 @@ store_settings(run_state *state, rh_error *error)
             rh_results_set(state->results, "domain", rh_domain_names[experiment->domain], error);
     if (status == RH_OK)
         status = rh_results_set(state->results, "touch", rh_touch_names[experiment->touch], error);
+    char pace[32];
+    if (status == RH_OK)
+        status = rh_results_set(state->results, "pace",
+                                rh_pace_text(experiment->pace, pace, sizeof pace), error);
     if (status == RH_OK && experiment->command && !experiment->resume)
         status = rh_results_set(state->results, "command", experiment->command, error);
     if (status == RH_OK)
@@ -269,6 +299,9 @@ check_settings(const rh_experiment *experiment, rh_error *error)
         return rh_fail(error, RH_USAGE, "repetitions are 1 to 10000");
     if (experiment->samples > SAMPLES_MOST)
         return rh_fail(error, RH_USAGE, "samples are at most %d", SAMPLES_MOST);
+    if (experiment->pace > 0 && !(experiment->measures & RH_MEASURE_LATENCY))
+        return rh_fail(error, RH_USAGE,
+                       "a pace is of the latency pass, which --measure leaves out");
     if (experiment->domain < 0 || experiment->domain >= RH_DOMAINS)
         return rh_fail(error, RH_USAGE, "domains are raw, mem and obj");
     return RH_OK;
@@ -445,12 +478,15 @@ store_run(run_state *state, const group_order *order, size_t which, const rh_mem
     if (!failed && arenas)
         rh_metrics_add_arenas(&metrics, arenas);
     if (!failed && latency) {
-        rh_metrics_add_latency(&metrics, latency);
+        bool paced = state->experiment->pace > 0;
+        rh_metrics_add_latency(&metrics, latency, paced);
         rh_latency_rows_add(&rows, &latency->service, false);
+        if (paced)
+            rh_latency_rows_add(&rows, &latency->response, true);
     }
     char *provenance =
-        rh_provenance(&state->machine, state->experiment, order->pass, member, opened,
-                      candidate->library, candidate->preload, trace->hash, failed ? reason : NULL);
+        rh_provenance(&state->machine, state->experiment, member, opened, candidate->library,
+                      candidate->preload, trace->hash, failed ? reason : NULL);
     rh_run run = {.trace = trace->id,
                   .spec = candidate->text,
                   .name = candidate->spec.allocator->name,
@@ -533,7 +569,8 @@ group_plan(run_state *state, const group_order *order, const attempt_set *attemp
 {
     const trace_entry *trace = &state->traces[order->trace];
     const rh_experiment *experiment = state->experiment;
-    bool threads = experiment->threads && order->pass == RH_PASS_THROUGHPUT;
+    bool threads = experiment->threads && !order->control && !rh_pass_is_shared(order->pass);
+    bool paced = experiment->pace > 0 && order->pass == RH_PASS_LATENCY;
     rh_group_plan plan = {.pass = order->pass,
                           .touch = experiment->touch,
                           .threads = threads,
@@ -547,6 +584,8 @@ group_plan(run_state *state, const group_order *order, const attempt_set *attemp
                           .progress = show_progress,
                           .progress_ctx = state};
     plan.compiler.threads = threads;
+    plan.compiler.times = paced;
+    plan.pace = paced ? experiment->pace : 0;
     if (order->pass == RH_PASS_LATENCY)
         plan.room_bytes = sizeof(rh_latency_findings);
     if (order->pass == RH_PASS_MEMORY) {

@@ -31,8 +31,9 @@ typedef struct rh_experiment {
                              that is not the same every time */
     uint64_t seed;        /* order of the runs, and whatever a run draws */
     rh_touch touch;
-    bool threads;     /* the throughput pass has a thread for each recorded one, all at once */
-    int domain;       /* where events of a trace without domains go; PYMEM_DOMAIN_OBJ by default */
+    bool threads; /* time passes have a thread for each recorded one, all at once */
+    double pace;  /* of the latency pass: begun when recorded, so many times as fast; 0: at once */
+    int domain;   /* where events of a trace without domains go; PYMEM_DOMAIN_OBJ by default */
     unsigned samples; /* memory samples a run; 0: the default */
     bool quiet;       /* no progress bar */
     bool resume;      /* the results hold a part of it: what is there is not made again */

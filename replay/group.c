@@ -24,7 +24,7 @@
 typedef struct child_process {
     pid_t id;          /* 0: not running */
     int words;         /* memory file that takes what it says */
-    uint32_t seen;     /* batches consumed when last looked */
+    uint32_t seen;     /* batches consumed, and beats, when last looked */
     uint64_t moved_ns; /* when that last changed */
 } child_process;
 
@@ -159,7 +159,7 @@ end_stuck(rh_group *group, uint32_t index)
 {
     child_process *process = &group->processes[index];
     rh_member *member = rh_channel_member(group->channel, index);
-    uint32_t consumed = atomic_load(&member->consumed);
+    uint32_t consumed = atomic_load(&member->consumed) + atomic_load(&member->beat);
     uint64_t now = rh_host_now_ns();
     unsigned patience =
         group->plan->patience_seconds ? group->plan->patience_seconds : PATIENCE_SECONDS;
@@ -337,6 +337,7 @@ start_all(rh_group *group, int channel_file, rh_error *error)
         if (group->plan->order_of)
             group->plan->order_of(group->plan->order_ctx, i, rh_channel_room(group->channel, i));
         member->threads = group->plan->threads;
+        member->pace = group->plan->pace;
         member->padding_bytes = group->plan->padding_bytes;
         if (strlen(group->plan->specs[i]) >= sizeof member->spec)
             return rh_fail(error, RH_USAGE, "the spec of an allocator is too long");

@@ -15,7 +15,8 @@
 typedef struct rh_group_plan {
     rh_pass pass;
     rh_touch touch;
-    bool threads;         /* of the throughput pass: the recorded ones; the compiler has them too */
+    bool threads;         /* of a time pass: the recorded ones; the compiler has them too */
+    double pace;          /* latency: the compiler has times; 0: as fast as possible */
     rh_compiler compiler; /* options; samples too */
     uint64_t slots;
     uint64_t sample_capacity;

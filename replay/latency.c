@@ -27,6 +27,12 @@ rh_size_range_text(uint64_t least, uint64_t most, char *text, size_t capacity)
     return text;
 }
 
+uint64_t
+rh_ticks_scale(double ticks_per_ns)
+{
+    return (uint64_t)(4294967296.0 / ticks_per_ns);
+}
+
 void
 rh_latency_merge(rh_latency *latency, const rh_latency *other)
 {

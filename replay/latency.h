@@ -41,6 +41,18 @@ uint64_t rh_size_range_least(unsigned range);
 /* For reading: "to 512 B", "above 1.00 MiB"; "all sizes" for 0 to UINT64_MAX. Returns `text`. */
 char *rh_size_range_text(uint64_t least, uint64_t most, char *text, size_t capacity);
 
+/* Nanoseconds a tick of a clock, times 2^32. */
+uint64_t rh_ticks_scale(double ticks_per_ns);
+
+__extension__ typedef unsigned __int128 rh_wide_ticks;
+
+/* A difference of ticks in whole nanoseconds, rounded down. `scale`: rh_ticks_scale. */
+static inline uint64_t
+rh_ticks_ns(uint64_t ticks, uint64_t scale)
+{
+    return (uint64_t)(((rh_wide_ticks)ticks * scale) >> 32);
+}
+
 typedef struct rh_latency {
     rh_histogram histogram[RH_TIMED_OPERATIONS][RH_SIZE_RANGES]; /* of ns */
 } rh_latency;

@@ -271,29 +271,45 @@ note(rh_latency *latency, call_facts facts, uint64_t ns)
     rh_histogram_add(&latency->histogram[facts.operation][rh_size_range(facts.size)], ns);
 }
 
+/* One operation between two probes. `pacer`: NULL when it is due at no time. */
+INLINE void
+run_probed(rh_player player, rh_code code, const rh_wide *wides, rh_stopwatch *watch,
+           rh_pacer *pacer)
+{
+    rh_target *target = player.target;
+    call_facts facts = facts_of(code, wides);
+    uint64_t skipped = target->skipped_events;
+    uint64_t start = probe();
+    run_code(player, code, wides, RH_TOUCH_NONE);
+    uint64_t end = probe();
+    if (facts.operation >= 0 && skipped == target->skipped_events) {
+        note(watch->service, facts, rh_ticks_ns(end - start, watch->scale));
+        if (pacer)
+            note(pacer->response, facts, rh_pacer_note(pacer, start, end));
+    }
+    if (target->touch != RH_TOUCH_NONE)
+        touch_after(target, facts);
+}
+
 void
 rh_loop_probe(rh_target *target, const rh_program *program, rh_stopwatch *watch)
 {
-    rh_touch touch = target->touch;
+    const rh_player player = player_of(target);
+    for (uint32_t i = 0; i < program->code_count; i++)
+        run_probed(player, program->codes[i], program->wides, watch, NULL);
+}
+
+void
+rh_loop_paced(rh_target *target, const rh_program *program, rh_stopwatch *watch, rh_pacer *pacer)
+{
     const rh_player player = player_of(target);
     for (uint32_t i = 0; i < program->code_count; i++) {
         rh_code code = program->codes[i];
-        call_facts facts = facts_of(code, program->wides);
-        uint64_t skipped = target->skipped_events;
-        uint64_t start = probe();
-        run_code(player, code, program->wides, RH_TOUCH_NONE);
-        uint64_t end = probe();
-        if (facts.operation >= 0 && skipped == target->skipped_events)
-            note(watch->service, facts, rh_stopwatch_ns(watch, end - start));
-        if (touch != RH_TOUCH_NONE)
-            touch_after(target, facts);
+        if (RH_CODE_OF(code) == RH_CODE_TIME)
+            rh_pacer_await(pacer, RH_CODE_AT(code));
+        else
+            run_probed(player, code, program->wides, watch, pacer);
     }
-}
-
-uint64_t
-rh_stopwatch_scale(double ticks_per_ns)
-{
-    return (uint64_t)(4294967296.0 / ticks_per_ns);
 }
 
 static int
@@ -313,7 +329,7 @@ rh_loop_calibrate(const rh_stopwatch *watch, unsigned probes, rh_histogram *ns)
         uint64_t start = probe();
         uint64_t took = probe() - start;
         ticks[i % KEPT] = took;
-        rh_histogram_add(ns, rh_stopwatch_ns(watch, took));
+        rh_histogram_add(ns, rh_ticks_ns(took, watch->scale));
     }
     qsort(ticks, kept, sizeof *ticks, compare_ticks);
     return kept ? ticks[kept / 2] : 0;

@@ -11,6 +11,7 @@
 
 #include "alloc/heap.h"
 #include "replay/latency.h"
+#include "replay/pace.h"
 #include "replay/program.h"
 #include "replay/touch.h"
 
@@ -29,24 +30,17 @@ void rh_loop_run(rh_target *target, const rh_program *program);
 /* Where durations go. */
 typedef struct rh_stopwatch {
     rh_latency *service;
-    uint64_t scale; /* rh_stopwatch_scale */
+    uint64_t scale; /* rh_ticks_scale */
 } rh_stopwatch;
-
-/* Nanoseconds a tick of the time-stamp counter, times 2^32. */
-uint64_t rh_stopwatch_scale(double ticks_per_ns);
-
-__extension__ typedef unsigned __int128 rh_wide_ticks;
-
-/* A difference of ticks, whole nanoseconds, rounded down. */
-static inline uint64_t
-rh_stopwatch_ns(const rh_stopwatch *watch, uint64_t ticks)
-{
-    return (uint64_t)(((rh_wide_ticks)ticks * watch->scale) >> 32);
-}
 
 /* Plays it with a probe around each call: the durations have the probe's own cost in them, writes
  * into the blocks not. */
 void rh_loop_probe(rh_target *target, const rh_program *program, rh_stopwatch *watch);
+
+/* The same of a program compiled with `times`, each call begun when it is due or, when that is
+ * over, at once. */
+void rh_loop_paced(rh_target *target, const rh_program *program, rh_stopwatch *watch,
+                   rh_pacer *pacer);
 
 /* Times the empty probe, in ticks: `probes` times into `ns`, which is added to; returns the median
  * of some of them. */

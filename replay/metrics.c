@@ -60,6 +60,18 @@ add_time(rh_metrics *metrics, const rh_member *member, double ticks_per_ns)
     add(metrics, "waited_ns", (double)member->waited_ticks / ticks_per_ns);
 }
 
+/* How the threads of a replay in the recorded ones went. */
+static void
+add_order(rh_metrics *metrics, const rh_member *member)
+{
+    const rh_thread_totals *totals = &member->threads_run;
+    double calls = (double)member->calls;
+    add(metrics, "threads", number(totals->threads));
+    add(metrics, "thread_waits", number(totals->waits));
+    add(metrics, "thread_waits_late", number(totals->late));
+    add(metrics, "reordered_share", calls > 0 ? (double)totals->reordered / calls : NAN);
+}
+
 /* Of a replay in the recorded threads. The time of a call is what all of them had a processor for,
  * over all calls; the wall time is that of the whole. */
 static void
@@ -71,10 +83,7 @@ add_threads(rh_metrics *metrics, const rh_member *member, double ticks_per_ns)
         calls > 0 ? (double)totals->busy_ticks / ticks_per_ns / calls : NAN);
     add(metrics, "wall_ns", (double)totals->wall_ticks / ticks_per_ns);
     add(metrics, "waited_ns", (double)totals->waited_ticks / ticks_per_ns);
-    add(metrics, "threads", number(totals->threads));
-    add(metrics, "thread_waits", number(totals->waits));
-    add(metrics, "thread_waits_late", number(totals->late));
-    add(metrics, "reordered_share", calls > 0 ? (double)totals->reordered / calls : NAN);
+    add_order(metrics, member);
 }
 
 static void
@@ -104,6 +113,7 @@ add_system(rh_metrics *metrics, const rh_system_totals *totals)
 
 typedef struct latency_names {
     const char *name[6]; /* in the order of the quantiles below, then the maximum */
+    const char *response[6];
     const char *calls;
 } latency_names;
 
@@ -111,6 +121,8 @@ typedef struct latency_names {
     {                                                                                              \
         {#op "_p50_ns",  #op "_p90_ns",   #op "_p99_ns",                                           \
          #op "_p999_ns", #op "_p9999_ns", #op "_max_ns"},                                          \
+            {#op "_response_p50_ns",  #op "_response_p90_ns",   #op "_response_p99_ns",            \
+             #op "_response_p999_ns", #op "_response_p9999_ns", #op "_response_max_ns"},           \
             #op "_timed_calls"                                                                     \
     }
 
@@ -225,6 +237,8 @@ rh_metrics_fill(rh_metrics *metrics, const rh_member *member, const rh_scan *sca
         break;
     case RH_PASS_LATENCY:
         add(metrics, "probe_ns", (double)member->probe_ticks / ticks_per_ns);
+        if (member->threads)
+            add_order(metrics, member);
         add_disturbances(metrics, member);
         break;
     case RH_PASS_SYSTEM:
@@ -268,10 +282,29 @@ quantile(const rh_histogram *histogram, double fraction)
     return histogram->total ? (double)rh_histogram_quantile(histogram, fraction) : NAN;
 }
 
-void
-rh_metrics_add_latency(rh_metrics *metrics, const rh_latency_findings *found)
+static void
+add_quantiles(rh_metrics *metrics, const char *const names[6], const rh_histogram *histogram)
 {
     static const double quantiles[] = {.5, .9, .99, .999, .9999};
+    for (int i = 0; i < 5; i++)
+        add(metrics, names[i], quantile(histogram, quantiles[i]));
+    add(metrics, names[5], histogram->total ? (double)histogram->max : NAN);
+}
+
+/* How well the schedule was kept. */
+static void
+add_pace(rh_metrics *metrics, const rh_pace_totals *pace)
+{
+    double calls = (double)pace->calls, scheduled = (double)pace->scheduled_ns;
+    add(metrics, "late_share", calls > 0 ? (double)pace->late / calls : NAN);
+    add(metrics, "latest_ns", (double)pace->latest_ns);
+    add(metrics, "scheduled_ns", scheduled);
+    add(metrics, "pace_slowdown", scheduled > 0 ? (double)pace->elapsed_ns / scheduled : NAN);
+}
+
+void
+rh_metrics_add_latency(rh_metrics *metrics, const rh_latency_findings *found, bool paced)
+{
     static const latency_names names[RH_TIMED_OPERATIONS] = {NAMES(malloc), NAMES(calloc),
                                                              NAMES(realloc), NAMES(free)};
     static rh_histogram whole;
@@ -280,9 +313,12 @@ rh_metrics_add_latency(rh_metrics *metrics, const rh_latency_findings *found)
     add(metrics, "probe_max_ns", found->probe.total ? (double)found->probe.max : NAN);
     for (unsigned operation = 0; operation < RH_TIMED_OPERATIONS; operation++) {
         rh_latency_operation(&found->service, (rh_timed)operation, &whole);
-        for (int i = 0; i < 5; i++)
-            add(metrics, names[operation].name[i], quantile(&whole, quantiles[i]));
-        add(metrics, names[operation].name[5], whole.total ? (double)whole.max : NAN);
+        add_quantiles(metrics, names[operation].name, &whole);
         add(metrics, names[operation].calls, (double)whole.total);
+        rh_latency_operation(&found->response, (rh_timed)operation, &whole);
+        if (paced)
+            add_quantiles(metrics, names[operation].response, &whole);
     }
+    if (paced)
+        add_pace(metrics, &found->pace);
 }

@@ -2,6 +2,7 @@
 #ifndef REHEAP_REPLAY_METRICS_H
 #define REHEAP_REPLAY_METRICS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "replay/channel.h"
@@ -23,8 +24,8 @@ void rh_metrics_fill(rh_metrics *metrics, const rh_member *member, const rh_scan
 /* Those of the arenas, of a memory pass. */
 void rh_metrics_add_arenas(rh_metrics *metrics, const rh_arena_report *report);
 
-/* Those of a latency pass that its histograms tell. */
-void rh_metrics_add_latency(rh_metrics *metrics, const rh_latency_findings *found);
+/* Those of a latency pass that its histograms tell; `paced`: with response times. */
+void rh_metrics_add_latency(rh_metrics *metrics, const rh_latency_findings *found, bool paced);
 
 /* Value of a metric, NAN when it is unknown or not there. */
 double rh_metrics_get(const rh_metric *metrics, size_t count, const char *name);

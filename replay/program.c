@@ -286,6 +286,36 @@ of_one_thread(const rh_event *events, size_t room)
     return count;
 }
 
+/* How many of the first `room` events are of one time. */
+static size_t
+of_one_time(const rh_event *events, size_t room)
+{
+    size_t count = 1;
+    while (count < room && events[count].time_ns == events[0].time_ns)
+        count++;
+    return count;
+}
+
+/* The time goes on to that of `event`. One without a time has that of the event before; the first
+ * always has one. */
+static bool
+time_goes_on(rh_compiler *compiler, const rh_event *event)
+{
+    if (!compiler->times)
+        return false;
+    uint64_t time_ns = event->time_ns < RH_CODE_AT_MOST ? event->time_ns : RH_CODE_AT_MOST;
+    if (time_ns == 0)
+        time_ns = compiler->time_ns ? compiler->time_ns : 1;
+    if (time_ns == compiler->time_ns)
+        return false;
+    compiler->time_ns = time_ns;
+    if (compiler->first_time_ns == 0)
+        compiler->first_time_ns = time_ns;
+    if (time_ns > compiler->largest_time_ns)
+        compiler->largest_time_ns = time_ns;
+    return true;
+}
+
 size_t
 rh_compile(rh_compiler *compiler, const rh_event *events, size_t count, rh_program *program)
 {
@@ -303,6 +333,13 @@ rh_compile(rh_compiler *compiler, const rh_event *events, size_t count, rh_progr
             emit(program, RH_CODE_THREAD, 0, compiler->thread);
             continue;
         }
+        if (time_goes_on(compiler, &events[done])) {
+            program->codes[program->code_count++] =
+                compiler->time_ns << RH_CODE_BITS | RH_CODE_TIME;
+            continue;
+        }
+        if (compiler->times && room)
+            room = of_one_time(events + done, room);
         if (compiler->threads && room)
             room = of_one_thread(events + done, room);
         size_t common = compile_common(compiler, rules, events + done, room, program);

@@ -34,11 +34,13 @@ enum {
     RH_CODE_REALLOC = 16,
     RH_CODE_FREE_NULL = 19, /* size: the domain */
     RH_CODE_CALLOC = 20,    /* of one element */
-    RH_CODE_NEW = 24,       /* realloc of NULL */
-    RH_CODE_WIDE = 27,      /* size: place of the rh_wide */
-    RH_CODE_ELEMENTS = 28,  /* calloc of elements: size is RH_CODE_ELEMENT(count, bytes of one) */
-    RH_CODE_THREAD = 31,    /* not a call: what follows is of the thread `size`. Only in a program
-                               compiled with `threads`, which no loop takes but a thread_plan.h */
+    RH_CODE_TIME = 23,     /* not a call: what follows was recorded at RH_CODE_AT. Only in a program
+                              compiled with `times`, for a paced loop */
+    RH_CODE_NEW = 24,      /* realloc of NULL */
+    RH_CODE_WIDE = 27,     /* size: place of the rh_wide */
+    RH_CODE_ELEMENTS = 28, /* calloc of elements: size is RH_CODE_ELEMENT(count, bytes of one) */
+    RH_CODE_THREAD = 31,   /* not a call: what follows is of the thread `size`. Only in a program
+                              compiled with `threads`, which no loop takes but a thread_plan.h */
 
     RH_CODE_DIES = 4,
     RH_CODE_RARE = 16
@@ -51,6 +53,9 @@ enum {
 #define RH_CODE_DOMAIN(of) ((of)&3u)
 #define RH_CODE_SLOT(code) ((uint32_t)(code) >> RH_CODE_BITS)
 #define RH_CODE_SIZE(code) ((code) >> 32)
+
+#define RH_CODE_AT(code) ((code) >> RH_CODE_BITS) /* ns since the recording began */
+#define RH_CODE_AT_MOST  (UINT64_MAX >> RH_CODE_BITS)
 
 #define RH_CODE_COUNT_BITS         24
 #define RH_CODE_COUNTS             ((uint64_t)1 << RH_CODE_COUNT_BITS)
@@ -93,6 +98,7 @@ typedef struct rh_compiler {
     int has_domains;
     int has_times;
     int threads;           /* emit RH_CODE_THREAD where another thread goes on */
+    int times;             /* emit RH_CODE_TIME where the time goes on */
     uint64_t sample_every; /* emit RH_WIDE_SAMPLE after as many calls; 0: never */
 
     /* what was compiled so far */
@@ -101,7 +107,9 @@ typedef struct rh_compiler {
     uint64_t recorded_failures, nested_events, foreign_events; /* not issued */
     uint64_t next_sample;
     uint64_t last_time_ns;
-    uint32_t thread; /* of what was compiled last */
+    uint32_t thread;                                  /* of what was compiled last */
+    uint64_t time_ns, first_time_ns, largest_time_ns; /* with `times`: of what was compiled last,
+                                                         of the first, the largest; 0: none yet */
 } rh_compiler;
 
 /* Compiles events, appending to `program`, until all are done or it is full; returns how many were

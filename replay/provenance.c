@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/host.h"
+#include "replay/pace.h"
 
 const char *const rh_threads_names[] = {"one", "recorded", NULL};
 const char *const rh_touch_names[] = {"none", "first", "pages", "lines", NULL};
@@ -84,9 +85,9 @@ rh_provenance_is_of(const rh_machine *machine, const char *provenance, char *fie
 }
 
 char *
-rh_provenance(const rh_machine *machine, const rh_experiment *experiment, rh_pass pass,
-              const rh_member *member, const char *opened, const char *library, const char *preload,
-              const char *trace_hash, const char *reason)
+rh_provenance(const rh_machine *machine, const rh_experiment *experiment, const rh_member *member,
+              const char *opened, const char *library, const char *preload, const char *trace_hash,
+              const char *reason)
 {
     json_t *object = describe_machine(machine);
     set_text(object, "host", machine->host);
@@ -95,10 +96,11 @@ rh_provenance(const rh_machine *machine, const rh_experiment *experiment, rh_pas
     json_object_set_new(object, "ticks_per_ns", json_real(machine->ticks_per_ns));
     json_object_set_new(object, "seed", json_integer((json_int_t)experiment->seed));
     set_text(object, "touch", rh_touch_names[experiment->touch]);
-    set_text(object, "threads",
-             rh_threads_names[experiment->threads && pass == RH_PASS_THROUGHPUT]);
+    set_text(object, "threads", rh_threads_names[member && member->threads]);
+    char pace[32];
+    set_text(object, "pace", rh_pace_text(member ? member->pace : 0, pace, sizeof pace));
     set_text(object, "domain", rh_domain_names[experiment->domain]);
-    if (pass == RH_PASS_MEMORY)
+    if (member && member->pass == RH_PASS_MEMORY)
         json_object_set_new(object, "samples", json_integer(rh_experiment_samples(experiment)));
     set_text(object, "trace_hash", trace_hash);
     if (member && member->statistics[0])

@@ -23,7 +23,7 @@ void rh_machine_read(rh_machine *machine);
 /* A JSON object from malloc. `opened`: the spec as the run's process opened it; `library`: the file
  * that has the allocator, "" when it is no file of its own or of no path; `preload`: what was
  * preloaded, "" for nothing; `reason`: why it failed, NULL when it did not. */
-char *rh_provenance(const rh_machine *machine, const rh_experiment *experiment, rh_pass pass,
+char *rh_provenance(const rh_machine *machine, const rh_experiment *experiment,
                     const rh_member *member, const char *opened, const char *library,
                     const char *preload, const char *trace_hash, const char *reason);
 

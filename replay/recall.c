@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "replay/pace.h"
 
 /* The place of `word` in a list that ends with NULL; -1: not there. */
 static int
@@ -36,12 +37,14 @@ read_settings(rh_experiment *experiment, rh_results *results)
     experiment->domain = place_of(rh_results_get(results, "domain"), rh_domain_names);
     int threads = place_of(rh_results_get(results, "threads"), rh_threads_names);
     experiment->threads = threads == 1;
+    const char *pace = rh_results_get(results, "pace"); /* none in files of earlier builds */
+    bool paces = !pace || rh_pace_parse(pace, &experiment->pace);
     experiment->touch = (rh_touch)touch;
     experiment->seed = seed;
     experiment->repetitions = (unsigned)repetitions;
     experiment->samples = (unsigned)samples;
     experiment->measures = (unsigned)measures;
-    return touch >= 0 && threads >= 0 && experiment->domain >= 0;
+    return paces && touch >= 0 && threads >= 0 && experiment->domain >= 0;
 }
 
 /* Points `specs` to the lines of `text`, which it cuts apart; returns how many. */

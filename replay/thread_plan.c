@@ -50,7 +50,7 @@ typedef struct block_place {
 } block_place;
 
 typedef struct thread_state {
-    growing codes, order, wides, waits, posts;
+    growing codes, order, times, wides, waits, posts;
     growing free_slots;                /* of blocks that this thread freed */
     uint32_t reached[RH_THREADS_MOST]; /* how far it is known of each other thread */
     rh_thread_stream public;
@@ -61,6 +61,7 @@ struct rh_thread_plan {
     thread_state *streams;
     size_t bytes; /* of this, with the streams */
     uint32_t threads, now, slots, operations;
+    uint64_t time_ns; /* of what comes next */
 };
 
 static rh_status
@@ -95,8 +96,9 @@ rh_thread_plan_close(rh_thread_plan *plan)
         return;
     for (size_t i = 0; i < RH_THREADS_MOST; i++) {
         thread_state *stream = &plan->streams[i];
-        growing *const arrays[] = {&stream->codes, &stream->order, &stream->wides,
-                                   &stream->waits, &stream->posts, &stream->free_slots};
+        growing *const arrays[] = {&stream->codes,     &stream->order, &stream->times,
+                                   &stream->wides,     &stream->waits, &stream->posts,
+                                   &stream->free_slots};
         for (size_t a = 0; a < sizeof arrays / sizeof *arrays; a++)
             release(arrays[a]);
     }
@@ -156,6 +158,21 @@ effect_of(rh_code code, const rh_wide *wide)
                                                    : BEGETS;
 }
 
+/* When the stream's last operation was recorded; nothing is kept of a recording without times. What
+ * came before the first one has 0, as fresh memory is. */
+static bool
+add_time(const rh_thread_plan *plan, thread_state *stream)
+{
+    if (plan->time_ns == 0)
+        return true;
+    size_t missing = operations_of(stream) * sizeof(uint64_t) - stream->times.bytes;
+    char *times = append(&stream->times, missing);
+    if (!times)
+        return false;
+    memcpy(times + missing - sizeof(uint64_t), &plan->time_ns, sizeof(uint64_t));
+    return true;
+}
+
 /* Puts the operation at the end of the thread's stream, with the block's slot there. */
 static bool
 add_code(rh_thread_plan *plan, thread_state *stream, rh_code code, const rh_wide *wide,
@@ -163,7 +180,7 @@ add_code(rh_thread_plan *plan, thread_state *stream, rh_code code, const rh_wide
 {
     rh_code *place = append(&stream->codes, sizeof *place);
     uint32_t *order = append(&stream->order, sizeof *order);
-    if (!place || !order)
+    if (!place || !order || !add_time(plan, stream))
         return false;
     *order = plan->operations++;
     if (wide) {
@@ -228,6 +245,10 @@ rh_thread_plan_add(rh_thread_plan *plan, const rh_program *program, rh_error *er
             turn_to(plan, RH_CODE_SIZE(code));
             continue;
         }
+        if (kind == RH_CODE_TIME) {
+            plan->time_ns = RH_CODE_AT(code);
+            continue;
+        }
         const rh_wide *wide = kind == RH_CODE_WIDE ? &program->wides[RH_CODE_SIZE(code)] : NULL;
         if (wide && wide->kind == RH_WIDE_SAMPLE)
             continue;
@@ -272,6 +293,9 @@ rh_thread_plan_finish(rh_thread_plan *plan)
         stream->public = (rh_thread_stream){
             .codes = stream->codes.items,
             .order = stream->order.items,
+            .times = stream->times.bytes == operations_of(stream) * sizeof(uint64_t)
+                         ? stream->times.items
+                         : NULL,
             .wides = stream->wides.items,
             .waits = stream->waits.items,
             .posts = stream->posts.items,

@@ -27,6 +27,7 @@ typedef struct rh_thread_wait {
 typedef struct rh_thread_stream {
     rh_code *codes;
     uint32_t *order; /* of each, its place in the recording */
+    uint64_t *times; /* of each, when it was recorded; NULL unless compiled with `times` */
     rh_wide *wides;
     rh_thread_wait *waits; /* in order */
     uint32_t *posts;       /* counts of operations that others wait for, rising */

@@ -33,6 +33,9 @@ typedef struct worker_state {
     stretch *stretches;
     size_t stretch_count, stretch_bytes;
     rh_target target;
+    rh_latency *latencies; /* service, then response; NULL: none are measured */
+    rh_stopwatch watch;
+    rh_pacer pacer;
     uint64_t start_ticks, end_ticks, waited_ticks, processor_ns, late;
     pthread_t thread;
 } worker_state;
@@ -40,7 +43,10 @@ typedef struct worker_state {
 struct crew_state {
     worker_state *workers;
     size_t count, started;
-    _Atomic uint32_t go; /* 1: start, 2: give up */
+    const rh_thread_watch *watch; /* NULL: no latencies */
+    uint64_t origin_ns;           /* paced: the first recorded time */
+    uint64_t origin_ticks;        /* and when it is due */
+    _Atomic uint32_t go;          /* 1: start, 2: give up */
     _Atomic uint32_t ready;
 };
 
@@ -90,7 +96,35 @@ run_stretch(worker_state *worker, size_t from, size_t to)
                                 .wide_count = (uint32_t)stream->wide_count};
     worker->stretches[worker->stretch_count++] = (stretch){
         .ticks = rh_host_ticks(), .order = stream->order[from], .count = program.code_count};
-    rh_loop_run(&worker->target, &program);
+    if (!worker->latencies)
+        rh_loop_run(&worker->target, &program);
+    else if (worker->crew->watch->pace == 0)
+        rh_loop_probe(&worker->target, &program, &worker->watch);
+    else
+        rh_loop_paced(&worker->target, &program, &worker->watch, &worker->pacer);
+}
+
+/* Before a stretch, which has one time when paced. */
+static void
+await_stretch(worker_state *worker, size_t at)
+{
+    const rh_thread_stream *stream = worker->stream;
+    if (worker->latencies && worker->crew->watch->pace > 0)
+        rh_pacer_await(&worker->pacer, stream->times ? stream->times[at] : 0);
+}
+
+/* Where the stretch that begins at `from` ends at the latest. */
+static size_t
+longest_stretch(const worker_state *worker, size_t from)
+{
+    const rh_thread_stream *stream = worker->stream;
+    size_t until = from + STRETCH < stream->count ? from + STRETCH : stream->count;
+    if (!worker->latencies || worker->crew->watch->pace == 0 || !stream->times)
+        return until;
+    size_t same = from + 1;
+    while (same < until && stream->times[same] == stream->times[from])
+        same++;
+    return same;
 }
 
 static void
@@ -99,10 +133,11 @@ run_stream(worker_state *worker)
     const rh_thread_stream *stream = worker->stream;
     size_t wait = 0, posted = 0;
     for (size_t done = 0; done < stream->count;) {
+        await_stretch(worker, done);
         for (; wait < stream->wait_count && stream->waits[wait].at == done; wait++)
             wait_for(worker, &worker->crew->workers[stream->waits[wait].on],
                      stream->waits[wait].count);
-        size_t until = done + STRETCH < stream->count ? done + STRETCH : stream->count;
+        size_t until = longest_stretch(worker, done);
         if (wait < stream->wait_count && stream->waits[wait].at < until)
             until = stream->waits[wait].at;
         if (posted < stream->post_count && stream->posts[posted] < until)
@@ -137,6 +172,8 @@ work(void *argument)
         return NULL;
     uint64_t processor = processor_ns();
     worker->start_ticks = rh_host_ticks();
+    worker->pacer.origin_ns = crew->origin_ns;
+    worker->pacer.origin_ticks = crew->origin_ticks;
     run_stream(worker);
     worker->end_ticks = rh_host_ticks();
     worker->processor_ns = processor_ns() - processor;
@@ -151,6 +188,45 @@ map(size_t bytes)
     return place == MAP_FAILED ? NULL : place;
 }
 
+/* Paced, a stretch is of one time, which may be that of a single operation. */
+static size_t
+most_stretches(const crew_state *crew, const rh_thread_stream *stream)
+{
+    return crew->watch && crew->watch->pace > 0 ? stream->count : stream->count / STRETCH;
+}
+
+static bool
+prepare_latencies(worker_state *worker)
+{
+    crew_state *crew = worker->crew;
+    if (!crew->watch)
+        return true;
+    worker->latencies = map(2 * sizeof *worker->latencies);
+    if (!worker->latencies)
+        return false;
+    worker->watch = crew->watch->watch;
+    worker->watch.service = &worker->latencies[0];
+    if (crew->watch->pace == 0)
+        return true;
+    worker->pacer = rh_pacer_make(crew->watch->pace, rh_host_ticks_per_ns(), &worker->latencies[1],
+                                  crew->watch->beat);
+    worker->pacer.begun = true;
+    return true;
+}
+
+/* The first time of all threads is where each of their schedules begins. */
+static uint64_t
+first_time(const rh_thread_plan *plan)
+{
+    uint64_t first = UINT64_MAX;
+    for (size_t i = 0; i < rh_thread_plan_count(plan); i++) {
+        const rh_thread_stream *stream = rh_thread_plan_stream(plan, i);
+        if (stream->count && stream->times && stream->times[0] < first)
+            first = stream->times[0];
+    }
+    return first;
+}
+
 /* Everything that a worker needs is there before the first of them starts. */
 static bool
 prepare(crew_state *crew, const rh_thread_plan *plan, const rh_target *target)
@@ -162,10 +238,10 @@ prepare(crew_state *crew, const rh_thread_plan *plan, const rh_target *target)
         worker->stream = stream;
         worker->target = *target;
         worker->stretch_bytes =
-            (stream->count / STRETCH + stream->wait_count + stream->post_count + 2) *
+            (most_stretches(crew, stream) + stream->wait_count + stream->post_count + 2) *
             sizeof(stretch);
         worker->stretches = map(worker->stretch_bytes);
-        if (!worker->stretches)
+        if (!worker->stretches || !prepare_latencies(worker))
             return false;
     }
     return true;
@@ -184,6 +260,7 @@ start_and_wait(crew_state *crew, rh_error *error)
     }
     for (uint32_t ready; (ready = atomic_load(&crew->ready)) < crew->started;)
         sleep_while(&crew->ready, ready);
+    crew->origin_ticks = rh_host_ticks();
     atomic_store(&crew->go, status == RH_OK ? 1 : 2);
     wake_all(&crew->go);
     for (size_t i = 0; i < crew->started; i++)
@@ -256,11 +333,37 @@ sum(const crew_state *crew, rh_thread_totals *totals)
     totals->wall_ticks = end > start ? end - start : 0;
 }
 
+/* Each thread's histograms go to the caller's. */
+static void
+merge_latencies(const crew_state *crew)
+{
+    for (size_t i = 0; crew->watch && i < crew->count; i++) {
+        const worker_state *worker = &crew->workers[i];
+        rh_latency_merge(crew->watch->watch.service, &worker->latencies[0]);
+        if (crew->watch->pace == 0)
+            continue;
+        rh_latency_merge(crew->watch->response, &worker->latencies[1]);
+        rh_pace_totals pace = rh_pacer_totals(&worker->pacer);
+        rh_pace_totals_merge(crew->watch->pace_totals, &pace);
+    }
+}
+
+static void
+release(worker_state *worker)
+{
+    if (worker->stretches)
+        munmap(worker->stretches, worker->stretch_bytes);
+    if (worker->latencies)
+        munmap(worker->latencies, 2 * sizeof *worker->latencies);
+}
+
 rh_status
 rh_thread_run(const rh_thread_plan *plan, rh_heap *heap, void **slots, bool zero_fits,
-              rh_touch touch, rh_thread_totals *totals, rh_error *error)
+              rh_touch touch, const rh_thread_watch *watch, rh_thread_totals *totals,
+              rh_error *error)
 {
-    crew_state crew = {.count = rh_thread_plan_count(plan)};
+    crew_state crew = {
+        .count = rh_thread_plan_count(plan), .watch = watch, .origin_ns = first_time(plan)};
     const rh_target target = {.heap = heap, .slots = slots, .zero_fits = zero_fits, .touch = touch};
     size_t bytes = (crew.count + 1) * sizeof *crew.workers;
     rh_status status = RH_OK;
@@ -270,11 +373,12 @@ rh_thread_run(const rh_thread_plan *plan, rh_heap *heap, void **slots, bool zero
         status = rh_fail(error, RH_SYSTEM, "there is no memory for %zu threads", crew.count);
     if (status == RH_OK)
         status = start_and_wait(&crew, error);
-    if (status == RH_OK)
+    if (status == RH_OK) {
         sum(&crew, totals);
+        merge_latencies(&crew);
+    }
     for (size_t i = 0; crew.workers && i < crew.count; i++)
-        if (crew.workers[i].stretches)
-            munmap(crew.workers[i].stretches, crew.workers[i].stretch_bytes);
+        release(&crew.workers[i]);
     if (crew.workers)
         munmap(crew.workers, bytes);
     return status;

@@ -1,6 +1,7 @@
 /* Replays a plan of threads (thread_plan.h): one thread for each recorded one, all at once, each at
  * its own pace and waiting only where the plan says so. Between two such places it is the timed
- * loop of loop.h, with nothing added. */
+ * loop of loop.h, with nothing added; or, to measure latencies, its probed loop, whose histograms
+ * each thread has for itself until the end. */
 #ifndef REHEAP_REPLAY_THREAD_RUN_H
 #define REHEAP_REPLAY_THREAD_RUN_H
 
@@ -9,6 +10,8 @@
 
 #include "alloc/heap.h"
 #include "base/error.h"
+#include "replay/loop.h"
+#include "replay/pace.h"
 #include "replay/thread_plan.h"
 #include "replay/touch.h"
 
@@ -24,9 +27,19 @@ typedef struct rh_thread_totals {
     uint64_t failed_allocations, skipped_events;
 } rh_thread_totals;
 
-/* `slots`: rh_thread_plan_slots of them, NULL. The heap must be one that threads may share.
- * RH_SYSTEM: a thread or memory could not be had. */
+/* What latencies are to be measured; the caller's. */
+typedef struct rh_thread_watch {
+    rh_stopwatch watch;   /* service time is added to what it points to */
+    double pace;          /* 0: as fast as possible */
+    rh_latency *response; /* paced: response time is added to it */
+    rh_pace_totals *pace_totals;
+    _Atomic uint32_t *beat;
+} rh_thread_watch;
+
+/* `watch`: NULL where no latencies are. `slots`: rh_thread_plan_slots of them, NULL. The heap must
+ * be one that threads may share. RH_SYSTEM: a thread or memory could not be had. */
 rh_status rh_thread_run(const rh_thread_plan *plan, rh_heap *heap, void **slots, bool zero_fits,
-                        rh_touch touch, rh_thread_totals *totals, rh_error *error);
+                        rh_touch touch, const rh_thread_watch *watch, rh_thread_totals *totals,
+                        rh_error *error);
 
 #endif

@@ -66,6 +66,28 @@ same "threads" '[5]' "$(json 'sorted({r["metrics"]["threads"] for r in it["runs"
 same "all calls" True "$(json 'all(r["metrics"]["failed_allocations"] + r["metrics"]["skipped_events"] == 0 for r in it["runs"])')"
 refuses 2 'one thread at a time' "$REHEAP" replay threads.rht -a pymalloc --threads recorded
 refuses 2 "no way of threads 'some'" "$REHEAP" replay threads.rht --threads some
+# Latencies in those threads, and paced. A pace that nobody can hold is told; one of no hurry has nobody waiting for seconds.
+"$REHEAP" record --malloc --timestamps=exact -o times.rht -- /usr/bin/python3 threads.py 2>record.err || problem "cannot record: $(cat record.err)"
+for way in one recorded; do
+    expect 0 'the pace was not held' "$REHEAP" replay times.rht -a malloc --threads $way --measure latency --reps 1 --pace 100000x -o paced.db
+    expect 0 '' "$REHEAP" replay times.rht -a malloc --threads $way --measure latency --reps 1 --pace 100000x --json
+    same "response times of all calls ($way)" "True True" "$(json '(lambda h, m: "%s %s" % (
+        all(sum(x["calls"] for x in h if x["operation"] == op and x["time"] == time) == m[op + "_timed_calls"]
+            for op in ("malloc", "calloc", "realloc", "free") for time in ("service", "response")),
+        m["malloc_response_p50_ns"] >= m["malloc_p50_ns"] and m["late_share"] > 0 and m["pace_slowdown"] > 1.01))(
+        it["runs"][0]["passes"]["latency"]["latencies"], it["runs"][0]["metrics"])')"
+    same "provenance ($way)" "100000x $way" "$(json '"%(pace)s %(threads)s" % it["runs"][0]["passes"]["latency"]["provenance"]')"
+done
+expect 0 '' "$REHEAP" replay times.rht -a malloc --measure latency,throughput --reps 1 --pace 10x -o ten.db
+expect 0 'malloc +response +free' "$REHEAP" replay times.rht -a malloc --measure latency --reps 1 --pace 20x -o twenty.db
+refuses 2 'differ in pace .*"20x".*"10x"' "$REHEAP" compare ten.db twenty.db
+refuses 2 'begun with other --pace' "$REHEAP" replay --resume -o ten.db --pace 20x
+expect 0 '' "$REHEAP" replay --resume -o ten.db --pace 10x --reps 2
+"$REHEAP" record --malloc --timestamps=none -o timeless.rht -- /bin/true 2>record.err || problem "cannot record: $(cat record.err)"
+refuses 2 'timeless.rht.*--timestamps=coarse' "$REHEAP" replay timeless.rht --pace 1x -o none.db
+refuses 2 '10x or 0.5x' "$REHEAP" replay times.rht --pace 10
+refuses 2 'which --measure leaves out' "$REHEAP" replay times.rht --pace 10x --measure memory -o none.db
+absent none.db
 # Results replace results, and nothing that somebody else keeps there.
 /usr/bin/python3 -c 'import sqlite3; d = sqlite3.connect("other.db"); d.execute("create table t(a)"); d.commit()'
 echo 'a letter to the bank' >letter

@@ -257,6 +257,21 @@ unlike_runs_are_named(void **state)
     must(rh_alike_within(summary, &summary->workloads[0], &error));
     rh_summary_close(summary);
 
+    static const char *const modes[] = {"pace", "loop", "age"};
+    for (size_t i = 0; i < 3; i++) {
+        char provenance[64], other[64], words[64];
+        snprintf(provenance, sizeof provenance, "{\"%s\": \"10\"}", modes[i]);
+        snprintf(other, sizeof other, "{\"%s\": \"none\"}", modes[i]);
+        snprintf(words, sizeof words, "differ in %s", modes[i]);
+        results = create(&trace);
+        add_with(results, trace, "a", "latency", provenance, "complete");
+        add_with(results, trace, "b", "latency", other, "complete");
+        summary = reopen(results);
+        assert_int_equal(rh_alike_within(summary, &summary->workloads[0], &error), RH_USAGE);
+        assert_non_null(strstr(error.message, words));
+        rh_summary_close(summary);
+    }
+
     results = create(&trace);
     add_with(results, trace, "a", "memory", "{\"kernel\": \"six\"}", "complete");
     add_with(results, trace, "b", "memory", "{\"kernel\": \"seven\"}", "complete");

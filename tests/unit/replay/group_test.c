@@ -132,6 +132,87 @@ test_latency_times_every_call(void **state)
     rh_group_close(group);
 }
 
+static const rh_histogram *
+mallocs(const rh_latency *latency)
+{
+    static rh_histogram whole;
+    rh_latency_operation(latency, RH_TIMED_MALLOC, &whole);
+    return &whole;
+}
+
+/* A queue whose answer is known: 100 allocations due a microsecond after each other, each of which
+ * the heap draws out to a millisecond. The k-th ends k ms after the first was due at the earliest,
+ * so its response time is at least k ms less k µs; the time of each call is a millisecond alone. */
+static void
+test_paced_calls_wait_for_slow_ones(void **state)
+{
+    (void)state;
+    enum { COUNT = 100 };
+    const char *specs[] = {"bump+delay,every=1,ns=1000000"};
+    rh_test_events queue = {0};
+    for (uint32_t i = 0; i < COUNT; i++)
+        rh_test_events_add(&queue, (rh_event){.operation = RH_MALLOC,
+                                              .domain = 2,
+                                              .slot = i,
+                                              .size = 10,
+                                              .time_ns = 1 + i * UINT64_C(10000)});
+    rh_group_plan plan = plan_for(RH_PASS_LATENCY, specs, 1);
+    plan.room_bytes = sizeof(rh_latency_findings);
+    plan.slots = queue.slots;
+    plan.pace = 10;
+    plan.compiler.times = plan.compiler.has_times = 1;
+    rh_source source = rh_test_events_source(&queue);
+    rh_group *group;
+    rh_error error = {0};
+    assert_int_equal(rh_group_run(&plan, &source, &group, &error), RH_OK);
+    const rh_latency_findings *found = rh_group_room(group, 0);
+    assert_int_equal(rh_group_member(group, 0)->status, RH_OK);
+    assert_int_equal(mallocs(&found->service)->total, COUNT);
+    assert_true(rh_histogram_quantile(mallocs(&found->service), 0) >= 999999);
+    const uint64_t ms = 1000000, us = 1000;
+    const rh_histogram *response = mallocs(&found->response);
+    assert_int_equal(response->total, COUNT);
+    for (uint64_t k = 1; k <= COUNT; k++)
+        assert_true(rh_histogram_quantile(response, (double)k / COUNT) >=
+                    k * (ms - 1) - (k - 1) * us - 2);
+    assert_int_equal(found->pace.calls, COUNT);
+    assert_true(found->pace.late >= COUNT - 1); /* all but the first */
+    assert_true(found->pace.latest_ns >= (COUNT - 1) * (ms - 1 - us) - 2);
+    assert_true(found->pace.elapsed_ns >= found->pace.scheduled_ns * 900);
+    assert_true(found->pace.scheduled_ns - (COUNT - 1) * us + 2 <= 4);
+    rh_group_close(group);
+    rh_test_events_release(&queue);
+}
+
+/* No call begins before it is due: a schedule takes as long as it is. */
+static void
+test_a_schedule_takes_its_time(void **state)
+{
+    (void)state;
+    const char *specs[] = {"bump"};
+    rh_test_events queue = {0};
+    for (uint32_t i = 0; i < 3; i++)
+        rh_test_events_add(&queue, (rh_event){.operation = RH_MALLOC,
+                                              .domain = 2,
+                                              .slot = i,
+                                              .size = 10,
+                                              .time_ns = 5 + i * UINT64_C(20000000)});
+    rh_group_plan plan = plan_for(RH_PASS_LATENCY, specs, 1);
+    plan.room_bytes = sizeof(rh_latency_findings);
+    plan.slots = queue.slots;
+    plan.pace = 1;
+    plan.compiler.times = plan.compiler.has_times = 1;
+    rh_source source = rh_test_events_source(&queue);
+    rh_group *group;
+    rh_error error = {0};
+    assert_int_equal(rh_group_run(&plan, &source, &group, &error), RH_OK);
+    const rh_latency_findings *found = rh_group_room(group, 0);
+    assert_true(found->pace.elapsed_ns + 2 >= 40000000);
+    assert_true(atomic_load(&rh_group_member(group, 0)->beat) > 0);
+    rh_group_close(group);
+    rh_test_events_release(&queue);
+}
+
 static void
 expect_same_memory(const rh_group *left, uint32_t l, const rh_group *right, uint32_t r)
 {
@@ -244,6 +325,8 @@ main(int argc, char **argv)
         cmocka_unit_test(test_throughput),
         cmocka_unit_test(test_more_batches_than_were_counted),
         cmocka_unit_test(test_latency_times_every_call),
+        cmocka_unit_test(test_paced_calls_wait_for_slow_ones),
+        cmocka_unit_test(test_a_schedule_takes_its_time),
         cmocka_unit_test(test_memory_alone_and_in_company),
         cmocka_unit_test(test_requests_are_the_traces),
         cmocka_unit_test(test_a_child_that_cannot_open),

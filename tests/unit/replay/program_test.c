@@ -223,6 +223,48 @@ test_full_program_leaves_the_rest(void **state)
     assert_int_equal(compiler.calls, 18);
 }
 
+static void
+expect_time(uint32_t at, uint64_t time_ns)
+{
+    assert_true(at < program.code_count);
+    assert_int_equal(RH_CODE_OF(codes[at]), RH_CODE_TIME);
+    assert_int_equal(RH_CODE_AT(codes[at]), time_ns);
+}
+
+static void
+test_times(void **state)
+{
+    (void)state;
+    const rh_event events[] = {
+        {.operation = RH_MALLOC, .slot = 0, .size = 8, .time_ns = 0},
+        {.operation = RH_MALLOC, .slot = 1, .size = 8, .time_ns = 1000},
+        {.operation = RH_MALLOC, .slot = 2, .size = 8, .time_ns = 1000},
+        {.operation = RH_MALLOC, .slot = 3, .size = 8, .time_ns = 0}, /* not known: as before */
+        {.operation = RH_MALLOC, .slot = 4, .size = 8, .time_ns = UINT64_C(1) << 57},
+        {.operation = RH_FREE, .slot = 0, .time_ns = 900, .thread = 1}, /* another thread's clock */
+        {.operation = RH_FREE, .slot = 1, .time_ns = UINT64_MAX},
+    };
+    const size_t count = sizeof events / sizeof *events;
+    compiler.has_times = compiler.times = 1;
+    assert_int_equal(rh_compile(&compiler, events, count, &program), count);
+    assert_int_equal(program.code_count, 7 + 5);
+    expect_time(0, 1);
+    expect_code(1, RH_CODE_MALLOC, 0, 8);
+    expect_time(2, 1000);
+    expect_code(3, RH_CODE_MALLOC, 1, 8);
+    expect_code(4, RH_CODE_MALLOC, 2, 8);
+    expect_code(5, RH_CODE_MALLOC, 3, 8);
+    expect_time(6, UINT64_C(1) << 57);
+    expect_code(7, RH_CODE_MALLOC, 4, 8);
+    expect_time(8, 900);
+    expect_code(9, RH_CODE_FREE, 0, 0);
+    expect_time(10, RH_CODE_AT_MOST);
+    expect_code(11, RH_CODE_FREE, 1, 0);
+    assert_int_equal(compiler.calls, 7);
+    assert_int_equal(compiler.first_time_ns, 1);
+    assert_int_equal(compiler.largest_time_ns, RH_CODE_AT_MOST);
+}
+
 int
 main(void)
 {
@@ -235,6 +277,7 @@ main(void)
         cmocka_unit_test_setup(test_callocs_of_elements, fresh),
         cmocka_unit_test_setup(test_domain_of_a_trace_without, fresh),
         cmocka_unit_test_setup(test_samples, fresh),
+        cmocka_unit_test_setup(test_times, fresh),
         cmocka_unit_test_setup(test_full_program_leaves_the_rest, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

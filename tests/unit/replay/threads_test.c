@@ -33,13 +33,13 @@ make_events(rh_test_events *events, uint64_t seed, unsigned threads)
 }
 
 static rh_thread_plan *
-make_plan(const rh_test_events *events, rh_compiler *compiler)
+make_plan(const rh_test_events *events, rh_compiler *compiler, bool times)
 {
     static rh_code codes[CODES];
     static rh_wide wides[WIDES];
     rh_thread_plan *plan;
     rh_error error;
-    *compiler = (rh_compiler){.has_domains = 1, .threads = 1};
+    *compiler = (rh_compiler){.has_domains = 1, .threads = 1, .times = times};
     assert_int_equal(rh_thread_plan_open(events->slots, &plan, &error), RH_OK);
     for (size_t done = 0; done < events->count;) {
         rh_program program = {
@@ -122,7 +122,7 @@ plan_is_sound(void **state)
         rh_test_events events = {0};
         rh_compiler compiler;
         make_events(&events, c + 1, counts[c]);
-        rh_thread_plan *plan = make_plan(&events, &compiler);
+        rh_thread_plan *plan = make_plan(&events, &compiler, c % 2);
         unsigned expected = counts[c] < RH_THREADS_MOST ? counts[c] : RH_THREADS_MOST;
         assert_int_equal(rh_thread_plan_count(plan), expected);
         for (uint64_t seed = 0; seed < 5; seed++)
@@ -200,17 +200,30 @@ counted_aligned(rh_heap *heap, PyMemAllocatorDomain domain, size_t alignment, si
     return counted_malloc(heap->domain[0].ctx, size);
 }
 
-static void
-every_block_is_freed_once(void **state)
+/* Calls that took part in a histogram. */
+static uint64_t
+timed(const rh_latency *latency)
 {
-    (void)state;
+    uint64_t calls = 0;
+    for (unsigned operation = 0; operation < RH_TIMED_OPERATIONS; operation++)
+        for (unsigned range = 0; range < RH_SIZE_RANGES; range++)
+            calls += latency->histogram[operation][range].total;
+    return calls;
+}
+
+/* With latencies, as fast as possible or paced, or without: the same calls. */
+static void
+expect_freed_once(const rh_thread_watch *watch)
+{
     static const unsigned counts[] = {1, 4, 16};
     static const rh_heap_operations operations = {.aligned_alloc = counted_aligned};
     for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
         rh_test_events events = {0};
         rh_compiler compiler;
         make_events(&events, c + 50, counts[c]);
-        rh_thread_plan *plan = make_plan(&events, &compiler);
+        for (size_t i = 0; i < events.count; i++)
+            events.event[i].time_ns = 1000 + i * 20;
+        rh_thread_plan *plan = make_plan(&events, &compiler, watch && watch->pace > 0);
         counting_heap counting = {.heap = {.operations = &operations}};
         for (int d = 0; d < RH_DOMAINS; d++)
             counting.heap.domain[d] = (PyMemAllocatorEx){&counting, counted_malloc, counted_calloc,
@@ -219,9 +232,9 @@ every_block_is_freed_once(void **state)
         assert_non_null(slots);
         rh_thread_totals totals;
         rh_error error;
-        assert_int_equal(
-            rh_thread_run(plan, &counting.heap, slots, true, RH_TOUCH_FIRST, &totals, &error),
-            RH_OK);
+        assert_int_equal(rh_thread_run(plan, &counting.heap, slots, true, RH_TOUCH_FIRST, watch,
+                                       &totals, &error),
+                         RH_OK);
         assert_int_equal(totals.threads, counts[c]);
         assert_int_equal(counting.faults, 0);
         assert_int_equal(counting.births, compiler.allocations + compiler.reallocations);
@@ -241,11 +254,63 @@ every_block_is_freed_once(void **state)
     }
 }
 
+static void
+every_block_is_freed_once(void **state)
+{
+    (void)state;
+    expect_freed_once(NULL);
+}
+
+static void
+latencies_of_threads_are_merged(void **state)
+{
+    (void)state;
+    static rh_latency service, response;
+    rh_pace_totals pace = {.calls = 0};
+    rh_thread_watch watch = {.watch = {.service = &service, .scale = rh_ticks_scale(1)},
+                             .response = &response,
+                             .pace_totals = &pace};
+    expect_freed_once(&watch);
+    uint64_t calls = timed(&service);
+    assert_true(calls > 3 * CALLS * UINT64_C(9) / 10);
+    assert_int_equal(timed(&response), 0);
+    watch.pace = 100;
+    expect_freed_once(&watch);
+    assert_int_equal(timed(&service), 2 * calls);
+    assert_int_equal(timed(&response), calls);
+    assert_int_equal(pace.calls, calls);
+}
+
+/* Each call is due at its own time whatever thread makes it. */
+static void
+times_go_with_the_calls(void **state)
+{
+    (void)state;
+    rh_test_events events = {0};
+    rh_compiler compiler;
+    make_events(&events, 9, 5);
+    for (size_t i = 0; i < events.count; i++)
+        events.event[i].time_ns = 1 + i / 3;
+    rh_thread_plan *plan = make_plan(&events, &compiler, true);
+    for (size_t t = 0; t < rh_thread_plan_count(plan); t++) {
+        const rh_thread_stream *stream = rh_thread_plan_stream(plan, t);
+        for (size_t i = 0; i < stream->count; i++)
+            assert_int_equal(stream->times[i], 1 + stream->order[i] / 3);
+    }
+    rh_thread_plan_close(plan);
+    plan = make_plan(&events, &compiler, false);
+    assert_null(rh_thread_plan_stream(plan, 0)->times);
+    rh_thread_plan_close(plan);
+    rh_test_events_release(&events);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plan_is_sound),
+        cmocka_unit_test(times_go_with_the_calls),
+        cmocka_unit_test(latencies_of_threads_are_merged),
         cmocka_unit_test(every_block_is_freed_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
