@@ -52,7 +52,9 @@ static const struct argp_option known[] = {
     {"reps", KEY_REPS, "N", 0, "repetitions, each in fresh processes (default: 3)", 0},
     {"seed", KEY_SEED, "S", 0, "of the order of the runs (default: 1)", 0},
     {"touch", KEY_TOUCH, "MODE", 0,
-     "write into blocks: none, first, pages or lines (default: none)", 0},
+     "what is done with blocks: none; write the first byte, one a page (pages), one a cache line "
+     "(lines), all (write); or write all, and read it before it is freed (read); default: none",
+     0},
     {"threads", KEY_THREADS, "one|recorded", 0,
      "throughput and latency: all calls in one thread, in recorded order (the default), or each "
      "recorded thread's in one of its own, all at once",

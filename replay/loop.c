@@ -50,14 +50,16 @@ resize(rh_player player, unsigned domain, uint32_t slot, uint64_t size, rh_touch
 }
 
 INLINE void
-release(rh_player player, unsigned domain, uint32_t slot)
+release(rh_player player, unsigned domain, uint32_t slot, uint64_t size, rh_touch touch)
 {
     const PyMemAllocatorEx *allocator = &player.domain[domain];
     void *block = player.slots[slot];
-    if (UNLIKELY(!block))
+    if (UNLIKELY(!block)) {
         player.target->skipped_events++;
-    else
-        allocator->free(allocator->ctx, block);
+        return;
+    }
+    rh_touch_last(block, size, touch);
+    allocator->free(allocator->ctx, block);
 }
 
 static __attribute__((noinline)) void
@@ -71,7 +73,7 @@ run_wide(rh_target *target, const rh_wide *wide, rh_touch touch)
     case RH_WIDE_SAMPLE:
         return;
     case RH_WIDE_FREE:
-        release(player, wide->domain, wide->slot);
+        release(player, wide->domain, wide->slot, size, touch);
         return;
     case RH_WIDE_REALLOC:
         size = size == 0 && !target->zero_fits ? 1 : size;
@@ -102,9 +104,10 @@ run_malloc(rh_player player, rh_code code, rh_touch touch)
 }
 
 INLINE void
-run_free(rh_player player, rh_code code)
+run_free(rh_player player, rh_code code, rh_touch touch)
 {
-    release(player, RH_CODE_DOMAIN(RH_CODE_OF(code)), RH_CODE_SLOT(code));
+    release(player, RH_CODE_DOMAIN(RH_CODE_OF(code)), RH_CODE_SLOT(code), RH_CODE_SIZE(code),
+            touch);
 }
 
 INLINE void
@@ -165,7 +168,7 @@ run_code(rh_player player, rh_code code, const rh_wide *wides, rh_touch touch)
     if (UNLIKELY(code & RH_CODE_RARE))
         run_rare(player, code, wides, touch);
     else if (code & RH_CODE_DIES)
-        run_free(player, code);
+        run_free(player, code, touch);
     else
         run_malloc(player, code, touch);
 }
@@ -183,6 +186,8 @@ LOOP(run_none, RH_TOUCH_NONE)
 LOOP(run_first, RH_TOUCH_FIRST)
 LOOP(run_pages, RH_TOUCH_PAGES)
 LOOP(run_lines, RH_TOUCH_LINES)
+LOOP(run_write, RH_TOUCH_WRITE)
+LOOP(run_read, RH_TOUCH_READ)
 #undef LOOP
 
 void
@@ -200,6 +205,12 @@ rh_loop_run(rh_target *target, const rh_program *program)
         break;
     case RH_TOUCH_LINES:
         run_lines(target, program);
+        break;
+    case RH_TOUCH_WRITE:
+        run_write(target, program);
+        break;
+    case RH_TOUCH_READ:
+        run_read(target, program);
         break;
     }
 }
@@ -255,7 +266,14 @@ facts_of(rh_code code, const rh_wide *wides)
     return (call_facts){of_code[RH_CODE_CALL(kind)], RH_CODE_SLOT(code), size};
 }
 
-/* What the replayed program does to a block it was given is not the allocator's time. */
+/* What the replayed program does with its blocks is not the allocator's time. */
+static void
+touch_before(const rh_target *target, call_facts facts)
+{
+    if (facts.operation == RH_TIMED_FREE && target->slots[facts.slot])
+        rh_touch_last(target->slots[facts.slot], facts.size, target->touch);
+}
+
 static void
 touch_after(rh_target *target, call_facts facts)
 {
@@ -279,6 +297,8 @@ run_probed(rh_player player, rh_code code, const rh_wide *wides, rh_stopwatch *w
     rh_target *target = player.target;
     call_facts facts = facts_of(code, wides);
     uint64_t skipped = target->skipped_events;
+    if (target->touch == RH_TOUCH_READ)
+        touch_before(target, facts);
     uint64_t start = probe();
     run_code(player, code, wides, RH_TOUCH_NONE);
     uint64_t end = probe();

@@ -203,6 +203,7 @@ play_free(rh_memory *memory, unsigned domain, uint32_t slot)
         return;
     }
     memory->totals->frees++;
+    rh_touch_last(block, memory->slots[slot].requested_bytes, memory->touch);
     count_death(memory, domain, slot);
     tell_death(memory, slot);
     memory->slots[slot].block = NULL;

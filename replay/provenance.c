@@ -11,7 +11,7 @@
 #include "replay/pace.h"
 
 const char *const rh_threads_names[] = {"one", "recorded", NULL};
-const char *const rh_touch_names[] = {"none", "first", "pages", "lines", NULL};
+const char *const rh_touch_names[] = {"none", "first", "pages", "lines", "write", "read", NULL};
 const char *const rh_domain_names[] = {"raw", "mem", "obj", NULL};
 
 static void

@@ -28,6 +28,7 @@ same "nothing differs" "0 0 0" "$(json '" ".join(str(it[k + "_different"]) for k
 same "much is compared" True "$(json 'it["addresses_compared"] > 100000 and it["checkpoints_compared"] > 1')"
 
 expect 0 'ns/event' "$REHEAP" replay program.rht --reps 1
+expect 0 'pymalloc.*complete' "$REHEAP" replay program.rht -a pymalloc -a malloc -a bump --reps 1 --touch read
 # Latencies: by operation and size, with bump as control where nobody asked for it.
 expect 0 'bump \(control\)' "$REHEAP" replay program.rht -a malloc --reps 2 --measure latency --sizes
 grep -qE '^malloc +free +to 512 B ' out || problem "no latencies of frees of up to 512 bytes"

@@ -1,11 +1,14 @@
+#define _GNU_SOURCE
 /* The loops issue the calls of the trace, and only those. */
 #include "replay/loop.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -173,6 +176,86 @@ test_touch_modes(void **state)
     expect_touched(RH_TOUCH_LINES, 64, 64);
     expect_touched(RH_TOUCH_LINES, 0, 0);
     expect_touched(RH_TOUCH_PAGES, 8192, 4096);
+    expect_touched(RH_TOUCH_WRITE, 1001, 1);
+    expect_touched(RH_TOUCH_READ, 1001, 1);
+    expect_touched(RH_TOUCH_READ, 0, 1);
+}
+
+/* A heap that gives out one span, to see who looks at it. */
+static struct {
+    char *place;
+    size_t bytes;
+    volatile int looks;
+} span;
+
+static void *
+span_malloc(void *ctx, size_t size)
+{
+    (void)ctx;
+    assert_true(size <= span.bytes);
+    return span.place + span.bytes - size; /* a byte beyond it cannot be read */
+}
+
+static void
+span_free(void *ctx, void *block)
+{
+    (void)ctx;
+    (void)block;
+}
+
+static void
+see_look(int number)
+{
+    (void)number;
+    span.looks++;
+    mprotect(span.place, span.bytes, PROT_READ);
+}
+
+/* Frees a block of `size` that nobody may look at, and returns whether somebody did. */
+static int
+looks_at_death(rh_touch touch, size_t size, bool probed)
+{
+    static rh_latency service;
+    rh_stopwatch watch = {.service = &service, .scale = rh_ticks_scale(1)};
+    rh_heap heap = {0};
+    void *slot;
+    rh_target one = {.heap = &heap, .slots = &slot, .touch = touch};
+    heap.domain[2] = (PyMemAllocatorEx){.malloc = span_malloc, .free = span_free};
+    span.looks = 0;
+    program.code_count = program.wide_count = 0;
+    add((rh_event){.operation = RH_MALLOC, .domain = 2, .slot = 0, .size = size});
+    rh_loop_run(&one, &program);
+    program.code_count = program.wide_count = 0;
+    add((rh_event){.operation = RH_FREE, .domain = 2, .slot = 0, .size = size});
+    mprotect(span.place, span.bytes, PROT_NONE);
+    if (probed)
+        rh_loop_probe(&one, &program, &watch);
+    else
+        rh_loop_run(&one, &program);
+    mprotect(span.place, span.bytes, PROT_READ | PROT_WRITE);
+    return span.looks;
+}
+
+static void
+test_what_was_written_is_read(void **state)
+{
+    (void)state;
+    struct sigaction action = {.sa_handler = see_look}, before;
+    span.bytes = 8192;
+    char *place = mmap(NULL, 3 * span.bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(place != MAP_FAILED);
+    span.place = place + span.bytes;
+    assert_int_equal(mprotect(span.place, span.bytes, PROT_READ | PROT_WRITE), 0);
+    sigaction(SIGSEGV, &action, &before);
+    for (int probed = 0; probed < 2; probed++) {
+        assert_int_equal(looks_at_death(RH_TOUCH_NONE, 5000, probed), 0);
+        assert_int_equal(looks_at_death(RH_TOUCH_WRITE, 5000, probed), 0);
+        assert_int_equal(looks_at_death(RH_TOUCH_READ, 5000, probed), 1);
+        assert_int_equal(looks_at_death(RH_TOUCH_READ, 3, probed), 1);
+        assert_int_equal(looks_at_death(RH_TOUCH_READ, 0, probed), 0);
+    }
+    sigaction(SIGSEGV, &before, NULL);
+    munmap(place, 3 * span.bytes);
 }
 
 static uint64_t
@@ -243,6 +326,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_realloc_to_nothing, fresh, done),
         cmocka_unit_test_setup_teardown(test_alignment, fresh, done),
         cmocka_unit_test_setup_teardown(test_touch_modes, fresh, done),
+        cmocka_unit_test_setup_teardown(test_what_was_written_is_read, fresh, done),
         cmocka_unit_test_setup_teardown(test_probed_loop_does_the_same, fresh, done),
         cmocka_unit_test(test_ticks_become_nanoseconds),
     };
