@@ -23,15 +23,18 @@ typedef struct rh_live_node {
 } rh_live_node;
 
 #define RH_LIVE_NONE   UINT64_MAX
+#define RH_LIVE_FRESH  (UINT64_MAX - 1) /* the birth of a slot that was never taken */
 #define RH_LIVE_SHIFT  56
 #define RH_LIVE_NESTED ((uint64_t)4 << RH_LIVE_SHIFT)
 
 typedef struct rh_live_list {
     rh_live_link *link;
     rh_live_node *node;
-    uint32_t used;     /* slots ever used, the sentinel included: every index is below it */
-    uint32_t capacity; /* slots there is memory for */
-    uint32_t free;     /* the slot freed last, chained by `after`; 0: none */
+    uint32_t *vacant; /* slots to be taken, the next one last: fresh ones, then those given back */
+    uint32_t vacancies; /* how many */
+    uint32_t stocked;   /* slots from here on were never in `vacant` */
+    uint32_t used;      /* slots ever used, the sentinel included: every index is below it */
+    uint32_t capacity;  /* slots there is memory for */
     uint32_t gap;
     uint64_t blocks; /* alive */
     uint64_t bytes;  /* requested by them */
@@ -66,19 +69,25 @@ rh_live_nested(const rh_live_node *node)
 static inline bool
 rh_live_has_room(const rh_live_list *list)
 {
-    return list->free != 0 || list->used < list->capacity;
+    return list->vacancies != 0;
 }
 
 /* Takes a slot for a block to come; there must be room. */
 static inline uint32_t
 rh_live_take_slot(rh_live_list *list)
 {
-    uint32_t slot = list->free;
-    if (slot)
-        list->free = list->link[slot].after;
-    else
-        slot = list->used++;
+    uint32_t slot = list->vacant[--list->vacancies];
+    list->used = slot >= list->used ? slot + 1 : list->used;
     return slot;
+}
+
+/* For who takes slots out of `vacant` himself: finds out which were used. Fresh ones are taken in
+ * their order. */
+static inline void
+rh_live_count_used(rh_live_list *list)
+{
+    while (list->used < list->stocked && list->node[list->used].birth != RH_LIVE_FRESH)
+        list->used++;
 }
 
 /* Appends the block `slot` with the next birth number. */
@@ -112,8 +121,7 @@ static inline void
 rh_live_give_slot(rh_live_list *list, uint32_t slot)
 {
     list->node[slot].birth = RH_LIVE_NONE;
-    list->link[slot].after = list->free;
-    list->free = slot;
+    list->vacant[list->vacancies++] = slot;
 }
 
 #endif
