@@ -278,20 +278,53 @@ feed_events(feed_state *feeder, const rh_batch *events, rh_error *error)
     return RH_OK;
 }
 
+/* What comes next, as words into the buffer where there are any. */
+static rh_status
+feed_words(feed_state *feeder, const rh_source *source, rh_batch *events, bool *more,
+           rh_error *error)
+{
+    rh_program *program = &feeder->program;
+    rh_words words = {.capacity = rh_compile_room(&feeder->compiler, program)};
+    if (!words.capacity) {
+        publish(feeder, false);
+        rh_status status = take_buffer(feeder, error);
+        if (status != RH_OK)
+            return status;
+        words.capacity = rh_compile_room(&feeder->compiler, program);
+    }
+    words.word = program->codes + program->code_count;
+    rh_status status = source->next_words(source->ctx, &words, events, error);
+    rh_compile_words(&feeder->compiler, &words, program);
+    *more = words.events || events->count;
+    return status;
+}
+
+static rh_status
+feed_next(feed_state *feeder, const rh_source *source, bool *more, rh_error *error)
+{
+    rh_batch events = {.count = 0};
+    bool words = source->next_words && !feeder->compiler.threads;
+    rh_status status = words ? feed_words(feeder, source, &events, more, error)
+                             : source->next(source->ctx, &events, error);
+    if (status != RH_OK)
+        return status;
+    if (!words)
+        *more = events.count != 0;
+    if (events.slots > feeder->group->plan->slots)
+        return rh_fail(error, RH_BAD_INPUT, "the trace changed while it was read");
+    return feed_events(feeder, &events, error);
+}
+
 static rh_status
 feed(rh_group *group, const rh_source *source, rh_error *error)
 {
     feed_state feeder = {.group = group, .compiler = group->plan->compiler};
+    const rh_wording wording = rh_compile_wording(&feeder.compiler);
+    if (source->speak)
+        source->speak(source->ctx, &wording);
     rh_status status = take_buffer(&feeder, error);
-    while (status == RH_OK) {
-        rh_batch events;
-        status = source->next(source->ctx, &events, error);
-        if (status != RH_OK || events.count == 0)
-            break;
-        if (events.slots > group->plan->slots)
-            return rh_fail(error, RH_BAD_INPUT, "the trace changed while it was read");
-        status = feed_events(&feeder, &events, error);
-    }
+    for (bool more = true; status == RH_OK && more;)
+        status = feed_next(&feeder, source, &more, error);
     if (status == RH_OK)
         publish(&feeder, true);
     return status;

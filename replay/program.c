@@ -353,3 +353,66 @@ rh_compile(rh_compiler *compiler, const rh_event *events, size_t count, rh_progr
     }
     return done;
 }
+
+/* ------------------------------------------------------------------ words */
+
+/* The fields of a tally: operations, which the reader knows of, and what they are. */
+enum { TALLY_CODES, TALLY_BORN, TALLY_RESIZED, TALLY_FREED };
+
+/* The rules are those of events: one is compiled, as if its block had slot 0. */
+static bool
+word_for(const void *ctx, const rh_event *event, rh_word *word)
+{
+    const rh_compiler *options = ctx;
+    rh_code code = 0;
+    rh_wide wide;
+    rh_program program = {.codes = &code, .wides = &wide};
+    rh_compiler one = {.domain = options->domain, .has_domains = options->has_domains};
+    compile_rare(&one, event, &program);
+    word->bits = code;
+    word->tally = program.code_count * RH_TALLY(TALLY_CODES) +
+                  one.allocations * RH_TALLY(TALLY_BORN) +
+                  one.reallocations * RH_TALLY(TALLY_RESIZED) + one.frees * RH_TALLY(TALLY_FREED);
+    return !program.wide_count && !one.recorded_failures && !one.foreign_events &&
+           (program.code_count || one.nested_events);
+}
+
+rh_wording
+rh_compile_wording(const rh_compiler *compiler)
+{
+    return (rh_wording){.word_for = word_for, .ctx = compiler};
+}
+
+uint32_t
+rh_compile_room(const rh_compiler *compiler, const rh_program *program)
+{
+    if (program->code_count + 2 > program->code_capacity ||
+        program->wide_count + 2 > program->wide_capacity)
+        return 0;
+    _Static_assert(RH_WORD_SLOT_SHIFT == RH_CODE_BITS && RH_WORD_SLOTS == RH_CODE_SLOTS,
+                   "words are codes");
+    uint32_t room = program->code_capacity - program->code_count - 1;
+    uint64_t until = compiler->next_sample - compiler->calls;
+    room = compiler->sample_every && until < room ? (uint32_t)until : room;
+    return room < COMMON_MOST ? room : (uint32_t)COMMON_MOST;
+}
+
+void
+rh_compile_words(rh_compiler *compiler, const rh_words *words, rh_program *program)
+{
+    uint32_t codes = RH_TALLY_OF(words->tally, TALLY_CODES);
+    uint32_t born = RH_TALLY_OF(words->tally, TALLY_BORN);
+    uint32_t resized = RH_TALLY_OF(words->tally, TALLY_RESIZED);
+    uint32_t freed = RH_TALLY_OF(words->tally, TALLY_FREED);
+    program->code_count += codes;
+    compiler->nested_events += words->events - codes;
+    compiler->allocations += born;
+    compiler->reallocations += resized;
+    compiler->frees += freed;
+    compiler->null_frees += codes - born - resized - freed;
+    compiler->calls += codes;
+    if (words->time_ns)
+        compiler->last_time_ns = words->time_ns;
+    if (compiler->sample_every && compiler->calls >= compiler->next_sample)
+        take_sample(compiler, program);
+}

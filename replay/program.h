@@ -23,6 +23,7 @@
 
 #include "alloc/pymem.h"
 #include "traces/event.h"
+#include "traces/wording.h"
 
 typedef uint64_t rh_code;
 
@@ -30,7 +31,7 @@ typedef uint64_t rh_code;
  * RH_CODE_DIES tells these two apart. */
 enum {
     RH_CODE_MALLOC = 0,
-    RH_CODE_FREE = 4,
+    RH_CODE_FREE = 4, /* size: of the block */
     RH_CODE_REALLOC = 16,
     RH_CODE_FREE_NULL = 19, /* size: the domain */
     RH_CODE_CALLOC = 20,    /* of one element */
@@ -115,5 +116,13 @@ typedef struct rh_compiler {
 /* Compiles events, appending to `program`, until all are done or it is full; returns how many were
  * consumed. Room for one event (two codes, two wides) is made sure of before each. */
 size_t rh_compile(rh_compiler *compiler, const rh_event *events, size_t count, rh_program *program);
+
+/* The same without events on the way: a wording whose words are the codes of common events, for a
+ * reader. `compiler` has its options, which stay, and outlives it; `threads` is not for it. */
+rh_wording rh_compile_wording(const rh_compiler *compiler);
+/* How many words may be appended to `program` before it is full or a sample is due. */
+uint32_t rh_compile_room(const rh_compiler *compiler, const rh_program *program);
+/* Counts words in that were written behind the program's codes. */
+void rh_compile_words(rh_compiler *compiler, const rh_words *words, rh_program *program);
 
 #endif

@@ -15,10 +15,22 @@ next(void *ctx, rh_batch *batch, rh_error *error)
     return rh_reader_next(ctx, batch, error);
 }
 
+static void
+speak(void *ctx, const rh_wording *wording)
+{
+    rh_reader_use_wording(ctx, wording);
+}
+
+static rh_status
+next_words(void *ctx, rh_words *words, rh_batch *batch, rh_error *error)
+{
+    return rh_reader_next_words(ctx, words, batch, error);
+}
+
 rh_source
 rh_trace_source(rh_reader *reader)
 {
-    return (rh_source){reader, next};
+    return (rh_source){.ctx = reader, .next = next, .speak = speak, .next_words = next_words};
 }
 
 rh_status

@@ -56,6 +56,32 @@ understand(const rh_shape *shape, rh_token_meaning *meaning)
     }
 }
 
+/* A token's meaning in the wording. */
+static void
+put_in_word(const rh_wording *wording, const rh_token_meaning *meaning, rh_token_word *token)
+{
+    rh_event event = meaning->event;
+    uint64_t what = event.size | (uint64_t)event.domain << RH_LIVE_SHIFT;
+    if (event.flags & RH_EVENT_NESTED)
+        what |= RH_LIVE_NESTED;
+    *token = (rh_token_word){.action = meaning->action, .what = what, .size = event.size};
+    if (meaning->action >= RH_ACTION_RARE)
+        return;
+    if (meaning->action != RH_ACTION_NOTHING)
+        event.slot = 0;
+    bool as_born = meaning->action == RH_ACTION_DEATH && event.domain == RH_DOMAIN_AS_BORN;
+    rh_word word = {0};
+    for (unsigned domain = 0; domain < RH_EVENT_DOMAINS; domain++) {
+        if (as_born)
+            event.domain = (uint8_t)domain;
+        if (as_born || domain == 0)
+            if (!wording->word_for(wording->ctx, &event, &word))
+                token->action = RH_ACTION_UNDEFINED;
+        token->bits[domain] = word.bits;
+    }
+    token->tally = word.tally;
+}
+
 static bool
 fail(rh_decoder *decoder, const char *problem)
 {
@@ -73,6 +99,8 @@ define(rh_decoder *decoder, const rh_bytes *definitions)
         if (token == 0 || !rh_take_shape(&in, &shape))
             return fail(decoder, "a token is defined as nonsense");
         understand(&shape, &decoder->meaning[token]);
+        if (decoder->wording)
+            put_in_word(decoder->wording, &decoder->meaning[token], &decoder->word[token]);
     }
     return true;
 }
@@ -89,8 +117,8 @@ rh_decoder_begin(rh_decoder *decoder, const rh_block_head *head, const rh_bytes 
     decoder->problem = NULL;
     if (head->key) {
         for (unsigned token = 1; token < RH_TOKENS; token++)
-            decoder->meaning[token].action = RH_ACTION_UNDEFINED;
-        decoder->meaning[0].action = RH_ACTION_SPELLED;
+            decoder->meaning[token].action = decoder->word[token].action = RH_ACTION_UNDEFINED;
+        decoder->meaning[0].action = decoder->word[0].action = RH_ACTION_SPELLED;
         decoder->live.gap = 0;
         decoder->time = 0;
         decoder->arena_address = 0;
@@ -125,6 +153,14 @@ take_arena(rh_decoder *decoder, rh_event *event)
     event->address = decoder->arena_address += (uint64_t)difference;
 }
 
+static void
+change_thread(rh_decoder *decoder, uint64_t thread)
+{
+    decoder->thread = (uint32_t)thread;
+    if (decoder->thread >= decoder->threads)
+        decoder->threads = decoder->thread + 1;
+}
+
 /* What most events do not have: 1 when `*action` is now one for the list, 0 when there is no event
  * (a change of thread), -1 when it makes no sense. */
 static __attribute__((noinline)) int
@@ -144,9 +180,7 @@ decode_rare(rh_decoder *decoder, rh_action *action, rh_event *event)
     }
     switch (*action) {
     case RH_ACTION_THREAD:
-        decoder->thread = (uint32_t)event->size;
-        if (decoder->thread >= decoder->threads)
-            decoder->threads = decoder->thread + 1;
+        change_thread(decoder, event->size);
         return 0;
     case RH_ACTION_ARENA:
         if (!decoder->has_addresses)
@@ -235,23 +269,16 @@ find_far(rh_decoder *decoder, const rh_live_list *live)
     return rh_birth_index_find(&decoder->births, live, from + (uint64_t)distance);
 }
 
-/* The block that dies next, 0 when nothing valid is told. Four of five deaths are at the gap or
- * beside it, which is told apart without a branch. */
+/* The block at `code` steps from the gap. Four of five are at it or beside it, which is told apart
+ * without a branch. */
 static inline uint32_t
-find_dying(rh_decoder *decoder, rh_hot *hot)
+walk(const rh_live_link *link, uint32_t from, unsigned code)
 {
-    if (__builtin_expect(hot->step == decoder->steps.end, 0))
-        return 0;
-    unsigned code = *hot->step++;
-    const rh_live_link *link = hot->live.link, *gap = &link[hot->live.gap];
+    const rh_live_link *gap = &link[from];
     uint32_t beside = code & 1 ? gap->before : gap->after;
-    uint32_t at = code ? beside : hot->live.gap;
+    uint32_t at = code ? beside : from;
     if (__builtin_expect(code <= 2, 1))
         return at;
-    if (code == RH_STEP_FAR) {
-        rh_live_list live = hot->live;
-        return find_far(decoder, &live);
-    }
     unsigned left = (code - 1) >> 1;
     if (code & 1)
         while (left--)
@@ -260,6 +287,20 @@ find_dying(rh_decoder *decoder, rh_hot *hot)
         while (left--)
             at = link[at].after;
     return at;
+}
+
+/* The block that dies next, 0 when nothing valid is told. */
+static inline uint32_t
+find_dying(rh_decoder *decoder, rh_hot *hot)
+{
+    if (__builtin_expect(hot->step == decoder->steps.end, 0))
+        return 0;
+    unsigned code = *hot->step++;
+    if (code == RH_STEP_FAR) {
+        rh_live_list live = hot->live;
+        return find_far(decoder, &live);
+    }
+    return walk(hot->live.link, hot->live.gap, code);
 }
 
 static inline void
@@ -341,4 +382,265 @@ rh_decoder_events(rh_decoder *decoder, rh_event *events, size_t capacity)
     if (!decoder->problem && decoder->tokens.at == decoder->tokens.end)
         end_block(decoder);
     return count;
+}
+
+/* The bytes of a short shape, and how many: 0 when it is not one of a malloc or realloc in three to
+ * five bytes, of which none is 0 throughout. */
+static inline uint64_t
+short_shape(const rh_cursor *rare, unsigned *bytes)
+{
+    uint64_t key;
+    *bytes = 0;
+    if (rare->end - rare->at < (ptrdiff_t)sizeof key)
+        return 0;
+    memcpy(&key, rare->at, sizeof key);
+    if ((key & 0xCF) != RH_MALLOC && (key & 0xCF) != RH_REALLOC)
+        return 0;
+    unsigned length = key & 0x800000 ? key & 0x80000000 ? 5 : 4 : 3;
+    if (key >> (8 * length - 1) & 1)
+        return 0;
+    *bytes = length;
+    return (key & ((UINT64_C(1) << 8 * length) - 1)) | (uint64_t)length << 56;
+}
+
+/* The word of a spelled-out shape; most were met before. NULL: it is nonsense. */
+static const rh_token_word *
+spell(rh_decoder *decoder, rh_cursor *rare, rh_token_word *said)
+{
+    unsigned bytes;
+    uint64_t key = short_shape(rare, &bytes);
+    size_t place = key * 0x9E3779B97F4A7C15u >> 55;
+    if (bytes && decoder->spelled_key[place] == key) {
+        rare->at += bytes;
+        return &decoder->spelled[place];
+    }
+    rh_shape shape;
+    rh_token_meaning meaning;
+    if (!rh_take_shape(rare, &shape))
+        return NULL;
+    understand(&shape, &meaning);
+    put_in_word(decoder->wording, &meaning, said);
+    if (bytes) {
+        decoder->spelled_key[place] = key;
+        decoder->spelled[place] = *said;
+    }
+    return said;
+}
+
+static void
+skip_times(rh_decoder *decoder, rh_words *words)
+{
+    for (uint32_t i = 0; i < words->events; i++)
+        decoder->time += (uint64_t)rh_unzigzag(rh_take_varint(&decoder->times));
+    words->time_ns = decoder->time * decoder->time_unit;
+    if (decoder->times.failed)
+        fail(decoder, "times are missing");
+}
+
+/* What the loop over common events works on, in registers: no function is called while they are. */
+typedef struct rh_talk {
+    rh_live_link *link;
+    rh_live_node *node;
+    uint32_t *vacant; /* above the slot to be taken next */
+    uint32_t *recent; /* where the next birth goes in the index */
+    uint64_t births, bytes;
+    uint32_t gap;
+} rh_talk;
+
+static inline rh_talk
+begin_talk(const rh_decoder *decoder)
+{
+    const rh_live_list *live = &decoder->live;
+    const rh_birth_index *births = &decoder->births;
+    return (rh_talk){.link = live->link,
+                     .node = live->node,
+                     .vacant = live->vacant + live->vacancies,
+                     .recent = births->recent + (live->births & (births->places - 1)),
+                     .births = live->births,
+                     .bytes = live->bytes,
+                     .gap = live->gap};
+}
+
+static inline void
+end_talk(rh_decoder *decoder, const rh_talk *talk, uint64_t deaths)
+{
+    rh_live_list *live = &decoder->live;
+    live->blocks += talk->births - live->births - deaths;
+    live->vacancies = (uint32_t)(talk->vacant - live->vacant);
+    live->births = talk->births;
+    live->bytes = talk->bytes;
+    live->gap = talk->gap;
+    rh_live_count_used(live);
+}
+
+static inline void
+talk_append(rh_talk *talk, uint32_t slot, const rh_token_word *token)
+{
+    uint32_t youngest = talk->link[0].before;
+    talk->link[slot] = (rh_live_link){youngest, 0};
+    talk->link[youngest].after = slot;
+    talk->link[0].before = slot;
+    talk->node[slot] = (rh_live_node){talk->births++, token->what};
+    *talk->recent++ = slot;
+    talk->bytes += token->size;
+}
+
+static inline void
+talk_unlink(rh_talk *talk, uint32_t slot)
+{
+    rh_live_link gone = talk->link[slot];
+    talk->link[gone.before].after = gone.after;
+    talk->link[gone.after].before = gone.before;
+    talk->gap = gone.after;
+    talk->bytes -= rh_live_size(&talk->node[slot]);
+}
+
+/* Births and deaths as words, from the decoder's place to `end` or to a token that is neither, or a
+ * death told by its number. There is room for all of them, and as many steps if any. */
+static __attribute__((noinline)) void
+speak_common(rh_decoder *decoder, const uint8_t *end, rh_words *words)
+{
+    static const uint8_t no_step = RH_STEP_FAR;
+    const uint8_t *at = decoder->tokens.at, *first = at;
+    const uint8_t *step = decoder->steps.at, *first_step = step;
+    if (step == decoder->steps.end)
+        step = first_step = &no_step;
+    const rh_token_word *table = decoder->word;
+    uint64_t *word = words->word;
+    rh_tally tally = words->tally;
+    rh_talk talk = begin_talk(decoder);
+    for (; at < end; at++) {
+        const rh_token_word *token = &table[*at];
+        uint64_t bits;
+        uint32_t slot;
+        if (token->action == RH_ACTION_BIRTH) {
+            slot = *--talk.vacant;
+            bits = token->bits[0];
+            talk_append(&talk, slot, token);
+        } else {
+            unsigned code = *step;
+            if (__builtin_expect(token->action != RH_ACTION_DEATH || code == RH_STEP_FAR, 0))
+                break;
+            slot = walk(talk.link, talk.gap, code);
+            rh_live_node *node = &talk.node[slot];
+            if (__builtin_expect(slot == 0 || rh_live_size(node) > RH_WORD_SIZE_MAX, 0))
+                break;
+            step++;
+            bits = token->bits[rh_live_domain(node)] | node->what << RH_WORD_SIZE_SHIFT;
+            talk_unlink(&talk, slot);
+            node->birth = RH_LIVE_NONE;
+            *talk.vacant++ = slot;
+        }
+        word[(uint16_t)tally] = bits | (uint64_t)slot << RH_WORD_SLOT_SHIFT;
+        tally += token->tally;
+    }
+    words->tally = tally;
+    words->events += (uint32_t)(at - first);
+    decoder->tokens.at = at;
+    end_talk(decoder, &talk, (uint64_t)(step - first_step));
+    decoder->steps.at += step - first_step;
+}
+
+/* How many tokens there is room for at once: in the caller's room, in the ring of births before it
+ * starts over, and with as many steps. */
+static size_t
+common_room(const rh_decoder *decoder, size_t room)
+{
+    const rh_birth_index *births = &decoder->births;
+    size_t left = (size_t)(decoder->tokens.end - decoder->tokens.at);
+    size_t steps = (size_t)(decoder->steps.end - decoder->steps.at);
+    uint64_t ring = births->places - (decoder->live.births & (births->places - 1));
+    room = room < left ? room : left;
+    room = steps && steps < room ? steps : room;
+    return ring < room ? (size_t)ring : room;
+}
+
+/* Does to the list what the token says, and makes the word's bits. False: it is about a block that
+ * is not alive. */
+static bool
+speak_of(rh_decoder *decoder, const rh_token_word *token, uint64_t *bits)
+{
+    rh_hot hot;
+    uint32_t slot = 0;
+    rh_cursor distances = decoder->distances;
+    pick_up(&hot, decoder);
+    *bits = token->bits[0];
+    if (token->action == RH_ACTION_BIRTH) {
+        slot = rh_live_take_slot(&hot.live);
+    } else if (token->action != RH_ACTION_NOTHING) {
+        slot = find_dying(decoder, &hot);
+        bool dies = token->action == RH_ACTION_DEATH;
+        if (!slot || (dies && rh_live_size(&hot.live.node[slot]) > RH_WORD_SIZE_MAX)) {
+            decoder->distances = distances;
+            return false;
+        }
+        rh_live_unlink(&hot.live, slot);
+    }
+    if (token->action == RH_ACTION_DEATH) {
+        const rh_live_node *node = &hot.live.node[slot];
+        *bits = token->bits[rh_live_domain(node)] | node->what << RH_WORD_SIZE_SHIFT;
+        rh_live_give_slot(&hot.live, slot);
+    } else if (slot) {
+        rh_birth_index_born(&decoder->births, &hot.live, slot);
+        rh_live_append(&hot.live, slot, token->what);
+    }
+    put_down(&hot, decoder);
+    *bits |= (uint64_t)slot << RH_WORD_SLOT_SHIFT;
+    return true;
+}
+
+/* One token of any kind. False when an event is needed for it or it makes no sense: then nothing
+ * was consumed, and decoding it as an event goes on or tells. */
+static __attribute__((noinline)) bool
+speak_one(rh_decoder *decoder, rh_words *words)
+{
+    uint8_t byte = *decoder->tokens.at;
+    const rh_token_meaning *meaning = &decoder->meaning[byte];
+    const rh_token_word *token = &decoder->word[byte];
+    rh_cursor rare = decoder->rare;
+    rh_token_word said;
+    if (meaning->action == RH_ACTION_THREAD) {
+        change_thread(decoder, meaning->event.size);
+        decoder->tokens.at++;
+        return true;
+    }
+    if (meaning->action == RH_ACTION_SPELLED)
+        token = spell(decoder, &rare, &said);
+    uint64_t bits;
+    if (!token || token->action >= RH_ACTION_RARE || !speak_of(decoder, token, &bits))
+        return false;
+    decoder->rare = rare;
+    decoder->tokens.at++;
+    words->word[(uint16_t)words->tally] = bits;
+    words->tally += token->tally;
+    words->events++;
+    return true;
+}
+
+bool
+rh_decoder_words(rh_decoder *decoder, rh_words *words)
+{
+    words->events = 0;
+    words->tally = words->time_ns = 0;
+    if (decoder->has_addresses || decoder->live.stocked > RH_WORD_SLOTS)
+        return false;
+    bool all = true;
+    while (all && words->events < words->capacity && decoder->tokens.at < decoder->tokens.end) {
+        size_t room = common_room(decoder, words->capacity - words->events);
+        const uint8_t *end = decoder->tokens.at + room;
+        speak_common(decoder, end, words);
+        all = decoder->tokens.at == end || speak_one(decoder, words);
+    }
+    if (decoder->time_unit)
+        skip_times(decoder, words);
+    if (!decoder->problem && decoder->tokens.at == decoder->tokens.end)
+        end_block(decoder);
+    return all;
+}
+
+void
+rh_decoder_use_wording(rh_decoder *decoder, const rh_wording *wording)
+{
+    decoder->wording = wording;
+    memset(decoder->spelled_key, 0, sizeof decoder->spelled_key);
 }

@@ -12,6 +12,7 @@
 #include "traces/format.h"
 #include "traces/live_list.h"
 #include "traces/trace_info.h"
+#include "traces/wording.h"
 
 /* What a token makes of the list. */
 typedef enum rh_action {
@@ -33,6 +34,18 @@ typedef struct rh_token_meaning {
     uint32_t zero; /* 64 bytes in all: found by a shift */
 } rh_token_meaning;
 
+enum { RH_SPELLED = 512 };
+
+/* A token in a wording. */
+typedef struct rh_token_word {
+    uint64_t bits[RH_EVENT_DOMAINS]; /* a death: by the domain of the block that dies, else alike */
+    uint64_t what;                   /* of a block born, for the list */
+    uint64_t size;                   /* its size alone */
+    rh_tally tally;
+    rh_action action; /* RH_ACTION_UNDEFINED also where there is no word */
+    uint32_t zero;    /* 64 bytes in all */
+} rh_token_word;
+
 typedef struct rh_decoder {
     rh_live_list live;
     rh_birth_index births;
@@ -44,7 +57,11 @@ typedef struct rh_decoder {
     uint64_t address[RH_ADDRESS_CLASSES];
     uint64_t time_unit; /* ns; 0: the trace has no times */
     bool has_addresses;
-    const char *problem; /* what is wrong; NULL while all is well */
+    const char *problem;       /* what is wrong; NULL while all is well */
+    const rh_wording *wording; /* NULL: nobody wants words */
+    rh_token_word word[RH_TOKENS];
+    rh_token_word spelled[RH_SPELLED]; /* of shapes met in full, by a hash of their bytes */
+    uint64_t spelled_key[RH_SPELLED];  /* the bytes; 0: none */
 } rh_decoder;
 
 bool rh_decoder_init(rh_decoder *decoder, const rh_trace_info *info); /* false: no memory */
@@ -57,5 +74,14 @@ bool rh_decoder_begin(rh_decoder *decoder, const rh_block_head *head, const rh_b
 /* The next events of the block, at most `capacity`; 0 at its end. Fewer than were there, and
  * problem set, when the next one makes no sense. */
 size_t rh_decoder_events(rh_decoder *decoder, rh_event *events, size_t capacity);
+
+/* From the next block on, events can be had as words; `wording` is kept. */
+void rh_decoder_use_wording(rh_decoder *decoder, const rh_wording *wording);
+
+/* The next events of the block as words, up to the first that has none: the next call of
+ * rh_decoder_events begins with it, and meets whatever makes no sense. The list needs room for as
+ * many births as `words` has. False when it came to such an event and not to the end of the room or
+ * of the block. */
+bool rh_decoder_words(rh_decoder *decoder, rh_words *words);
 
 #endif

@@ -21,6 +21,7 @@
 
 enum {
     BATCH_EVENTS = 256,
+    WORDS_AT_ONCE = 1024,
     CONTRADICTION_BYTES = 256,
     LIVE_BLOCK_BYTES = 64 /* what a live block costs reader and replayer, about */
 };
@@ -54,6 +55,7 @@ struct rh_reader {
     bool sought;       /* the bridge is the live set after a seek, which rh_reader_live tells */
     uint32_t told;     /* by rh_reader_live: the slot it came to; 0: none yet */
     uint64_t unpacked; /* blocks */
+    rh_words *words;   /* where the events go if they can; NULL: into batches */
     rh_error failure;  /* the last */
     bool failed;       /* it sticks */
     bool refused;      /* too much memory is asked for: a lenient reader gives up too */
@@ -589,24 +591,54 @@ cross_bridge(rh_reader *reader, rh_batch *batch)
     return count != 0;
 }
 
-/* Decodes the next batch of the block. What was decoded before a problem is delivered first. */
+/* Decodes words, as far as there are any; `*all`: nothing else comes before the end of the room or
+ * of the block. */
+static rh_status
+fill_words(rh_reader *reader, bool *all)
+{
+    rh_words *words = reader->words;
+    uint32_t capacity = words->capacity;
+    words->capacity = capacity < WORDS_AT_ONCE ? capacity : WORDS_AT_ONCE;
+    bool room = rh_live_list_reserve(&reader->decoder.live, words->capacity);
+    if (room)
+        *all = rh_decoder_words(&reader->decoder, words);
+    words->capacity = capacity;
+    return room ? RH_OK : no_memory(reader);
+}
+
+/* Decodes the next events of the block into the batch, at most `most`. */
+static rh_status
+fill_batch(rh_reader *reader, rh_batch *batch, size_t most)
+{
+    if (!rh_live_list_reserve(&reader->decoder.live, BATCH_EVENTS))
+        return no_memory(reader);
+    batch->count = rh_decoder_events(&reader->decoder, reader->events, most);
+    batch->first_event = reader->next_event;
+    return RH_OK;
+}
+
+/* Decodes what comes next in the block. What was decoded before a problem is delivered first. */
 static rh_status
 fill(rh_reader *reader, rh_batch *batch)
 {
     rh_decoder *decoder = &reader->decoder;
+    rh_words *words = reader->words;
     if (decoder->problem)
         return damage(reader, decoder->problem);
     if (decoder->live.blocks > reader->options.max_live_blocks)
         return too_many_alive(reader, decoder->live.blocks);
-    if (!rh_live_list_reserve(&decoder->live, BATCH_EVENTS))
-        return no_memory(reader);
-    batch->count = rh_decoder_events(decoder, reader->events, BATCH_EVENTS);
-    batch->first_event = reader->next_event;
-    reader->next_event += batch->count;
+    bool all = false;
+    rh_status status = words ? fill_words(reader, &all) : RH_OK;
+    if (status == RH_OK && !all && !decoder->problem && (!words || !words->events))
+        status = fill_batch(reader, batch, words && !decoder->has_addresses ? 1 : BATCH_EVENTS);
+    if (status != RH_OK)
+        return status;
+    size_t count = batch->count + (words ? words->events : 0);
+    reader->next_event += count;
     if (decoder->births.exhausted)
         return no_memory(reader);
     if (decoder->problem)
-        return batch->count ? RH_OK : damage(reader, decoder->problem);
+        return count ? RH_OK : damage(reader, decoder->problem);
     if (decoder->tokens.at == decoder->tokens.end)
         leave_block(reader, batch);
     return RH_OK;
@@ -627,7 +659,7 @@ static rh_status
 next_batch(rh_reader *reader, rh_batch *batch)
 {
     bool more = true;
-    while (more && !batch->count) {
+    while (more && !batch->count && !(reader->words && reader->words->events)) {
         batch->block_ends = false; /* of a block without events */
         rh_status status = step(reader, batch, &more);
         if (status == RH_BAD_INPUT && reader->options.lenient && !reader->refused) {
@@ -652,6 +684,23 @@ static void
 begin_batch(rh_reader *reader, rh_batch *batch)
 {
     *batch = (rh_batch){.events = reader->events, .first_event = reader->next_event};
+}
+
+void
+rh_reader_use_wording(rh_reader *reader, const rh_wording *wording)
+{
+    rh_decoder_use_wording(&reader->decoder, wording);
+}
+
+rh_status
+rh_reader_next_words(rh_reader *reader, rh_words *words, rh_batch *batch, rh_error *error)
+{
+    words->events = 0;
+    words->tally = 0;
+    reader->words = words;
+    rh_status status = rh_reader_next(reader, batch, error);
+    reader->words = NULL;
+    return status;
 }
 
 rh_status

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "traces/event.h"
 #include "traces/trace_info.h"
+#include "traces/wording.h"
 
 typedef struct rh_reader rh_reader;
 
@@ -50,6 +51,15 @@ const rh_trace_info *rh_reader_info(const rh_reader *reader);
 /* The next events. RH_BAD_INPUT names byte offset and event number of the damage; what came before
  * it was sound. */
 rh_status rh_reader_next(rh_reader *reader, rh_batch *batch, rh_error *error);
+
+/* From now on rh_reader_next_words may be called; before the first batch. `wording` is kept. */
+void rh_reader_use_wording(rh_reader *reader, const rh_wording *wording);
+
+/* The next events, as words or, where they have none, as a batch: one of them is empty, and both
+ * are at the end. `words` has room for at least one; words and events come in the order of the
+ * trace. Of the batch, events and count are meant and slots. Fails as rh_reader_next does. */
+rh_status rh_reader_next_words(rh_reader *reader, rh_words *words, rh_batch *batch,
+                               rh_error *error);
 
 /* Goes to the last key block at or before event number `event`; the next batch starts there
  * (batch.first_event). The blocks alive there are then listed by rh_reader_live. */

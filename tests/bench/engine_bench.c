@@ -272,14 +272,35 @@ load(const char *path)
     return list;
 }
 
+typedef struct stream_state {
+    rh_reader *reader;
+    rh_compiler compiler;
+    rh_wording wording;
+    rh_program program;
+    rh_batch batch;
+    size_t done; /* events of the batch that are compiled */
+    uint64_t events;
+    bool more;
+} stream_state;
+
+/* Appends what comes next to the program. */
 static void
-play_batch(rh_compiler *compiler, rh_program *program, rh_target *target, const rh_batch *batch)
+stream_on(stream_state *stream)
 {
-    for (size_t done = 0; done < batch->count;) {
-        program->code_count = program->wide_count = 0;
-        done += rh_compile(compiler, batch->events + done, batch->count - done, program);
-        rh_loop_run(target, program);
+    rh_program *program = &stream->program;
+    if (stream->done == stream->batch.count) {
+        rh_words words = {.word = program->codes + program->code_count,
+                          .capacity = rh_compile_room(&stream->compiler, program)};
+        rh_error error;
+        if (rh_reader_next_words(stream->reader, &words, &stream->batch, &error) != RH_OK)
+            die(error.message);
+        rh_compile_words(&stream->compiler, &words, program);
+        stream->done = 0;
+        stream->events += words.events + stream->batch.count;
+        stream->more = words.events || stream->batch.count;
     }
+    stream->done += rh_compile(&stream->compiler, stream->batch.events + stream->done,
+                               stream->batch.count - stream->done, program);
 }
 
 /* A whole replay in this one thread; without a heap, decoding alone. */
@@ -288,23 +309,28 @@ time_streaming(timing_record *timing, const char *path, void **slots, rh_heap *h
 {
     static rh_code codes[BATCH];
     static rh_wide wides[BATCH];
-    rh_program program = {
-        .codes = codes, .wides = wides, .code_capacity = BATCH, .wide_capacity = BATCH};
     rh_target target = {.heap = heap, .slots = slots};
-    uint64_t start = rh_host_ticks(), events = 0;
-    rh_reader *reader = open_trace(path);
-    rh_compiler compiler = {.has_domains = rh_reader_info(reader)->domains,
-                            .domain = PYMEM_DOMAIN_OBJ};
-    size_t count = 0;
-    for (rh_batch batch; (batch = next_batch(reader)).count; events += batch.count) {
+    uint64_t start = rh_host_ticks();
+    stream_state stream = {
+        .reader = open_trace(path),
+        .program = {.codes = codes, .wides = wides, .code_capacity = BATCH, .wide_capacity = BATCH},
+        .more = true};
+    stream.compiler = (rh_compiler){.has_domains = rh_reader_info(stream.reader)->domains,
+                                    .domain = PYMEM_DOMAIN_OBJ};
+    stream.wording = rh_compile_wording(&stream.compiler);
+    rh_reader_use_wording(stream.reader, &stream.wording);
+    for (size_t count = 0; stream.more; count++) {
+        stream.program.code_count = stream.program.wide_count = 0;
+        while (stream.more && rh_compile_room(&stream.compiler, &stream.program))
+            stream_on(&stream);
         if (heap)
-            play_batch(&compiler, &program, &target, &batch);
+            rh_loop_run(&target, &stream.program);
         uint64_t now = rh_host_ticks();
-        note(timing, count++, now - start);
+        note(timing, count, now - start);
         start = now;
     }
-    rh_reader_close(reader);
-    end_round(timing, events);
+    rh_reader_close(stream.reader);
+    end_round(timing, stream.events);
 }
 
 /* The made-up events as a file. */
@@ -363,8 +389,8 @@ main(int argc, char **argv)
     compiled work = compile(&list);
     timing_record timings[KINDS] = {{.what = "floor: operations walked, slots written"},
                                     {.what = "timed loop with " HEAP},
-                                    {.what = "decoding alone"},
-                                    {.what = "streaming: decode, compile, " HEAP}};
+                                    {.what = "decoding into operations"},
+                                    {.what = "streaming: decoding, " HEAP}};
     rh_host_pin(rh_host_processors() - 1);
     measure(&work, path, timings);
     printf("%s: %" PRIu64 " events, %d rounds\n", argc > 1 ? path : "a made-up trace", work.calls,

@@ -109,5 +109,5 @@ rh_source
 rh_test_events_source(rh_test_events *events)
 {
     events->at = 0;
-    return (rh_source){events, next};
+    return (rh_source){.ctx = events, .next = next};
 }

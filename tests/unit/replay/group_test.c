@@ -309,7 +309,7 @@ test_a_source_that_breaks(void **state)
     (void)state;
     const char *specs[] = {"bump"};
     rh_group_plan plan = plan_for(RH_PASS_THROUGHPUT, specs, 1);
-    rh_source source = {&events, broken};
+    rh_source source = {.ctx = &events, .next = broken};
     rh_group *group;
     rh_error error;
     assert_int_equal(rh_group_run(&plan, &source, &group, &error), RH_BAD_INPUT);

@@ -189,7 +189,7 @@ static rh_status
 verify(rh_verification *result, rh_error *error)
 {
     made.at = 0;
-    rh_source source = {&made, next};
+    rh_source source = {.ctx = &made, .next = next};
     *error = (rh_error){.status = RH_OK};
     return rh_verify(&source, &made.info, NULL, NULL, result, error);
 }
