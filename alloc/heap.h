@@ -85,7 +85,9 @@ struct rh_heap {
         *mapped_bytes; /* always current, so that a peak is exact; NULL when the heap cannot tell */
     size_t natural_alignment; /* every block has at least this alignment; a power of two */
     rh_contents contents;
-    bool raw_uncounted; /* blocks that RAW serves are in no counter and no walk */
+    size_t block_header_bytes; /* of a foreign allocator: what it keeps with each block in use, and
+                                  counts nowhere; 0: nothing that is known */
+    bool raw_uncounted;        /* blocks that RAW serves are in no counter and no walk */
 };
 
 /* Opens the heap that `spec` names. Fails with RH_USAGE (a bad spec: the message names the bad part

@@ -19,7 +19,9 @@ typedef struct rh_malloc_kind {
     const char *name;
     /* What it is recognised by and asked through; NULL after the last. */
     const char *symbol[RH_MALLOC_SYMBOLS];
-    /* Fills the reported_… counters. `symbol` are the addresses of the names above. */
+    size_t block_header_bytes; /* with each block in use, outside its usable size; 0: unknown */
+    /* Fills the reported_… counters, and those parts of the waterfall that it tells: what it holds
+     * beside blocks in use. `symbol` are the addresses of the names above. */
     void (*report)(void *const symbol[], rh_counters *counters);
     void (*version)(void *const symbol[], char *text, size_t capacity);
     void (*trim)(void *const symbol[]); /* NULL when it cannot */

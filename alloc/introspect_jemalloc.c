@@ -16,6 +16,39 @@ read_size(mallctl_function *mallctl, const char *name)
     return mallctl(name, &value, &length, NULL, 0) == 0 ? value : RH_UNKNOWN;
 }
 
+/* Like RH_UNKNOWN in a counter: what one part of a sum does not tell, the sum does not. */
+static uint64_t
+sum(uint64_t a, uint64_t b)
+{
+    return a == RH_UNKNOWN || b == RH_UNKNOWN ? RH_UNKNOWN : a + b;
+}
+
+/* Pages of all its arenas (4096 stands for those) in a state, as bytes. */
+static uint64_t
+read_pages(mallctl_function *mallctl, const char *name)
+{
+    uint64_t pages = read_size(mallctl, name), page = read_size(mallctl, "arenas.page");
+    return pages == RH_UNKNOWN || page == RH_UNKNOWN ? RH_UNKNOWN : pages * page;
+}
+
+/* What it holds beside blocks: free ones in slabs, and in caches of threads, which it counts as
+ * allocated; pages that are free, and not or half given back; addresses that it keeps, whose memory
+ * was given back. */
+static void
+report_parts(mallctl_function *mallctl, rh_counters *counters)
+{
+    uint64_t active = read_size(mallctl, "stats.active");
+    uint64_t allocated = counters->reported_allocated_bytes;
+    uint64_t in_slabs =
+        active != RH_UNKNOWN && allocated <= active ? active - allocated : RH_UNKNOWN;
+    counters->free_block_bytes =
+        sum(in_slabs, read_size(mallctl, "stats.arenas.4096.tcache_bytes"));
+    counters->free_page_bytes = sum(read_pages(mallctl, "stats.arenas.4096.pdirty"),
+                                    read_pages(mallctl, "stats.arenas.4096.pmuzzy"));
+    counters->free_arena_bytes = read_size(mallctl, "stats.retained");
+    counters->metadata_bytes = counters->reported_metadata_bytes;
+}
+
 static void
 report(void *const symbol[], rh_counters *counters)
 {
@@ -25,6 +58,7 @@ report(void *const symbol[], rh_counters *counters)
     counters->reported_allocated_bytes = read_size(mallctl, "stats.allocated");
     counters->reported_mapped_bytes = read_size(mallctl, "stats.mapped");
     counters->reported_metadata_bytes = read_size(mallctl, "stats.metadata");
+    report_parts(mallctl, counters);
 }
 
 static void

@@ -15,6 +15,7 @@ report(void *const symbol[], rh_counters *counters)
     struct mallinfo2 info = ((mallinfo_function *)symbol[0])();
     counters->reported_allocated_bytes = info.uordblks;
     counters->reported_mapped_bytes = info.hblkhd;
+    counters->free_block_bytes = info.fsmblks;
 }
 
 /* It does not tell; but it comes with clang, in a folder called after clang's version. */
@@ -31,8 +32,11 @@ version(void *const symbol[], char *text, size_t capacity)
     snprintf(text, capacity, "LLVM %.*s", (int)strcspn(folder, "/"), folder);
 }
 
+enum { CHUNK_HEADER = 16 }; /* before each block; 8 bytes of it are used */
+
 const rh_malloc_kind rh_malloc_kind_scudo = {
     .name = "scudo",
+    .block_header_bytes = CHUNK_HEADER,
     .symbol = {"mallinfo2", "__scudo_print_stats"},
     .report = report,
     .version = version,

@@ -138,6 +138,7 @@ rh_layer_init(rh_layer_heap *layer, rh_heap *under, const PyMemAllocatorEx *func
     layer->heap.mapped_bytes = under->mapped_bytes;
     layer->heap.natural_alignment = under->natural_alignment;
     layer->heap.contents = under->contents;
+    layer->heap.block_header_bytes = under->block_header_bytes;
     layer->heap.raw_uncounted = under->raw_uncounted;
     for (int i = 0; i < RH_DOMAINS; i++) {
         layer->domain[i] = (rh_layer_domain){layer, (PyMemAllocatorDomain)i, under->domain[i]};

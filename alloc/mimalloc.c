@@ -370,6 +370,12 @@ snapshot(rh_heap *heap, rh_counters *counters)
     count_default_heap(mimalloc, &sums);
     count_own_heaps(mimalloc, &sums);
     counters->reported_allocated_bytes = sums.bytes;
+    /* Those not yet cut out of their page, too. */
+    if (sums.reserved_bytes >= sums.full_bytes)
+        counters->free_block_bytes = sums.reserved_bytes - sums.full_bytes;
+    /* Of its segments, which it commits whole, and their heads. */
+    if (commit >= sums.reserved_bytes)
+        counters->free_page_bytes = commit - sums.reserved_bytes;
 }
 
 /* CPython's text, of the mimalloc that it brings: the thresholds are that one's. It looks at the

@@ -110,6 +110,7 @@ rh_process_malloc_open(const rh_malloc_probe *probe, size_t natural_alignment, r
     process->usable = (usable_size_function *)rh_malloc_probe_symbol(probe, "malloc_usable_size");
     process->heap.operations = &operations;
     process->heap.natural_alignment = natural_alignment;
+    process->heap.block_header_bytes = probe->kind ? probe->kind->block_header_bytes : 0;
     for (int i = 0; i < RH_DOMAINS; i++)
         process->heap.domain[i] = rh_c_library;
     *heap = &process->heap;

@@ -16,8 +16,37 @@ rh_sample_rounding(const rh_sample *sample)
     return (double)sample->counters.block_bytes - (double)sample->requested_bytes;
 }
 
+/* Takes as much of `room` as the part says it has, so that what an allocator says of itself never
+ * comes to more than what there is. Returns the room that is left. */
+static uint64_t
+fit(uint64_t *part, uint64_t room)
+{
+    if (*part == RH_UNKNOWN)
+        return room;
+    if (*part > room)
+        *part = room;
+    return room - *part;
+}
+
+/* The parts beside blocks, as far as the allocator tells them; what is left is other_bytes. Those
+ * that are surely within what is mapped come first: memory that was given back, and addresses kept,
+ * may not be. */
+static void
+complete_parts(rh_counters *counters, uint64_t block_bytes)
+{
+    uint64_t room = counters->mapped_bytes - block_bytes;
+    uint64_t *const parts[] = {&counters->header_bytes,     &counters->page_header_bytes,
+                               &counters->page_tail_bytes,  &counters->metadata_bytes,
+                               &counters->free_block_bytes, &counters->free_page_bytes,
+                               &counters->free_arena_bytes};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        room = fit(parts[i], room);
+    counters->other_bytes = room;
+}
+
 /* What a foreign heap does not tell is filled in from outside: mapped bytes from the kernel, blocks
- * in use from usable sizes; the rest is other_bytes. */
+ * in use from usable sizes; the rest is other_bytes. What is mapped is at least what the blocks
+ * take: memory from before the run may serve some. */
 static void
 complete_counters(const rh_memory *memory, rh_counters *counters)
 {
@@ -32,10 +61,15 @@ complete_counters(const rh_memory *memory, rh_counters *counters)
         counters->block_bytes = memory->usable_bytes;
     if (counters->other_bytes != RH_UNKNOWN)
         return;
-    uint64_t parts = rh_counters_parts(counters);
-    if (counters->block_bytes == RH_UNKNOWN)
-        parts += memory->requested_bytes;
-    counters->other_bytes = counters->mapped_bytes > parts ? counters->mapped_bytes - parts : 0;
+    if (memory->heap->block_header_bytes) {
+        uint64_t beside = counters->header_bytes == RH_UNKNOWN ? 0 : counters->header_bytes;
+        counters->header_bytes = beside + memory->live_blocks * memory->heap->block_header_bytes;
+    }
+    uint64_t block_bytes =
+        counters->block_bytes == RH_UNKNOWN ? memory->requested_bytes : counters->block_bytes;
+    if (counters->mapped_bytes < block_bytes)
+        counters->mapped_bytes = block_bytes;
+    complete_parts(counters, block_bytes);
 }
 
 static void
@@ -338,8 +372,10 @@ keep_peaks(rh_memory *memory)
     }
     totals->mapped_sum += *mapped;
     totals->requested_sum += memory->requested_bytes;
-    if (*mapped > totals->peak.counters.mapped_bytes)
+    if (*mapped > totals->peak.counters.mapped_bytes) {
         take_sample(memory, RH_UNKNOWN, &totals->peak);
+        add_resident(memory, &totals->peak);
+    }
 }
 
 void

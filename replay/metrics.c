@@ -160,6 +160,7 @@ add_counters(rh_metrics *metrics, const rh_memory_totals *totals)
     AT_PEAK(metadata_bytes)
     AT_PEAK(other_bytes)
     AT_PEAK(mapped_bytes)
+    add(metrics, "resident_bytes", number(totals->peak.resident_bytes));
     AT_PEAK(pools_in_use)
     AT_PEAK(pools_free)
     AT_PEAK(reported_allocated_bytes)

@@ -116,6 +116,20 @@ same "the parts add up" True "$(json 'all(sum(r["metrics"][p + "_bytes"] for p i
 same "failures are told" "{0}" "$(json '{r["metrics"]["failed_allocations"] for r in it["runs"]}')"
 same "the trace is described" True "$(json '(it["runs"][0]["trace"]["path"] == "program.rht" and
     it["runs"][0]["trace"]["events"] > 100000 and len(it["runs"][0]["trace"]["hash"]) == 32)')"
+# Of foreign allocators, too: what they tell of themselves, and the rest.
+for name in malloc mimalloc mimalloc@3.13t jemalloc tcmalloc scudo tbb cpython malloc+debug jemalloc+freelist; do
+    "$REHEAP" replay program.rht -a $name --measure memory --reps 1 --json --over-time --touch first >out 2>err
+    case $? in
+    0) ;;
+    4) echo "not installed: $name"; continue ;;
+    *) problem "$name: $(cat err)" ;;
+    esac
+    same "the parts of $name add up" "0 True True" "$(json '(lambda s: "%d %s %s" % (sum(x["block_bytes"] + sum(x[p + "_bytes"] or 0 for p in
+        ("header", "page_header", "page_tail", "free_block", "free_page", "free_arena", "metadata", "other")) != x["mapped_bytes"]
+        for x in s), len(s) > 500, all(x["resident_bytes"] is not None for x in s)))(it["runs"][0]["passes"]["memory"]["samples"])')"
+    same "$name tells parts of itself" "$([ $name = tbb ] || echo "free blocks")" "$(json '("free blocks" if
+        it["runs"][0]["metrics"]["free_block_bytes"] is not None else "")')"
+done
 # Over time: the parts add up at every sample, not only at the peak.
 expect 0 '' "$REHEAP" replay program.rht -a pymalloc -a malloc --measure memory --reps 1 --samples 200 --json --over-time
 same "the parts add up at every sample" True "$(json '(lambda s: len(s) > 150 and all(sum(x[p + "_bytes"] for p in
