@@ -6,7 +6,7 @@
 #include "traces/arena_set.h"
 #include "traces/pointer_table.h"
 #include "traces/recorder/ring_pieces.h"
-#include "traces/recorder/ring_room.h"
+#include "traces/ring_view.h"
 
 enum {
     DEPTHS = RH_AMOUNT_DEPTH_MASK + 1,
@@ -45,12 +45,9 @@ typedef enum outcome { TAKEN, EMPTY, BLOCKED, FAILED } outcome;
 
 /* A ring, and what of its past matters to the next record. */
 typedef struct stream {
-    rh_ring *ring;
-    const unsigned char *base;
-    uint64_t mask;
-    uint64_t at, end, given_back; /* taken; published when last looked; told to the ring's writer */
-    uint64_t place, stamp;        /* threads: of the last place record */
-    uint64_t ticks;               /* the time of events; 0: they have none */
+    rh_ring_view view;
+    uint64_t place, stamp; /* threads: of the last place record */
+    uint64_t ticks;        /* the time of events; 0: they have none */
     uint64_t wide[2];
     unsigned wide_count;
     struct {
@@ -98,16 +95,11 @@ struct rh_drain {
     rh_event common; /* what malloc and free do not say stays 0 */
     uint32_t stream_count;
     uint32_t ring_bytes, ring_count; /* of threads */
+    bool short_records;              /* in them */
     rh_ring_pieces rings;
     stream streams[STREAMS];
     front fronts[STREAMS]; /* of the same number */
 };
-
-static void
-begin_stream(stream *s, rh_ring *ring, const unsigned char *base, uint64_t bytes)
-{
-    *s = (stream){.ring = ring, .base = base, .mask = bytes - 1};
-}
 
 rh_drain *
 rh_drain_new(rh_channel *channel, rh_writer *writer, double ticks_per_ns)
@@ -122,15 +114,17 @@ rh_drain_new(rh_channel *channel, rh_writer *writer, double ticks_per_ns)
     drain->pooled = channel->facts.forked || channel->facts.attached ? 0 : RH_EVENT_POOLED;
     drain->text = malloc(RH_CHECKPOINT_BYTES + sizeof(rh_record) + 1);
     unsigned char *memory = (unsigned char *)channel + RH_CHANNEL_CONTROL_BYTES;
-    begin_stream(&drain->streams[MAIN], &channel->main, memory, RH_MAIN_RING_BYTES);
+    bool good = rh_ring_view_begin(&drain->streams[MAIN].view, &channel->main, memory,
+                                   RH_MAIN_RING_BYTES, false);
     bool malloc_rings = channel->thread_ring_bytes == RH_MALLOC_RING_BYTES;
     drain->ring_bytes = malloc_rings ? RH_MALLOC_RING_BYTES : RH_RAW_RING_BYTES;
     drain->ring_count = malloc_rings ? RH_MALLOC_RINGS : RH_RAW_RINGS;
+    drain->short_records = channel->facts.capture == RH_CAPTURE_MALLOC;
     rh_ring_pieces_begin(&drain->rings, memory + RH_MAIN_RING_BYTES, drain->ring_bytes);
     drain->stream_count = 1;
     drain->domain_mask = channel->facts.capture == RH_CAPTURE_MALLOC ? 0 : 3;
     uint64_t arena_bytes = channel->facts.arena_bytes;
-    bool good = rh_pointer_table_init(&drain->blocks);
+    good = rh_pointer_table_init(&drain->blocks) && good;
     good = rh_pointer_table_init(&drain->owed) && good;
     drain->recent = calloc(RECENT_DEATHS, sizeof *drain->recent);
     good = drain->recent && good;
@@ -151,6 +145,8 @@ rh_drain_free(rh_drain *drain)
     rh_pointer_table_release(&drain->owed);
     free(drain->recent);
     rh_arena_set_release(&drain->arenas);
+    for (uint32_t i = 0; i < drain->stream_count; i++)
+        rh_ring_view_end(&drain->streams[i].view);
     rh_ring_pieces_end(&drain->rings);
     free(drain->threads);
     free(drain->text);
@@ -624,7 +620,7 @@ take_arena(rh_drain *drain, stream *s, const rh_record *record, bool birth)
 static inline const rh_record *
 record_at(const stream *s, uint64_t at)
 {
-    return (const rh_record *)(s->base + (at & s->mask));
+    return rh_ring_view_record(&s->view, at);
 }
 
 /* A text fills whole records behind its own; all of them have to be there. */
@@ -635,21 +631,22 @@ take_text(rh_drain *drain, stream *s, const rh_record *record, rh_operation oper
     uint64_t records = (length + sizeof *record - 1) / sizeof *record;
     if (length > RH_CHECKPOINT_BYTES)
         return TAKEN;
-    if (s->end - s->at < (records + 1) * sizeof(rh_record)) {
+    if (s->view.end - s->view.at < (records + 1) * sizeof(rh_record)) {
         if (!drain->last)
             return EMPTY;
-        s->at = s->end - sizeof(rh_record); /* the program was killed while it wrote this */
+        s->view.at =
+            s->view.end - sizeof(rh_record); /* the program was killed while it wrote this */
         return TAKEN;
     }
     for (uint64_t i = 0; i < records; i++)
-        memcpy(drain->text + i * sizeof *record, record_at(s, s->at + (i + 1) * sizeof(rh_record)),
-               sizeof *record);
+        memcpy(drain->text + i * sizeof *record,
+               record_at(s, s->view.at + (i + 1) * sizeof(rh_record)), sizeof *record);
     drain->text[length] = '\0';
     rh_event event = begin_event(drain, s, record, operation, 0);
     event.domain = 0;
     event.size = length;
     event.text = drain->text;
-    s->at += records * sizeof(rh_record);
+    s->view.at += records * sizeof(rh_record);
     return hand_on(drain, &event, NULL);
 }
 
@@ -700,7 +697,7 @@ take_other(rh_drain *drain, stream *s, const rh_record *record, bool forced)
 static inline outcome
 take(rh_drain *drain, stream *s, bool forced)
 {
-    const rh_record *record = record_at(s, s->at);
+    const rh_record *record = record_at(s, s->view.at);
     uint64_t kind = kind_of(record);
     outcome result;
     if (kind == RH_RECORD_MALLOC)
@@ -710,30 +707,21 @@ take(rh_drain *drain, stream *s, bool forced)
     else
         result = take_other(drain, s, record, forced);
     if (result == TAKEN)
-        s->at += sizeof(rh_record);
+        s->view.at += sizeof(rh_record);
     return result;
-}
-
-static void
-give_back(stream *s)
-{
-    if (s->at == s->given_back)
-        return;
-    s->given_back = s->at;
-    rh_ring_room_give(s->ring, s->at);
 }
 
 /* A free in the main ring, behind which an arena's death may stand that it caused. */
 static outcome
 take_free(rh_drain *drain, stream *s, bool forced)
 {
-    const uint64_t next = s->at + sizeof(rh_record);
-    if (next >= s->end)
+    const uint64_t next = s->view.at + sizeof(rh_record);
+    if (next >= s->view.end)
         return drain->last || forced ? take(drain, s, forced) : EMPTY;
     const rh_record *after = record_at(s, next);
     if (kind_of(after) != RH_RECORD_ARENA_FREE)
         return take(drain, s, forced);
-    const rh_record *record = record_at(s, s->at);
+    const rh_record *record = record_at(s, s->view.at);
     uint64_t address = record->what & RH_RECORD_ADDRESS_MASK;
     if (!forced && address && !rh_pointer_find(&drain->blocks, key_of(drain, record))->key)
         return BLOCKED;
@@ -741,7 +729,7 @@ take_free(rh_drain *drain, stream *s, bool forced)
     if (result == TAKEN)
         result = take(drain, s, true);
     if (result == TAKEN)
-        s->at += sizeof(rh_record);
+        s->view.at += sizeof(rh_record);
     return result;
 }
 
@@ -828,9 +816,9 @@ take_common_death(rh_drain *drain, const stream *s, const rh_record *record)
 static inline void
 look_ahead(rh_drain *drain, const stream *s)
 {
-    const rh_record *far = record_at(s, s->at + 2 * AHEAD_BYTES);
+    const rh_record *far = record_at(s, s->view.at + 2 * AHEAD_BYTES);
     rh_pointer_prefetch(&drain->blocks, far->what & RH_RECORD_ADDRESS_MASK);
-    const rh_record *near = record_at(s, s->at + AHEAD_BYTES);
+    const rh_record *near = record_at(s, s->view.at + AHEAD_BYTES);
     if (kind_of(near) == RH_RECORD_FREE) {
         uint64_t key = near->what & RH_RECORD_ADDRESS_MASK;
         const rh_pointer_entry *entry =
@@ -852,12 +840,12 @@ is_main(const rh_drain *drain, const stream *s)
 static inline outcome
 take_next(rh_drain *drain, stream *s)
 {
-    const rh_record *record = record_at(s, s->at);
-    const uint64_t kind = kind_of(record), next = s->at + sizeof *record;
+    const rh_record *record = record_at(s, s->view.at);
+    const uint64_t kind = kind_of(record), next = s->view.at + sizeof *record;
     outcome result = EMPTY;
     if (kind == RH_RECORD_FREE) {
         if (!is_main(drain, s) ||
-            (next < s->end && kind_of(record_at(s, next)) != RH_RECORD_ARENA_FREE))
+            (next < s->view.end && kind_of(record_at(s, next)) != RH_RECORD_ARENA_FREE))
             result = take_common_death(drain, s, record);
     } else if ((kind == RH_RECORD_MALLOC || kind == RH_RECORD_CALLOC ||
                 kind == RH_RECORD_REALLOC_NULL) &&
@@ -865,7 +853,7 @@ take_next(rh_drain *drain, stream *s)
         result = take_common_birth(drain, s, record, kind);
     }
     if (result == TAKEN)
-        s->at = next;
+        s->view.at = next;
     else if (result == EMPTY)
         result = kind == RH_RECORD_FREE && is_main(drain, s) ? take_free(drain, s, false)
                                                              : take(drain, s, false);
@@ -878,13 +866,13 @@ take_main(rh_drain *drain, uint64_t limit)
 {
     stream *s = &drain->streams[MAIN];
     outcome result = TAKEN;
-    while (s->at < limit && result == TAKEN) {
-        uint64_t stop = limit - s->at < GIVE_BACK_BYTES ? limit : s->at + GIVE_BACK_BYTES;
-        while (s->at < stop && result == TAKEN) {
+    while (s->view.at < limit && result == TAKEN) {
+        uint64_t stop = limit - s->view.at < GIVE_BACK_BYTES ? limit : s->view.at + GIVE_BACK_BYTES;
+        while (s->view.at < stop && result == TAKEN) {
             look_ahead(drain, s);
             result = take_next(drain, s);
         }
-        give_back(s);
+        rh_ring_view_give_back(&s->view, 0);
     }
     return result;
 }
@@ -894,8 +882,8 @@ static outcome
 force_main(rh_drain *drain)
 {
     stream *s = &drain->streams[MAIN];
-    return kind_of(record_at(s, s->at)) == RH_RECORD_FREE ? take_free(drain, s, true)
-                                                          : take(drain, s, true);
+    return kind_of(record_at(s, s->view.at)) == RH_RECORD_FREE ? take_free(drain, s, true)
+                                                               : take(drain, s, true);
 }
 
 static bool
@@ -914,13 +902,18 @@ front_of(rh_drain *drain, const stream *s)
 static void
 settle(rh_drain *drain, stream *s)
 {
-    while (s->at < s->end && kind_of(record_at(s, s->at)) == RH_RECORD_PLACE)
-        take(drain, s, true);
+    uint64_t end;
+    do {
+        end = s->view.end;
+        rh_ring_view_refill(&s->view, drain->last);
+        while (s->view.at < s->view.end && kind_of(record_at(s, s->view.at)) == RH_RECORD_PLACE)
+            take(drain, s, true);
+    } while (s->view.at == s->view.end && s->view.end != end);
     front *f = front_of(drain, s);
-    f->there = s->at < s->end;
+    f->there = s->view.at < s->view.end;
     f->place = s->place;
     f->stamp = s->stamp;
-    const rh_record *record = record_at(s, s->at);
+    const rh_record *record = record_at(s, s->view.at);
     const uint64_t kind = f->there ? kind_of(record) : 0;
     f->birth = kind == RH_RECORD_MALLOC || kind == RH_RECORD_CALLOC || kind == RH_RECORD_REALLOC ||
                kind == RH_RECORD_REALLOC_NULL || kind == RH_RECORD_ALIGNED;
@@ -944,8 +937,7 @@ static outcome
 take_thread(rh_drain *drain, stream *s, bool forced)
 {
     outcome result = forced ? take(drain, s, true) : take_next(drain, s);
-    if (s->at - s->given_back >= drain->ring_bytes / 8)
-        give_back(s);
+    rh_ring_view_give_back(&s->view, drain->ring_bytes / 8);
     return result;
 }
 
@@ -954,7 +946,8 @@ static outcome
 take_stretch(rh_drain *drain, stream *s)
 {
     outcome result = TAKEN;
-    while (result == TAKEN && s->at < s->end && kind_of(record_at(s, s->at)) != RH_RECORD_PLACE) {
+    while (result == TAKEN && s->view.at < s->view.end &&
+           kind_of(record_at(s, s->view.at)) != RH_RECORD_PLACE) {
         look_ahead(drain, s);
         result = take_thread(drain, s, false);
     }
@@ -963,18 +956,9 @@ take_stretch(rh_drain *drain, stream *s)
 }
 
 static void
-look_again(stream *s)
-{
-    s->end = atomic_load_explicit(&s->ring->cursor, memory_order_acquire);
-    /* A stray write may have hit the cursor; a ring never holds more than itself. */
-    if (s->end - s->at > s->mask + 1 || s->end % sizeof(rh_record))
-        s->end = s->at;
-}
-
-static void
 look_at_all(rh_drain *drain)
 {
-    look_again(&drain->streams[MAIN]);
+    rh_ring_view_look(&drain->streams[MAIN].view);
     uint32_t rings = atomic_load(&drain->channel->rings);
     rings = rings < drain->ring_count ? rings : drain->ring_count;
     for (; drain->stream_count <= rings; drain->stream_count++) {
@@ -984,11 +968,14 @@ look_at_all(rh_drain *drain)
             rh_fail(&drain->error, RH_SYSTEM, "there is no address space for a thread's ring");
             break;
         }
-        begin_stream(&drain->streams[ring + 1], &drain->channel->thread[ring], memory,
-                     drain->ring_bytes);
+        if (!rh_ring_view_begin(&drain->streams[ring + 1].view, &drain->channel->thread[ring],
+                                memory, drain->ring_bytes, drain->short_records)) {
+            rh_fail(&drain->error, RH_SYSTEM, "out of memory for a thread's records");
+            break;
+        }
     }
     for (uint32_t i = 1; i < drain->stream_count; i++) {
-        look_again(&drain->streams[i]);
+        rh_ring_view_look(&drain->streams[i].view);
         settle(drain, &drain->streams[i]);
     }
 }
@@ -1015,7 +1002,7 @@ take_one(rh_drain *drain, stream *s, bool forced)
         settle(drain, s);
         return result;
     }
-    return forced ? force_main(drain) : take_main(drain, s->at + 1);
+    return forced ? force_main(drain) : take_main(drain, s->view.at + 1);
 }
 
 /* Takes one stretch no later than `place` from the rings of threads, the first that can be; EMPTY:
@@ -1026,10 +1013,10 @@ take_earlier(rh_drain *drain, uint64_t place)
     for (uint32_t i = MAIN + 1; i < drain->stream_count; i++)
         drain->fronts[i].waits |= is_held_up(drain, &drain->fronts[i]);
     for (stream *s; (s = earliest(drain)) && s->place <= place; front_of(drain, s)->waits = true) {
-        uint64_t before = s->at;
+        uint64_t before = s->view.at;
         if (take_stretch(drain, s) == FAILED)
             return FAILED;
-        if (s->at != before)
+        if (s->view.at != before)
             return TAKEN;
     }
     return EMPTY;
@@ -1057,11 +1044,11 @@ static bool
 step_main(rh_drain *drain, const stream *s)
 {
     stream *main = &drain->streams[MAIN];
-    uint64_t before = main->at;
-    bool libc = domain_of(drain, record_at(s, s->at)) == RH_DOMAIN_LIBC;
-    if (s == main || !libc || drain->channel->facts.forked || before >= main->end)
+    uint64_t before = main->view.at;
+    bool libc = domain_of(drain, record_at(s, s->view.at)) == RH_DOMAIN_LIBC;
+    if (s == main || !libc || drain->channel->facts.forked || before >= main->view.end)
         return false;
-    return take_main(drain, before + 1) != FAILED && main->at != before;
+    return take_main(drain, before + 1) != FAILED && main->view.at != before;
 }
 
 /* `s` is blocked: what it waits for was published before its record was, and so, if it exists, lies
@@ -1070,12 +1057,13 @@ static outcome
 resolve(rh_drain *drain, stream *s)
 {
     stream *main = &drain->streams[MAIN];
-    uint64_t place = s == main ? s->at : s->place;
+    uint64_t place = s == main ? s->view.at : s->place;
     look_at_all(drain);
     outcome result = BLOCKED;
     for (bool moved = true; moved && result == BLOCKED;) {
-        uint64_t before = main->at;
-        if (s != main && take_main(drain, place < main->end ? place : main->end) == FAILED)
+        uint64_t before = main->view.at;
+        if (s != main &&
+            take_main(drain, place < main->view.end ? place : main->view.end) == FAILED)
             return FAILED;
         front_of(drain, s)->waits = true;
         outcome earlier = take_earlier(drain, place);
@@ -1083,7 +1071,7 @@ resolve(rh_drain *drain, stream *s)
             drain->fronts[i].waits = false;
         if (earlier == FAILED)
             return FAILED;
-        moved = earlier == TAKEN || main->at != before || step_main(drain, s);
+        moved = earlier == TAKEN || main->view.at != before || step_main(drain, s);
         if (drain->error.status != RH_OK)
             return FAILED;
         if (moved)
@@ -1098,12 +1086,12 @@ static bool
 free_is_over(const rh_drain *drain, const stream *thread)
 {
     const stream *main = &drain->streams[MAIN];
-    uint64_t at = thread->at;
-    while (at < thread->end && kind_of(record_at(thread, at)) == RH_RECORD_WIDE)
+    uint64_t at = thread->view.at;
+    while (at < thread->view.end && kind_of(record_at(thread, at)) == RH_RECORD_WIDE)
         at += sizeof(rh_record);
-    return main->at + sizeof(rh_record) == main->end && thread->place >= main->end &&
-           kind_of(record_at(main, main->at)) == RH_RECORD_FREE && at < thread->end &&
-           record_at(main, main->at)->amount >> RH_AMOUNT_THREAD_SHIFT ==
+    return main->view.at + sizeof(rh_record) == main->view.end && thread->place >= main->view.end &&
+           kind_of(record_at(main, main->view.at)) == RH_RECORD_FREE && at < thread->view.end &&
+           record_at(main, main->view.at)->amount >> RH_AMOUNT_THREAD_SHIFT ==
                record_at(thread, at)->amount >> RH_AMOUNT_THREAD_SHIFT;
 }
 
@@ -1115,7 +1103,7 @@ take_turn(rh_drain *drain)
     if (drain->turns++ % TURNS_A_TICK == 0)
         atomic_fetch_add_explicit(&drain->channel->turn, 1, memory_order_relaxed);
     stream *main = &drain->streams[MAIN], *thread = earliest(drain);
-    uint64_t limit = main->end;
+    uint64_t limit = main->view.end;
     if (thread && thread->place < limit)
         limit = thread->place;
     outcome result = take_main(drain, limit);
@@ -1126,20 +1114,10 @@ take_turn(rh_drain *drain)
     if (result == FAILED || !thread)
         return result == FAILED ? FAILED : EMPTY;
     /* Not yet: the main ring has to be looked at again first. */
-    if (thread->place > main->end && !drain->last)
+    if (thread->place > main->view.end && !drain->last)
         return EMPTY;
     result = take_stretch(drain, thread);
     return result == BLOCKED ? resolve(drain, thread) : result;
-}
-
-/* Gives a ring that its thread has left, and that is read, to whoever comes next. */
-static void
-recycle(stream *s)
-{
-    uint32_t left = 2;
-    if (atomic_load_explicit(&s->ring->owner, memory_order_acquire) == left &&
-        atomic_load_explicit(&s->ring->cursor, memory_order_acquire) == s->at)
-        atomic_compare_exchange_strong(&s->ring->owner, &left, 0);
 }
 
 /* At the end, deaths that no block came for: of blocks that were never seen, after all. */
@@ -1168,21 +1146,21 @@ write_off(rh_drain *drain)
 uint64_t
 rh_drain_waiting(rh_drain *drain)
 {
-    uint64_t bytes = 0;
+    uint64_t records = 0;
     look_at_all(drain);
     for (uint32_t i = 0; i < drain->stream_count; i++)
-        bytes += drain->streams[i].end - drain->streams[i].at;
-    return bytes / sizeof(rh_record);
+        records += rh_ring_view_waiting(&drain->streams[i].view);
+    return records;
 }
 
 rh_status
 rh_drain_run(rh_drain *drain, bool last, uint64_t *events, rh_error *error)
 {
+    drain->last = last;
     /* Threads may write as fast as this reads: what they add is for the next run. */
     const uint64_t most = rh_drain_waiting(drain), before = drain->events;
     const uint64_t enough = last || most < RUN_EVENTS ? most : RUN_EVENTS;
     outcome result = TAKEN;
-    drain->last = last;
     while ((result == TAKEN || result == BLOCKED) && drain->events - before <= enough)
         result = take_turn(drain);
     if (drain->error.status != RH_OK)
@@ -1190,9 +1168,9 @@ rh_drain_run(rh_drain *drain, bool last, uint64_t *events, rh_error *error)
     if (result != FAILED && last)
         result = write_off(drain);
     for (uint32_t i = 0; i < drain->stream_count; i++) {
-        give_back(&drain->streams[i]);
+        rh_ring_view_give_back(&drain->streams[i].view, 0);
         if (i != MAIN)
-            recycle(&drain->streams[i]);
+            rh_ring_view_recycle(&drain->streams[i].view);
     }
     *events += drain->events - before;
     if (result == FAILED && error)

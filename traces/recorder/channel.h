@@ -22,6 +22,9 @@
  * is before every RAW call, before what a thread that has called the interpreter asks of the C
  * library while the main ring has moved, and as often as in the last case.
  *
+ * Where only the C library's functions are recorded, threads' rings hold short records
+ * (short_record.h); all others hold records as they are below.
+ *
  * A death is written before the call that frees, a birth after the call that allocated. So at any
  * moment an address that one ring reports as born again has already been reported dead in another.
  */

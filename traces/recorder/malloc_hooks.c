@@ -335,7 +335,7 @@ malloc(size_t size)
     if (UNLIKELY(!ready()))
         return early_alloc(0, size);
     void *block = below.malloc(size);
-    rh_put_malloc(WHAT(MALLOC, block), size);
+    rh_put_malloc(RH_RECORD_MALLOC, block, size);
     return block;
 }
 
@@ -344,7 +344,7 @@ free(void *block)
 {
     if (UNLIKELY(is_early(block)) || UNLIKELY(!ready()))
         return;
-    rh_put_malloc(WHAT(FREE, block), 0);
+    rh_put_malloc(RH_RECORD_FREE, block, 0);
     below.free(block);
 }
 
@@ -356,7 +356,7 @@ calloc(size_t count, size_t size)
         return __builtin_mul_overflow(count, size, &bytes) ? NULL : early_alloc(0, bytes);
     void *block = below.calloc(count, size);
     if (RH_LIKELY(((count | size) >> RH_CALLOC_COUNT_SHIFT) == 0))
-        rh_put_malloc(WHAT(CALLOC, block), count << RH_CALLOC_COUNT_SHIFT | size);
+        rh_put_calloc(block, count, size);
     else
         rh_put_libc_calloc(WHAT(CALLOC, block), count, size);
     return block;
@@ -381,15 +381,15 @@ realloc(void *block, size_t size)
         return move_out(block, size);
     if (!block) {
         void *fresh = below.realloc(NULL, size);
-        rh_put_malloc(WHAT(REALLOC_NULL, fresh), size);
+        rh_put_malloc(RH_RECORD_REALLOC_NULL, fresh, size);
         return fresh;
     }
-    rh_put_malloc(WHAT(REALLOC_FROM, block), 0);
+    rh_put_malloc(RH_RECORD_REALLOC_FROM, block, 0);
     void *moved = below.realloc(block, size);
     if (UNLIKELY(!moved && size == 0))
-        rh_put_malloc(WHAT(GONE, NULL), 0);
+        rh_put_malloc(RH_RECORD_GONE, NULL, 0);
     else
-        rh_put_malloc(WHAT(REALLOC, moved), size);
+        rh_put_malloc(RH_RECORD_REALLOC, moved, size);
     return moved;
 }
 

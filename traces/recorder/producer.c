@@ -20,7 +20,7 @@
 enum {
     NAP_NS = 100000,
     ROOM_RECORDS = 8, /* what any one call may need */
-    PLACE_EVERY_BYTES = 64 * sizeof(rh_record)
+    PLACE_EVERY = 64, /* calls */
 };
 
 rh_channel_pages rh_recorder_channel __attribute__((aligned(4096)));
@@ -120,7 +120,7 @@ wait_for_room(rh_ring *ring, uint64_t capacity, uint64_t bytes, uint64_t *limit)
                               "can be looked at, than a ring can hold");
             return false;
         }
-        bytes = bytes > capacity / 4 * 3 ? bytes : capacity / 4 * 3;
+        bytes = bytes > capacity / 8 * 7 ? bytes : capacity / 8 * 7;
         rh_ring_room_await(ring, cursor + bytes - capacity);
     }
 }
@@ -312,12 +312,62 @@ spill(rh_thread_end *end, const rh_record *records, unsigned count)
     end->spilled += count;
 }
 
+/* Whatever is published at once is read at once. */
+static void
+publish(rh_thread_end *end, uint64_t bytes)
+{
+    end->cursor += bytes;
+    atomic_store_explicit(&end->ring->cursor, end->cursor, memory_order_release);
+}
+
+static void
+append_words(rh_thread_end *end, const uint64_t *words, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t at = (end->cursor + i * sizeof *words) & (RH_MALLOC_RING_BYTES - 1);
+        memcpy(end->base + at, &words[i], sizeof *words);
+    }
+    publish(end, count * sizeof *words);
+}
+
+/* The thread's place in this ring, for short records. */
+static void
+append_short_place(rh_thread_end *end, uint64_t ticks)
+{
+    uint64_t thread = rh_recorder_place >> RH_AMOUNT_THREAD_SHIFT;
+    append_words(end, (uint64_t[]){rh_short_word(RH_RECORD_PLACE, thread, 0), ticks}, 2);
+}
+
+static void
+append_short(rh_thread_end *end, uint64_t what, uint64_t amount)
+{
+    const rh_record record = {what, amount};
+    uint64_t word;
+    if (rh_short_pack(&record, &word))
+        append_words(end, &word, 1);
+    else
+        append_words(end, (uint64_t[]){rh_short_word(RH_SHORT_LONG, 0, 0), what, amount}, 3);
+}
+
+/* As it is; in a ring of short records, what nothing has to be said of. */
+static void
+append_text(rh_thread_end *end, uint64_t what, uint64_t amount)
+{
+    if (producer.capture == RH_CAPTURE_MALLOC) {
+        append_words(end, (uint64_t[]){what, amount}, 2);
+        return;
+    }
+    rh_put_at(end, end->cursor, rh_recorder_channel.control.thread_ring_bytes, what, amount);
+    publish(end, sizeof(rh_record));
+}
+
 static void
 append_thread(rh_thread_end *end, uint64_t what, uint64_t amount)
 {
-    rh_put_at(end, end->cursor, rh_recorder_channel.control.thread_ring_bytes, what, amount);
-    end->cursor += sizeof(rh_record);
-    atomic_store_explicit(&end->ring->cursor, end->cursor, memory_order_release);
+    if (producer.capture == RH_CAPTURE_MALLOC)
+        append_short(end, what, amount);
+    else
+        append_text(end, what, amount);
 }
 
 /* Where both are recorded every call comes here, and most need no place of their own. */
@@ -329,7 +379,7 @@ append_place_of_both(rh_thread_end *end, bool libc)
     uint32_t turn = atomic_load_explicit(&channel->turn, memory_order_relaxed);
     end->python |= !libc;
     bool due = end->ticks == 0 || !libc || (end->python && main != end->main) ||
-               turn != end->turn || end->cursor - end->placed >= PLACE_EVERY_BYTES;
+               turn != end->turn || end->cursor - end->placed >= PLACE_EVERY * sizeof(rh_record);
     if (!due && producer.timing == RH_TIMING_NONE)
         return;
     uint64_t now = __builtin_ia32_rdtsc();
@@ -353,7 +403,10 @@ append_place(rh_thread_end *end)
     if (producer.capture == RH_CAPTURE_PYTHON || producer.timing != RH_TIMING_COARSE ||
         rh_time_due(producer.timing, now, end->ticks)) {
         uint64_t main = atomic_load_explicit(&channel->main.cursor, memory_order_relaxed);
-        append_thread(end, RH_WHAT(RH_RECORD_PLACE, 0, main), now);
+        if (producer.capture == RH_CAPTURE_MALLOC)
+            append_short_place(end, now);
+        else
+            append_thread(end, RH_WHAT(RH_RECORD_PLACE, 0, main), now);
         end->ticks = now;
     }
     end->turn = atomic_load_explicit(&channel->turn, memory_order_relaxed);
@@ -370,8 +423,9 @@ next_limit(const rh_thread_end *end)
     if (producer.capture == RH_CAPTURE_BOTH)
         return 1; /* it has no fast way */
     uint64_t limit = end->room > several ? end->room - several : 1;
-    if (producer.capture == RH_CAPTURE_MALLOC && limit > end->cursor + PLACE_EVERY_BYTES)
-        limit = end->cursor + PLACE_EVERY_BYTES;
+    const uint64_t stretch = PLACE_EVERY * sizeof(uint64_t);
+    if (producer.capture == RH_CAPTURE_MALLOC && limit > end->cursor + stretch)
+        limit = end->cursor + stretch;
     return limit;
 }
 
@@ -443,7 +497,7 @@ put_thread(const rh_record *records, unsigned count, const char *text, size_t te
                                         : records[i].amount | rh_recorder_place);
         for (size_t at = 0; at < text_bytes; at += sizeof(rh_record)) {
             rh_record piece = text_record(text + at, text_bytes - at);
-            append_thread(end, piece.what, piece.amount);
+            append_text(end, piece.what, piece.amount);
         }
         end->limit = next_limit(end);
     } else if (end->ring) {

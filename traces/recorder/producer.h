@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "traces/recorder/channel.h"
+#include "traces/recorder/short_record.h"
 
 #define RH_HIDDEN    __attribute__((visibility("hidden")))
 #define RH_LIKELY(c) __builtin_expect(!!(c), 1)
@@ -186,24 +187,44 @@ rh_put_raw(uint64_t what, uint64_t size, uint64_t place)
     rh_put_thread_slow(what, size);
 }
 
-/* A call of the C library's functions, for the calling thread's own ring. */
+/* A call of the C library's functions, for the calling thread's own ring: as a short record, where
+ * it has such. `short_size` is how that has `size`. */
 RH_INLINE void
-rh_put_malloc(uint64_t what, uint64_t size)
+rh_put_short(rh_record_kind kind, unsigned short_kind, const void *block, uint64_t size,
+             uint64_t short_size)
 {
     rh_thread_end *end = &rh_recorder_thread;
+    const uint64_t address = rh_short_address((uintptr_t)block);
     uint64_t limit = end->limit;
     end->limit = 0;
     atomic_signal_fence(memory_order_seq_cst);
     uint64_t cursor = end->cursor;
-    if (RH_LIKELY(cursor < limit && rh_recorder_gate.libc && size < RH_DEPTH_ONE &&
+    if (RH_LIKELY(cursor < limit && rh_recorder_gate.libc && rh_short_fits(address, short_size) &&
                   end->turn == atomic_load_explicit(&rh_recorder_channel.control.turn,
                                                     memory_order_relaxed))) {
-        rh_put_at(end, cursor, RH_MALLOC_RING_BYTES, what, size | rh_recorder_place);
-        rh_put_done(end, cursor, sizeof(rh_record), limit);
+        uint64_t *word = (uint64_t *)(end->base + (cursor & (RH_MALLOC_RING_BYTES - 1)));
+        *word = rh_short_word(short_kind, address, short_size);
+        rh_put_done(end, cursor, sizeof *word, limit);
         return;
     }
     end->limit = limit;
-    rh_put_libc_slow(what, size);
+    rh_put_libc_slow(RH_WHAT(kind, RH_RECORD_LIBC_DOMAIN, block), size);
+}
+
+RH_INLINE void
+rh_put_malloc(rh_record_kind kind, const void *block, uint64_t size)
+{
+    rh_put_short(kind, kind, block, size, size);
+}
+
+/* Two factors that are below RH_CALLOC_COUNT_SHIFT bits. */
+RH_INLINE void
+rh_put_calloc(const void *block, uint64_t count, uint64_t element)
+{
+    uint64_t short_size;
+    unsigned short_kind = rh_short_calloc(count, element, &short_size);
+    rh_put_short(RH_RECORD_CALLOC, short_kind, block, count << RH_CALLOC_COUNT_SHIFT | element,
+                 short_size);
 }
 
 #endif
