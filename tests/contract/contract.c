@@ -12,22 +12,6 @@
 
 static struct subject subject_under_test;
 
-#if defined(__SANITIZE_ADDRESS__)
-const char *__asan_default_options(void);
-const char *
-__asan_default_options(void)
-{
-    return "allocator_may_return_null=1"; /* sizes that nobody has are asked for */
-}
-#elif defined(__SANITIZE_THREAD__)
-const char *__tsan_default_options(void);
-const char *
-__tsan_default_options(void)
-{
-    return "allocator_may_return_null=1";
-}
-#endif
-
 const struct subject *
 the_subject(void)
 {

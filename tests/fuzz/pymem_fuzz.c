@@ -31,23 +31,6 @@ enum {
     ARENA_ROOM = 65536
 };
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ADDRESS_SANITIZER
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define ADDRESS_SANITIZER
-#endif
-
-#ifdef ADDRESS_SANITIZER
-const char *__asan_default_options(void);
-const char *
-__asan_default_options(void)
-{
-    return "allocator_may_return_null=1"; /* sizes that nobody has are asked for */
-}
-#endif
-
 typedef struct input {
     const uint8_t *next, *end;
 } input;

@@ -22,22 +22,6 @@ const struct family families[FAMILIES] = {
 
 struct configuration configuration;
 
-#if defined(__SANITIZE_ADDRESS__)
-const char *__asan_default_options(void);
-const char *
-__asan_default_options(void)
-{
-    return "allocator_may_return_null=1"; /* sizes that nobody has are asked for */
-}
-#elif defined(__SANITIZE_THREAD__)
-const char *__tsan_default_options(void);
-const char *
-__tsan_default_options(void)
-{
-    return "allocator_may_return_null=1";
-}
-#endif
-
 /* ---- hooks ---- */
 
 static bool

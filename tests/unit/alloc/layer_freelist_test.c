@@ -14,22 +14,6 @@
 #include "alloc/heap.h"
 #include "base/random.h"
 
-/* Asked by the sanitizers: products that overflow are asked for. */
-const char *__asan_default_options(void);
-const char *__tsan_default_options(void);
-
-const char *
-__asan_default_options(void)
-{
-    return "allocator_may_return_null=1";
-}
-
-const char *
-__tsan_default_options(void)
-{
-    return "allocator_may_return_null=1";
-}
-
 static rh_heap *
 open_heap(const char *spec)
 {

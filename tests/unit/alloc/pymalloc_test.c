@@ -20,22 +20,6 @@
 #include "alloc/pymalloc_pools.h"
 #include "base/random.h"
 
-/* Asked by the sanitizers: sizes that the C library cannot give are part of these tests. */
-const char *__asan_default_options(void);
-const char *__tsan_default_options(void);
-
-const char *
-__asan_default_options(void)
-{
-    return "allocator_may_return_null=1";
-}
-
-const char *
-__tsan_default_options(void)
-{
-    return "allocator_may_return_null=1";
-}
-
 static rh_heap *
 open_heap(const char *spec)
 {

@@ -10,14 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "alloc/heap.h"
 #include "alloc/pymem.h"
 #include "alloc/pymem_domains.h"
+#include "tests/apart.h"
 
 #define MIB  ((size_t)1 << 20)
 #define POOL ((size_t)16384)
@@ -69,28 +68,6 @@ put(source *s)
     PyObject_SetArenaAllocator(&mine);
 }
 
-static void
-apart(int (*part)(void))
-{
-    fflush(NULL);
-    pid_t child = fork();
-    assert_int_not_equal(child, -1);
-    if (child == 0)
-        _exit(part());
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-#define EXPECT(condition)                                                                          \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "line %d: %s\n", __LINE__, #condition);                                \
-            return 1;                                                                              \
-        }                                                                                          \
-    } while (0)
-
 static bool
 is_sound(void)
 {
@@ -131,8 +108,9 @@ static void *blocks[8 * HALF_KIB_ARENA];
 /* ---- */
 
 static int
-read_and_wrap(void)
+read_and_wrap(const void *nothing)
 {
+    (void)nothing;
     PyObjectArenaAllocator standard, found;
     PyObject_GetArenaAllocator(&standard);
     EXPECT(standard.alloc && standard.free);
@@ -154,8 +132,9 @@ read_and_wrap(void)
 }
 
 static int
-exchange_while_in_use(void)
+exchange_while_in_use(const void *nothing)
 {
+    (void)nothing;
     source first = {.allocs = 0}, second = {.allocs = 0};
     put(&first);
     EXPECT(fill(blocks, 2 * HALF_KIB_ARENA));
@@ -178,8 +157,9 @@ exchange_while_in_use(void)
 }
 
 static int
-exchange_after_the_standard(void)
+exchange_after_the_standard(const void *nothing)
 {
+    (void)nothing;
     EXPECT(fill(blocks, 2 * HALF_KIB_ARENA));
     PyObjectArenaAllocator standard;
     PyObject_GetArenaAllocator(&standard);
@@ -196,8 +176,9 @@ exchange_after_the_standard(void)
 
 /* Arenas of a foreign source end in the standard one, as with CPython's munmap. */
 static int
-standard_takes_foreign_arenas(void)
+standard_takes_foreign_arenas(const void *nothing)
 {
+    (void)nothing;
     PyObjectArenaAllocator standard;
     PyObject_GetArenaAllocator(&standard);
     source mine = {.allocs = 0};
@@ -234,8 +215,9 @@ raw_calloc(void *ctx, size_t nelem, size_t elsize)
 
 /* No arena is no failure: the request goes to RAW, and the next one asks again. */
 static int
-no_arena(void)
+no_arena(const void *nothing)
 {
+    (void)nothing;
     PyMem_GetAllocator(PYMEM_DOMAIN_RAW, &raw_under);
     PyMemAllocatorEx raw = raw_under;
     raw.malloc = raw_malloc;
@@ -263,8 +245,9 @@ no_arena(void)
 }
 
 static int
-no_second_arena(void)
+no_second_arena(const void *nothing)
 {
+    (void)nothing;
     source s = {.refuse_from = 2};
     put(&s);
     EXPECT(fill(blocks, HALF_KIB_ARENA + 5));
@@ -286,8 +269,9 @@ no_second_arena(void)
 
 /* An arena that does not begin at a multiple of the pool size loses a pool. */
 static int
-unaligned(void)
+unaligned(const void *nothing)
 {
+    (void)nothing;
     source s = {.shift = 4096};
     put(&s);
     EXPECT(fill(blocks, 63 * 31));
@@ -310,7 +294,7 @@ unaligned(void)
     static void name##_apart(void **state)                                                         \
     {                                                                                              \
         (void)state;                                                                               \
-        apart(name);                                                                               \
+        apart(name, NULL);                                                                         \
     }
 TEST(read_and_wrap)
 TEST(exchange_while_in_use)

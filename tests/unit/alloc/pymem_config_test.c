@@ -8,41 +8,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "alloc/c_library.h"
 #include "alloc/pymem.h"
 #include "alloc/pymem_config.h"
+#include "tests/apart.h"
 
 static const rh_python_build as_it_comes, free_threaded = {.free_threaded = true},
                                           debug_build = {.debug = true},
                                           without_pymalloc = {.without_pymalloc = true};
-
-/* Runs a part of a test in a child, so that it begins with an untouched process. */
-static void
-apart(int (*part)(const void *), const void *argument)
-{
-    fflush(NULL);
-    pid_t child = fork();
-    assert_int_not_equal(child, -1);
-    if (child == 0)
-        _exit(part(argument));
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-#define EXPECT(condition)                                                                          \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "line %d: %s\n", __LINE__, #condition);                                \
-            return 1;                                                                              \
-        }                                                                                          \
-    } while (0)
 
 static bool
 is_current(const char *name)
