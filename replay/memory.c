@@ -144,11 +144,15 @@ record_sample(rh_memory *memory, uint64_t time_ns, bool last)
     add_resident(memory, &sample);
     if (!memory->heap->mapped_bytes) {
         compare_foreign(memory, &sample);
-        if (sample.counters.mapped_bytes != RH_UNKNOWN) {
-            memory->totals->mapped_sum += sample.counters.mapped_bytes;
-            memory->totals->requested_sum += memory->requested_bytes;
-        }
+        if (sample.counters.mapped_bytes != RH_UNKNOWN)
+            rh_fragmentation_count(&memory->totals->fragmentation, sample.counters.mapped_bytes,
+                                   memory->requested_bytes,
+                                   memory->totals->calls - memory->sampled_calls);
     }
+    memory->sampled_calls = memory->totals->calls;
+    if (sample.counters.mapped_bytes != RH_UNKNOWN)
+        rh_fragmentation_at(&memory->totals->fragmentation, time_ns, sample.counters.mapped_bytes,
+                            memory->requested_bytes);
     memory->totals->end = sample;
     if (memory->totals->sample_count < memory->sample_capacity)
         memory->samples[memory->totals->sample_count++] = sample;
@@ -370,8 +374,7 @@ keep_peaks(rh_memory *memory)
             look_at_foreign(memory);
         return;
     }
-    totals->mapped_sum += *mapped;
-    totals->requested_sum += memory->requested_bytes;
+    rh_fragmentation_count(&totals->fragmentation, *mapped, memory->requested_bytes, 1);
     if (*mapped > totals->peak.counters.mapped_bytes) {
         take_sample(memory, RH_UNKNOWN, &totals->peak);
         add_resident(memory, &totals->peak);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "alloc/heap.h"
+#include "replay/fragmentation.h"
 #include "replay/locality.h"
 #include "replay/program.h"
 #include "replay/results.h"
@@ -23,15 +24,14 @@ typedef struct rh_memory_slot {
     uint64_t requested_bytes;
 } rh_memory_slot;
 
-__extension__ typedef unsigned __int128 rh_sum;
-
 /* What a pass adds up; plain numbers, so that it may lie in shared memory. */
 typedef struct rh_memory_totals {
     uint64_t calls, allocations, reallocations, frees, null_frees;
     uint64_t failed_allocations, skipped_events;
     uint64_t peak_requested_bytes, peak_live_blocks, peak_usable_bytes, peak_resident_bytes;
     uint64_t mapped_at_peak_requested; /* RH_UNKNOWN until known */
-    rh_sum mapped_sum, requested_sum;  /* over the calls; the samples of a foreign heap */
+    rh_fragmentation fragmentation;    /* of a foreign heap by the samples, each for the calls since
+                                          the    one before it */
     rh_sample peak;                    /* at the first maximum of mapped_bytes */
     rh_sample end;
     uint64_t sample_count;
@@ -75,6 +75,7 @@ typedef struct rh_memory {
     rh_memory_before before;   /* what is not the heap's */
     uint64_t looked_requested; /* foreign: the most that was requested when it was last looked at */
     uint64_t next_look;        /* foreign: look again when so much is requested */
+    uint64_t sampled_calls;    /* the calls before the last sample */
 } rh_memory;
 
 /* Sets up `memory` for `heap` and takes the first sample; call it right before the first batch. */

@@ -132,9 +132,15 @@ add_fragmentation(rh_metrics *metrics, const rh_memory_totals *totals)
     double peak_mapped = number(totals->peak.counters.mapped_bytes);
     double peak_requested = number(totals->peak_requested_bytes);
     bool known = totals->peak.counters.mapped_bytes != RH_UNKNOWN;
-    add(metrics, "fragmentation_mean",
-        known ? rh_metrics_fragmentation((double)totals->mapped_sum, (double)totals->requested_sum)
-              : NAN);
+    const rh_fragmentation *sums = &totals->fragmentation;
+    add(metrics, "fragmentation_mean", known ? rh_fragmentation_mean(sums) : NAN);
+    add(metrics, "fragmentation_average", known ? rh_fragmentation_average(sums) : NAN);
+    add(metrics, "fragmentation_time_mean", known ? rh_fragmentation_time_mean(sums) : NAN);
+    add(metrics, "mapped_byte_events", known ? (double)sums->mapped_byte_events : NAN);
+    add(metrics, "requested_byte_events", known ? (double)sums->requested_byte_events : NAN);
+    add(metrics, "mapped_byte_seconds", known ? rh_fragmentation_mapped_byte_seconds(sums) : NAN);
+    add(metrics, "requested_byte_seconds",
+        known ? rh_fragmentation_requested_byte_seconds(sums) : NAN);
     add(metrics, "fragmentation_at_peak_live",
         rh_metrics_fragmentation(number(totals->mapped_at_peak_requested), peak_requested));
     add(metrics, "fragmentation_peak_mapped",

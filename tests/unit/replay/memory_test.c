@@ -40,6 +40,7 @@ play(rh_heap *heap, rh_test_events *events, uint64_t sample_every)
     rh_wide wides[512];
     rh_compiler compiler = {
         .has_domains = 1, .sample_every = sample_every, .next_sample = sample_every};
+    compiler.has_times = events->count && events->event[0].time_ns;
     rh_memory_begin(&memory, heap, (rh_memory_before){0});
     for (size_t done = 0; done < events->count;) {
         rh_program program = {
@@ -47,7 +48,7 @@ play(rh_heap *heap, rh_test_events *events, uint64_t sample_every)
         done += rh_compile(&compiler, events->event + done, events->count - done, &program);
         rh_memory_run(&memory, &program);
     }
-    rh_memory_end(&memory, RH_UNKNOWN);
+    rh_memory_end(&memory, compiler.has_times ? compiler.last_time_ns : RH_UNKNOWN);
     member.failed_allocations = member.memory.failed_allocations;
     member.skipped_events = member.memory.skipped_events;
     rh_scan scan = {.counts = compiler};
@@ -102,6 +103,12 @@ test_by_hand(void **state)
     EXPECT("peak_mapped_bytes", 1128);
     EXPECT("end_mapped_bytes", 1000);
     EXPECT("fragmentation_mean", 7448. / 380 - 1);
+    EXPECT("mapped_byte_events", 7448);
+    EXPECT("requested_byte_events", 380);
+    EXPECT("fragmentation_average",
+           (1016. / 10 + 1128. / 110 + 1112. / 100 + 1064. / 50 + 1096. / 80 + 1032. / 30) / 6 - 1);
+    assert_true(isnan(get(&metrics, "fragmentation_time_mean")));
+    assert_true(isnan(get(&metrics, "mapped_byte_seconds")));
     EXPECT("fragmentation_at_peak_live", 1128. / 110 - 1);
     EXPECT("fragmentation_peak_mapped", 1128. / 110 - 1);
     EXPECT("fragmentation_peak_to_peak", 1128. / 110 - 1);
@@ -141,6 +148,54 @@ test_first_maximum(void **state)
     assert_true(get(&metrics, "peak_requested_bytes") == 101);
     assert_true(get(&metrics, "fragmentation_peak_mapped") == 1128. / 98 - 1);
     assert_true(get(&metrics, "fragmentation_at_peak_live") == 1128. / 101 - 1);
+    ledger_close(&ledger);
+    rh_test_events_release(&events);
+}
+
+/* Johnstone and Wilson's four, each another number. Four blocks of 17 bytes: 68 requested, 4 × 32 +
+ * 1,000 mapped, the most. Then these go one by one as three of 32 come: 96 requested, the most, and
+ * 1,096 mapped. A second passes with each call, and there is a sample at each. */
+static void
+test_johnstone_and_wilson(void **state)
+{
+    (void)state;
+    static ledger_heap ledger;
+    static const uint64_t requested[] = {17, 34, 51, 68, 51, 34, 17, 0, 32, 64, 96},
+                          mapped[] = {32, 64, 96, 128, 96, 64, 32, 0, 32, 64, 96};
+    enum { MOMENTS = sizeof mapped / sizeof *mapped };
+    rh_test_events events = {0};
+    for (uint32_t i = 0; i < MOMENTS; i++)
+        rh_test_events_add(&events, (rh_event){.operation = i < 4 || i > 7 ? RH_MALLOC : RH_FREE,
+                                               .domain = 2,
+                                               .slot = i % 4,
+                                               .size = i < 4   ? 17
+                                                       : i > 7 ? 32
+                                                               : 0,
+                                               .time_ns = (i + 1) * UINT64_C(1000000000)});
+    fresh();
+    ledger_open(&ledger);
+    rh_metrics metrics = play(&ledger.heap, &events, 1);
+    double ratios = 0, mapped_sum = 0, requested_sum = 0, mapped_time = 0, requested_time = 0;
+    for (int i = 0; i < MOMENTS; i++) {
+        ratios += requested[i] ? (1000. + (double)mapped[i]) / (double)requested[i] : 0;
+        mapped_sum += 1000 + (double)mapped[i];
+        requested_sum += (double)requested[i];
+        if (i + 1 < MOMENTS) { /* it stands until the next */
+            mapped_time += 1000 + (double)mapped[i];
+            requested_time += (double)requested[i];
+        }
+    }
+    assert_true(fabs(get(&metrics, "fragmentation_average") - (ratios / (MOMENTS - 1) - 1)) <
+                1e-12);
+    assert_true(get(&metrics, "fragmentation_mean") == mapped_sum / requested_sum - 1);
+    assert_true(get(&metrics, "fragmentation_at_peak_live") == 1096. / 96 - 1);
+    assert_true(get(&metrics, "fragmentation_peak_mapped") == 1128. / 68 - 1);
+    assert_true(get(&metrics, "fragmentation_peak_to_peak") == 1128. / 96 - 1);
+    /* For the first second, before the first call, 1,000 bytes are mapped. */
+    assert_true(get(&metrics, "mapped_byte_seconds") == mapped_time + 1000);
+    assert_true(get(&metrics, "requested_byte_seconds") == requested_time);
+    assert_true(get(&metrics, "fragmentation_time_mean") ==
+                (mapped_time + 1000) / requested_time - 1);
     ledger_close(&ledger);
     rh_test_events_release(&events);
 }
@@ -334,6 +389,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_first_maximum),
+        cmocka_unit_test(test_johnstone_and_wilson),
         cmocka_unit_test(test_failures_keep_the_sums),
         cmocka_unit_test(test_spike_of_a_foreign_heap),
         cmocka_unit_test(test_parts_of_a_foreign_heap),
