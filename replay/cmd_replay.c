@@ -324,10 +324,15 @@ go_on_with(replay_options *options, const rh_experiment *kept, rh_error *error)
 static rh_status
 recall(const replay_options *options, rh_results *results, rh_recalled *recalled, rh_error *error)
 {
+    static const char *const makers[] = {"reheap replay", "reheap arenas"};
     const char *command = rh_results_get(results, "command");
-    if (!command || strncmp(command, "reheap replay", strlen("reheap replay")) != 0)
+    bool known_maker = false;
+    for (size_t i = 0; command && i < sizeof makers / sizeof *makers; i++)
+        known_maker |= strncmp(command, makers[i], strlen(makers[i])) == 0;
+    if (!known_maker)
         return rh_fail(error, RH_USAGE,
-                       "%s: was not made by `reheap replay`, which goes on with its own alone",
+                       "%s: was not made by `reheap replay` or `reheap arenas`, with whose results "
+                       "alone it goes on",
                        options->output);
     rh_status status = rh_recall(recalled, results, error);
     return status == RH_OK ? status : rh_error_prefix(error, "%s", options->output);

@@ -242,22 +242,40 @@ set_number(run_state *state, const char *key, uint64_t value, rh_error *error)
     return rh_results_set(state->results, key, text, error);
 }
 
-/* The allocators as they were named, a line each; of an experiment that goes on, the first. */
+/* A list under a key, a line each. */
+static rh_status
+store_lines(run_state *state, const char *key, const char *const *lines, size_t count,
+            rh_error *error)
+{
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+    for (size_t i = 0; out && i < count; i++)
+        fprintf(out, "%s%s", i ? "\n" : "", lines[i]);
+    if (!out || fclose(out) != 0)
+        abort();
+    rh_status status = rh_results_set(state->results, key, text, error);
+    free(text);
+    return status;
+}
+
+/* The allocators as they were named; of an experiment that goes on, the first. */
 static rh_status
 store_allocators(run_state *state, rh_error *error)
 {
     if (rh_results_get(state->results, "allocators"))
         return RH_OK;
-    char *text = NULL;
-    size_t bytes;
-    FILE *out = open_memstream(&text, &bytes);
-    for (size_t i = 0; out && i < state->experiment->spec_count; i++)
-        fprintf(out, "%s%s", i ? "\n" : "", state->experiment->specs[i]);
-    if (!out || fclose(out) != 0)
-        abort();
-    rh_status status = rh_results_set(state->results, "allocators", text, error);
-    free(text);
-    return status;
+    return store_lines(state, "allocators", state->experiment->specs, state->experiment->spec_count,
+                       error);
+}
+
+static rh_status
+store_pin_wish(run_state *state, rh_error *error)
+{
+    const rh_pin_wish *wish = &state->experiment->pin_wish;
+    rh_status status = set_number(state, "pins_under_percent", wish->under_percent, error);
+    return status == RH_OK ? store_lines(state, "pins_at", wish->at, wish->at_count, error)
+                           : status;
 }
 
 static rh_status
@@ -285,6 +303,8 @@ store_settings(run_state *state, rh_error *error)
                                 rh_pace_text(experiment->pace, pace, sizeof pace), error);
     if (status == RH_OK && experiment->command && !experiment->resume)
         status = rh_results_set(state->results, "command", experiment->command, error);
+    if (status == RH_OK && experiment->pins)
+        status = store_pin_wish(state, error);
     if (status == RH_OK)
         status = store_allocators(state, error);
     return status;

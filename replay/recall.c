@@ -58,6 +58,29 @@ split_lines(char *text, const char **specs)
     return count;
 }
 
+/* The wish of an experiment that looked at what keeps arenas; others have none. */
+static bool
+read_pin_wish(rh_recalled *recalled, rh_results *results)
+{
+    uint64_t under;
+    const char *moments = rh_results_get(results, "pins_at");
+    rh_pin_wish *wish = &recalled->experiment.pin_wish;
+    if (!moments)
+        return true;
+    recalled->moments = strdup(moments);
+    if (!recalled->moments)
+        abort();
+    size_t lines = 1;
+    for (const char *c = moments; *c; c++)
+        lines += *c == '\n';
+    if (lines > RH_PIN_ASKED || !read_number(results, "pins_under_percent", 100, &under))
+        return false;
+    recalled->experiment.pins = true;
+    wish->at_count = split_lines(recalled->moments, wish->at);
+    wish->under_percent = (unsigned)under;
+    return true;
+}
+
 rh_status
 rh_recall(rh_recalled *recalled, rh_results *results, rh_error *error)
 {
@@ -69,7 +92,8 @@ rh_recall(rh_recalled *recalled, rh_results *results, rh_error *error)
     recalled->lists = calloc(traces + lines + 1, sizeof *recalled->lists);
     if (!recalled->words || !recalled->lists)
         abort();
-    bool whole = read_settings(experiment, results);
+    recalled->moments = NULL;
+    bool whole = read_settings(experiment, results) && read_pin_wish(recalled, results);
     for (size_t i = 0; i < traces; i++) {
         recalled->lists[i] = rh_results_trace_path(results, rh_results_trace_id(results, i));
         whole &= recalled->lists[i] != NULL;
@@ -91,6 +115,7 @@ rh_recalled_release(rh_recalled *recalled)
 {
     free(recalled->lists);
     free(recalled->words);
+    free(recalled->moments);
     *recalled = (rh_recalled){.words = NULL};
 }
 

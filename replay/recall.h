@@ -13,7 +13,8 @@
 typedef struct rh_recalled {
     rh_experiment experiment; /* traces, allocators and settings; the rest as rh_experiment_init */
     const char **lists;       /* of traces, then of allocators: both point into it */
-    char *words;
+    char *words;              /* allocators */
+    char *moments;            /* of the wish for pins */
 } rh_recalled;
 
 /* The texts belong to `recalled` and to the results. RH_BAD_INPUT: the file does not say how it was

@@ -81,6 +81,35 @@ db.commit()
 END
 refuses 2 'another build' "$REHEAP" replay --resume -o whole.db --reps 5
 
+# What keeps arenas is looked at again, at the same moments.
+expect 0 '' "$REHEAP" generate pinning,objects=20000 -o pins.rht
+expect 0 '' "$REHEAP" arenas pins.rht -a pymalloc -a pymalloc,arena=64K --at pinned --at 30000 --under 33 -o pins.db
+pins_of() {
+    /usr/bin/python3 - "$1" <<'END'
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+for table in "pin_point", "pin_sum", "pin_table", "pin", "pin_arena":
+    columns = [c[1] for c in db.execute("PRAGMA table_info(%s)" % table) if c[1] not in ("run", "address")]
+    for row in sorted(db.execute("SELECT run.spec, %s FROM %s t JOIN run ON run.id = t.run" % (
+            ", ".join('t."%s"' % c for c in columns), table)), key=repr):
+        print(table, *row)
+END
+}
+pins_of pins.db >pins.whole
+grep -q ' 30000 ' pins.whole || problem "the moment is not there"
+/usr/bin/python3 - pins.db <<'END'
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+run, = db.execute("SELECT id FROM run WHERE spec LIKE '%64K'").fetchone()
+for table, in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+    if "run" in [column[1] for column in db.execute("PRAGMA table_info(%s)" % table)]:
+        db.execute("DELETE FROM %s WHERE run = ?" % table, (run,))
+db.execute("DELETE FROM run WHERE id = ?", (run,))
+db.commit()
+END
+expect 0 '' "$REHEAP" replay --resume -o pins.db
+pins_of pins.db >pins.again
+cmp pins.whole pins.again || problem "pins after going on: $(diff pins.whole pins.again | head -n 4)"
 expect 0 '' "$REHEAP" tune a.rht --vary arena=256K:1M -o tuned.db
 refuses 2 'was not made by `reheap replay`' "$REHEAP" replay --resume -o tuned.db
 finish
