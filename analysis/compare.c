@@ -83,16 +83,36 @@ value_cell(rh_table *table, const rh_subject *subject, const rh_quantity *quanti
                   rh_quantity_text(quantity, value, text, sizeof text));
 }
 
+/* A ratio as it is shown to somebody who sees both numbers: of two fragmentations, of which it is
+ * that of 1 + value, as their difference in percentage points, which are hundredths of what is
+ * asked for. */
+static const char *
+ratio_text(const rh_quantity *quantity, const rh_subject *baseline, double ratio, char *text,
+           size_t capacity)
+{
+    double points = (ratio - 1) * (1 + rh_subject_median(baseline, quantity->name)) * 100;
+    if (!isfinite(ratio))
+        snprintf(text, capacity, "-");
+    else if (quantity->kind != RH_QUANTITY_EXCESS)
+        snprintf(text, capacity, "%.3f", ratio);
+    else if (fabs(points) < 0.05)
+        snprintf(text, capacity, "0.0 pp");
+    else
+        snprintf(text, capacity, "%+.1f pp", points);
+    return text;
+}
+
 /* Ratio, interval, verdict. */
 static void
-ratio_cells(rh_table *table, const rh_quantity *quantity, const rh_ratio *ratio)
+ratio_cells(rh_table *table, const rh_subject *baseline, const rh_quantity *quantity,
+            const rh_ratio *ratio)
 {
-    if (isfinite(ratio->value))
-        rh_table_cell(table, "%.3f", ratio->value);
-    else
-        rh_table_cell(table, "-");
+    char value[32], low[32], high[32];
+    rh_table_cell(table, "%s", ratio_text(quantity, baseline, ratio->value, value, sizeof value));
     if (isfinite(ratio->low))
-        rh_table_cell(table, "%.3f to %.3f", ratio->low, ratio->high);
+        rh_table_cell(table, "%s to %s",
+                      ratio_text(quantity, baseline, ratio->low, low, sizeof low),
+                      ratio_text(quantity, baseline, ratio->high, high, sizeof high));
     else
         rh_table_cell(table, "-");
     char text[64];
@@ -127,7 +147,7 @@ speed_table(const rh_workload *workload, const rh_subject *baseline)
         if (subject == baseline)
             no_ratio_cells(table);
         else
-            ratio_cells(table, ns, &ratio);
+            ratio_cells(table, baseline, ns, &ratio);
     }
     return table;
 }
@@ -177,13 +197,16 @@ static void
 ratio_and_verdict(rh_table *table, const rh_subject *subject, const rh_subject *baseline,
                   const rh_quantity *quantity)
 {
+    char text[32];
     rh_ratio ratio = rh_subject_ratio(subject, baseline, quantity, true);
     if (subject == baseline)
         rh_table_cell(table, "baseline");
     else if (!isfinite(ratio.value))
         rh_table_cell(table, "-");
     else
-        rh_table_cell(table, "%.3f %s", ratio.value, rh_verdict_word(quantity, &ratio));
+        rh_table_cell(table, "%s %s",
+                      ratio_text(quantity, baseline, ratio.value, text, sizeof text),
+                      rh_verdict_word(quantity, &ratio));
 }
 
 static rh_table *
@@ -319,7 +342,7 @@ rh_compare_two(const rh_workload *before, const rh_workload *after)
             rh_table_cell(table, "%s", quantity->heading);
             number_cell(table, older, quantity);
             number_cell(table, newer, quantity);
-            ratio_cells(table, quantity, &ratio);
+            ratio_cells(table, older, quantity, &ratio);
         }
     }
     return table;
