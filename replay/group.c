@@ -303,7 +303,7 @@ static rh_status
 feed_next(feed_state *feeder, const rh_source *source, bool *more, rh_error *error)
 {
     rh_batch events = {.count = 0};
-    bool words = source->next_words && !feeder->compiler.threads;
+    bool words = source->next_words && rh_compile_takes_words(&feeder->compiler);
     rh_status status = words ? feed_words(feeder, source, &events, more, error)
                              : source->next(source->ctx, &events, error);
     if (status != RH_OK)

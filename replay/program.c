@@ -377,6 +377,12 @@ word_for(const void *ctx, const rh_event *event, rh_word *word)
            (program.code_count || one.nested_events);
 }
 
+bool
+rh_compile_takes_words(const rh_compiler *compiler)
+{
+    return !compiler->threads && !compiler->times;
+}
+
 rh_wording
 rh_compile_wording(const rh_compiler *compiler)
 {

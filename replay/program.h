@@ -18,6 +18,7 @@
 #ifndef REHEAP_REPLAY_PROGRAM_H
 #define REHEAP_REPLAY_PROGRAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -118,7 +119,9 @@ typedef struct rh_compiler {
 size_t rh_compile(rh_compiler *compiler, const rh_event *events, size_t count, rh_program *program);
 
 /* The same without events on the way: a wording whose words are the codes of common events, for a
- * reader. `compiler` has its options, which stay, and outlives it; `threads` is not for it. */
+ * reader. `compiler` has its options, which stay, and outlives it; those with `threads` or `times`,
+ * which put codes between those of events, take none. */
+bool rh_compile_takes_words(const rh_compiler *compiler);
 rh_wording rh_compile_wording(const rh_compiler *compiler);
 /* How many words may be appended to `program` before it is full or a sample is due. */
 uint32_t rh_compile_room(const rh_compiler *compiler, const rh_program *program);

@@ -71,7 +71,10 @@ refuses 2 "no way of threads 'some'" "$REHEAP" replay threads.rht --threads some
 "$REHEAP" record --malloc --timestamps=exact -o times.rht -- /usr/bin/python3 threads.py 2>record.err || problem "cannot record: $(cat record.err)"
 for way in one recorded; do
     expect 0 'the pace was not held' "$REHEAP" replay times.rht -a malloc --threads $way --measure latency --reps 1 --pace 100000x -o paced.db
+    begun=$(date +%s%N)
     expect 0 '' "$REHEAP" replay times.rht -a malloc --threads $way --measure latency --reps 1 --pace 100000x --json
+    took=$(($(date +%s%N) - begun))
+    same "nobody was late before the run began ($way)" True "$(json "all(r['metrics']['latest_ns'] < $took for r in it['runs'])")"
     same "response times of all calls ($way)" "True True" "$(json '(lambda h, m: "%s %s" % (
         all(sum(x["calls"] for x in h if x["operation"] == op and x["time"] == time) == m[op + "_timed_calls"]
             for op in ("malloc", "calloc", "realloc", "free") for time in ("service", "response")),
