@@ -25,6 +25,7 @@ static const struct {
     {"preload", FREE},
     {"environment_padding", FREE},
     {"reason", FREE},
+    {"deterministic", FREE},
     {"trace_hash", FREE}, /* that of the workload is compared */
     {"host", FREE},
     {"memory_bytes", FREE},

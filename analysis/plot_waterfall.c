@@ -116,6 +116,25 @@ write_totals(FILE *script, const rh_subject **bars, size_t count, bool beyond)
     }
 }
 
+/* A line across each bar at what of it is resident; part of the panel of all that is held. */
+static bool
+write_resident(FILE *script, const rh_subject **bars, size_t count)
+{
+    bool any = false;
+    fprintf(script, "unset arrow\n");
+    for (size_t i = 0; i < count; i++) {
+        double resident = rh_subject_median(bars[i], "resident_bytes");
+        if (!isfinite(resident) || resident <= 0)
+            continue;
+        fprintf(script,
+                "set arrow from first %.1f/bytes,%.2f to first %.1f/bytes,%.2f nohead front "
+                "lc rgb 'black' dt (4,2) lw 2\n",
+                resident, (double)i - 0.42, resident, (double)i + 0.42);
+        any = true;
+    }
+    return any;
+}
+
 enum { NAME_LETTERS = 40, PHASE_LETTERS = 30 };
 
 /* The phase in which an allocator holds most; NULL: none was announced. */
@@ -143,7 +162,8 @@ write_names(const rh_plot *plot, FILE *script, const rh_subject **bars, size_t c
     fprintf(script, ") scale 0\n");
 }
 
-static void
+/* Returns whether it shows what is resident. */
+static bool
 write_panel(const rh_plot *plot, FILE *script, const half *panel, const rh_subject **bars,
             size_t count)
 {
@@ -157,11 +177,12 @@ write_panel(const rh_plot *plot, FILE *script, const half *panel, const rh_subje
             scale.unit);
     write_totals(script, bars, count, panel->beyond);
     if (panel->beyond) {
-        fprintf(script, "unset ytics\nunset key\n");
-        return;
+        fprintf(script, "unset ytics\nunset key\nunset arrow\n");
+        return false;
     }
     write_names(plot, script, bars, count);
-    fprintf(script, "set key at screen 0.5,0.015 center bottom vertical maxrows 3 width 2\n");
+    fprintf(script, "set key at screen 0.5,0.015 center bottom vertical maxrows 4 width 2\n");
+    return write_resident(script, bars, count);
 }
 
 static size_t
@@ -200,6 +221,8 @@ write_panels(const rh_plot *plot, const rh_figure *figure, const rh_subject **ba
     for (size_t i = 0; i < count; i++) {
         double total = total_of(bars[i]);
         panels[0].widest_bytes = fmax(panels[0].widest_bytes, total);
+        double resident = rh_subject_median(bars[i], "resident_bytes");
+        panels[0].widest_bytes = fmax(panels[0].widest_bytes, resident); /* NAN: unknown */
         panels[1].widest_bytes = fmax(panels[1].widest_bytes, total - requested_of(bars[i]));
     }
     fprintf(script,
@@ -207,7 +230,7 @@ write_panels(const rh_plot *plot, const rh_figure *figure, const rh_subject **ba
             "set grid noy\n",
             1 - 62.0 / height, 140.0 / height, (double)count - 0.4);
     for (size_t i = 0; i < 2; i++) {
-        write_panel(plot, script, &panels[i], bars, count);
+        bool resident = write_panel(plot, script, &panels[i], bars, count);
         size_t index = 0;
         for (size_t p = 0; p < PARTS; p++) {
             if (!present[p])
@@ -217,6 +240,9 @@ write_panels(const rh_plot *plot, const rh_figure *figure, const rh_subject **ba
                                index, &rh_waterfall_parts[p], panels[i].beyond);
             index++;
         }
+        if (resident)
+            fprintf(script, ", \\\n     NaN with lines lc rgb 'black' dt (4,2) lw 2 title "
+                            "'resident'");
         fputc('\n', script);
     }
 }

@@ -7,8 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alloc/spec.h"
 #include "base/host.h"
 #include "replay/pace.h"
+#include "replay/pass_spec.h"
 
 const char *const rh_threads_names[] = {"one", "recorded", NULL};
 const char *const rh_touch_names[] = {"none", "first", "pages", "lines", "write", "read", NULL};
@@ -84,6 +86,26 @@ rh_provenance_is_of(const rh_machine *machine, const char *provenance, char *fie
     return same;
 }
 
+/* Whether another run gives the same numbers, but for what is the kernel's. */
+static bool
+is_deterministic(const char *opened)
+{
+    rh_spec spec;
+    rh_error ignored;
+    if (rh_spec_parse(opened, &spec, &ignored) != RH_OK)
+        return false;
+    bool repeats = rh_spec_repeats(&spec);
+    rh_spec_release(&spec);
+    return repeats;
+}
+
+static void
+describe_memory_pass(json_t *object, const rh_experiment *experiment, const char *opened)
+{
+    json_object_set_new(object, "samples", json_integer(rh_experiment_samples(experiment)));
+    json_object_set_new(object, "deterministic", json_boolean(is_deterministic(opened)));
+}
+
 char *
 rh_provenance(const rh_machine *machine, const rh_experiment *experiment, const rh_member *member,
               const char *opened, const char *library, const char *preload, const char *trace_hash,
@@ -101,7 +123,7 @@ rh_provenance(const rh_machine *machine, const rh_experiment *experiment, const 
     set_text(object, "pace", rh_pace_text(member ? member->pace : 0, pace, sizeof pace));
     set_text(object, "domain", rh_domain_names[experiment->domain]);
     if (member && member->pass == RH_PASS_MEMORY)
-        json_object_set_new(object, "samples", json_integer(rh_experiment_samples(experiment)));
+        describe_memory_pass(object, experiment, opened);
     set_text(object, "trace_hash", trace_hash);
     if (member && member->statistics[0])
         set_text(object, "statistics", member->statistics);

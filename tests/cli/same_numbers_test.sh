@@ -40,7 +40,8 @@ runs = db.execute("""select run.id, trace.path, spec, status, provenance from ru
 for run, path, spec, status, provenance in runs:
     if len(sys.argv) > 2 and spec != sys.argv[2]:
         continue
-    print(path, spec, status, json.loads(provenance).get("statistics"))
+    provenance = json.loads(provenance)
+    print(path, spec, status, provenance["deterministic"], provenance.get("statistics"))
     for table in tables:
         names = [c for c in columns(table) if c != "run" and not skip(c)]
         for row in db.execute("select %s from %s where run = ? order by rowid" % (
@@ -54,6 +55,7 @@ for i in 1 2; do
     expect 0 '' "$REHEAP" replay "${traces[@]}" "${all[@]}" --measure memory -o "run$i.db"
     /usr/bin/python3 dump.py "run$i.db" >"run$i"
 done
+same "what is said to vary" "" "$(grep -o '^[^ ]* [^ ]* complete False' run1)"
 same "lines that are compared" True "$([ "$(wc -l <run1)" -gt 50000 ] && echo True)"
 cmp run1 run2 || problem "two runs differ: $(diff run1 run2 | head -n 5)"
 expect 0 '' "$REHEAP" replay "${traces[@]}" "${reversed[@]}" --measure memory --seed 99 -o run3.db

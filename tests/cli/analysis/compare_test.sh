@@ -91,11 +91,11 @@ for field in program build compiler assertions host processor processors kernel 
 done
 for field in $fields; do
     pass=throughput
-    [ "$field" = samples ] && pass=memory
+    case $field in samples | deterministic) pass=memory ;; esac
     cp real.db altered.db
     alter altered.db "$field" $pass
     case $field in
-    seed | ticks_per_ns | statistics | opened | library | preload | environment_padding | trace_hash | host | memory_bytes)
+    seed | ticks_per_ns | statistics | opened | library | preload | environment_padding | trace_hash | host | memory_bytes | deterministic)
         expect 0 '' "$REHEAP" compare altered.db
         expect 0 '' "$REHEAP" compare real.db altered.db ;;
     program | build | compiler)

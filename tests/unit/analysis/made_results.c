@@ -164,6 +164,7 @@ add_memory(rh_results *results, int64_t trace, const invented *allocator,
     if (options->marks)
         set(&run, metrics, "peak_mapped_event", 0.9 * EVENTS);
     set(&run, metrics, "peak_resident_bytes", peak + MIB);
+    set(&run, metrics, "resident_bytes", peak - MIB);
     set(&run, metrics, "arenas_highwater",
         allocator->arena_bytes > 0 ? peak / allocator->arena_bytes : NAN);
     set_waterfall(&run, metrics, allocator, peak, requested);

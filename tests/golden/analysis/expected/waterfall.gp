@@ -52,7 +52,16 @@ set label sprintf('%.3g', 125829120.0/bytes) at first 125829120.0/bytes,5 left o
 set label sprintf('%.3g', 134217728.0/bytes) at first 134217728.0/bytes,6 left offset 0.6,0
 set label sprintf('%.3g', 134616186.0/bytes) at first 134616186.0/bytes,7 left offset 0.6,0
 set ytics ('pymalloc,arena=256K,pool=4K'."\nin ".'round 59' 0, 'pymalloc,arena=256K,pool=8K'."\nin ".'round 59' 1, 'pymalloc,arena=512K,pool=16K'."\nin ".'round 59' 2, 'pymalloc'."\nin ".'round 59' 3, 'pymalloc,arena=2M,pool=8K'."\nin ".'round 59' 4, 'pymalloc,arena=4M,pool=8K'."\nin ".'round 59' 5, 'pymalloc,arena=8M,pool=8K'."\nin ".'round 59' 6, 'mimalloc'."\nin ".'round 59' 7) scale 0
-set key at screen 0.5,0.015 center bottom vertical maxrows 3 width 2
+set key at screen 0.5,0.015 center bottom vertical maxrows 4 width 2
+unset arrow
+set arrow from first 108003328.0/bytes,-0.42 to first 108003328.0/bytes,0.42 nohead front lc rgb 'black' dt (4,2) lw 2
+set arrow from first 110100480.0/bytes,0.58 to first 110100480.0/bytes,1.42 nohead front lc rgb 'black' dt (4,2) lw 2
+set arrow from first 111149056.0/bytes,1.58 to first 111149056.0/bytes,2.42 nohead front lc rgb 'black' dt (4,2) lw 2
+set arrow from first 114294784.0/bytes,2.58 to first 114294784.0/bytes,3.42 nohead front lc rgb 'black' dt (4,2) lw 2
+set arrow from first 120586240.0/bytes,3.58 to first 120586240.0/bytes,4.42 nohead front lc rgb 'black' dt (4,2) lw 2
+set arrow from first 124780544.0/bytes,4.58 to first 124780544.0/bytes,5.42 nohead front lc rgb 'black' dt (4,2) lw 2
+set arrow from first 133169152.0/bytes,5.58 to first 133169152.0/bytes,6.42 nohead front lc rgb 'black' dt (4,2) lw 2
+set arrow from first 133567610.0/bytes,6.58 to first 133567610.0/bytes,7.42 nohead front lc rgb 'black' dt (4,2) lw 2
 plot 'waterfall.tsv' index 0 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#0072B2' lw 1 dt 1 title 'asked for by the program', \
      '' index 0 using ((($2+$3)/2)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'white' notitle, \
      'waterfall.tsv' index 1 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#56B4E9' lw 1 dt 1 title 'rounding to size classes', \
@@ -70,7 +79,8 @@ plot 'waterfall.tsv' index 0 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/byte
      'waterfall.tsv' index 7 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#009E73' lw 1 dt 1 title 'tables of the allocator', \
      '' index 7 using ((($2+$3)/2)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'white' notitle, \
      'waterfall.tsv' index 8 using ((($2+$3)/2)/bytes):1:(($2)/bytes):(($3)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#BBBBBB' lw 1 dt 1 title 'all else (not told apart)', \
-     '' index 8 using ((($2+$3)/2)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'black' notitle
+     '' index 8 using ((($2+$3)/2)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'black' notitle, \
+     NaN with lines lc rgb 'black' dt (4,2) lw 2 title 'resident'
 
 set lmargin at screen 0.5905
 set rmargin at screen 0.9800
@@ -89,6 +99,7 @@ set label sprintf('%.3g', 31457280.0/bytes).' (30.6 %)' at first 31457280.0/byte
 set label sprintf('%.3g', 31855738.0/bytes).' (31 %)' at first 31855738.0/bytes,7 left offset 0.6,0
 unset ytics
 unset key
+unset arrow
 plot 'waterfall.tsv' index 1 using ((($2+$3)/2-$5)/bytes):1:(($2-$5)/bytes):(($3-$5)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#56B4E9' lw 1 dt 1 title 'rounding to size classes', \
      '' index 1 using ((($2+$3)/2-$5)/bytes):1:($4/bytes>widest*0.090 ? sprintf('%.3g',$4/bytes) : '') with labels tc rgb 'black' notitle, \
      'waterfall.tsv' index 2 using ((($2+$3)/2-$5)/bytes):1:(($2-$5)/bytes):(($3-$5)/bytes):($1-0.34):($1+0.34) with boxxyerror fs solid 1 border rgb 'white' fc rgb '#F0E442' lw 1 dt 1 title 'headers of pools', \
