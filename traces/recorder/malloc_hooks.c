@@ -64,7 +64,9 @@ OWN(valloc);
 OWN(pvalloc);
 OWN(cfree);
 
-/* The functions below ours. */
+static void *first_malloc(size_t size);
+
+/* The functions below ours. Before they are known, malloc is the one that looks them up. */
 static struct {
     void *(*malloc)(size_t size);
     void *(*calloc)(size_t count, size_t size);
@@ -74,7 +76,7 @@ static struct {
     int (*posix_memalign)(void **block, size_t alignment, size_t size);
     void *(*memalign)(size_t alignment, size_t size);
     size_t (*usable_size)(void *block);
-} below;
+} below = {.malloc = first_malloc};
 
 enum { NEW, LOOKING, FOUND };
 static _Atomic int lookup;
@@ -293,6 +295,12 @@ ready(void)
            get_ready();
 }
 
+static void *
+first_malloc(size_t size)
+{
+    return get_ready() ? below.malloc(size) : early_alloc(0, size);
+}
+
 __attribute__((constructor)) static void
 begin(int argc, char **argv)
 {
@@ -329,23 +337,44 @@ rh_recorder_in_child(void)
 
 /* ---- the functions ---- */
 
+/* malloc and free are most of what is called. A thread that has not been recorded yet is declined
+ * by the fast way, so only what comes behind that asks whether all is ready. */
+
+static __attribute__((noinline)) void *
+end_malloc(void *block, size_t size, rh_put put)
+{
+    if (ready() && !is_early(block))
+        rh_put_rest(put, WHAT(MALLOC, block), size);
+    return block;
+}
+
 EXPORTED void *
 malloc(size_t size)
 {
-    if (UNLIKELY(!ready()))
-        return early_alloc(0, size);
     void *block = below.malloc(size);
-    rh_put_malloc(RH_RECORD_MALLOC, block, size);
-    return block;
+    rh_put put = rh_put_short(RH_RECORD_MALLOC, block, size);
+    return RH_LIKELY(put == RH_PUT_DONE) ? block : end_malloc(block, size, put);
+}
+
+static __attribute__((noinline)) void
+end_free(void *block, rh_put put)
+{
+    if (!ready())
+        return;
+    rh_put_rest(put, WHAT(FREE, block), 0);
+    below.free(block);
 }
 
 EXPORTED void
 free(void *block)
 {
-    if (UNLIKELY(is_early(block)) || UNLIKELY(!ready()))
+    if (UNLIKELY(is_early(block)))
         return;
-    rh_put_malloc(RH_RECORD_FREE, block, 0);
-    below.free(block);
+    rh_put put = rh_put_short(RH_RECORD_FREE, block, 0);
+    if (RH_LIKELY(put == RH_PUT_DONE))
+        below.free(block);
+    else
+        end_free(block, put);
 }
 
 EXPORTED void *

@@ -409,7 +409,7 @@ append_place(rh_thread_end *end)
             append_thread(end, RH_WHAT(RH_RECORD_PLACE, 0, main), now);
         end->ticks = now;
     }
-    end->turn = atomic_load_explicit(&channel->turn, memory_order_relaxed);
+    end->turn = atomic_load_explicit(&channel->turn, memory_order_relaxed) ^ RH_LIBC_OPEN;
     if (producer.capture == RH_CAPTURE_MALLOC && producer.timing != RH_TIMING_NONE)
         end->turn--; /* never the current one: every call comes this way */
 }
@@ -750,7 +750,7 @@ rh_producer_start(void)
 {
     rh_recorder_channel.control.facts.capture = producer.capture;
     rh_recorder_gate.open = 1;
-    rh_recorder_gate.libc = producer.capture != RH_CAPTURE_PYTHON;
+    rh_recorder_gate.libc = producer.capture != RH_CAPTURE_PYTHON ? RH_LIBC_OPEN : 0;
 }
 
 void

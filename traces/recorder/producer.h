@@ -26,11 +26,15 @@ typedef union rh_channel_pages {
     unsigned char bytes[RH_CHANNEL_CONTROL_BYTES];
 } rh_channel_pages;
 
+/* What a thread keeps of the collector's turn has this bit if it was the gate that showed it; so
+ * one comparison tells both that the turn is the same and that the gate is open. */
+#define RH_LIBC_OPEN (UINT32_C(1) << 31)
+
 typedef union rh_gate {
     struct {
         uint64_t main_limit; /* the main ring's cursor stays below */
         uint32_t open;       /* this process records */
-        uint32_t libc;       /* the C library's functions among others */
+        uint32_t libc;       /* the C library's functions among others: RH_LIBC_OPEN or 0 */
         int32_t process_id;  /* whose gate this is; 0 once wiped */
     };
     unsigned char bytes[4096];
@@ -46,7 +50,7 @@ typedef struct rh_thread_end {
     uint64_t limit;  /* the cursor stays below on the fast way; 0: taken, or there is no ring */
     uint64_t room;   /* the cursor may come so far */
     uint64_t ticks;  /* of the last place record */
-    uint32_t turn;   /* of the collector, then */
+    uint32_t turn;   /* of the collector, then, with RH_LIBC_OPEN turned over */
     uint64_t main;   /* the main ring's cursor, then */
     uint64_t placed; /* this ring's, then */
     uint32_t spilled;
@@ -152,16 +156,16 @@ rh_put_at(const rh_thread_end *end, uint64_t cursor, uint64_t ring_bytes, uint64
     record->amount = amount;
 }
 
-/* The calling thread's own ring has `bytes` more in it from now on, and may be written again. */
-RH_INLINE void
+/* The calling thread's own ring has `bytes` more in it from now on, and may be written again. True:
+ * a signal handler has left something meanwhile. */
+RH_INLINE bool
 rh_put_done(rh_thread_end *end, uint64_t cursor, uint64_t bytes, uint64_t limit)
 {
     end->cursor = cursor + bytes;
     atomic_store_explicit(&end->ring->cursor, cursor + bytes, memory_order_release);
     atomic_signal_fence(memory_order_seq_cst);
     end->limit = limit;
-    if (__builtin_expect(end->spilled, 0))
-        rh_put_spilled();
+    return __builtin_expect(end->spilled, 0);
 }
 
 /* A RAW call of an interpreter, for the calling thread's own ring: its place, and itself. */
@@ -180,18 +184,22 @@ rh_put_raw(uint64_t what, uint64_t size, uint64_t place)
         rh_put_at(end, cursor, RH_RAW_RING_BYTES, RH_WHAT(RH_RECORD_PLACE, 0, main),
                   __builtin_ia32_rdtsc());
         rh_put_at(end, cursor + sizeof(rh_record), RH_RAW_RING_BYTES, what, size | place);
-        rh_put_done(end, cursor, 2 * sizeof(rh_record), limit);
+        if (rh_put_done(end, cursor, 2 * sizeof(rh_record), limit))
+            rh_put_spilled();
         return;
     }
     end->limit = limit;
     rh_put_thread_slow(what, size);
 }
 
-/* A call of the C library's functions, for the calling thread's own ring: as a short record, where
- * it has such. `short_size` is how that has `size`. */
-RH_INLINE void
-rh_put_short(rh_record_kind kind, unsigned short_kind, const void *block, uint64_t size,
-             uint64_t short_size)
+typedef enum rh_put { RH_PUT_DONE, RH_PUT_DECLINED, RH_PUT_SPILLED } rh_put;
+
+/* A call of the C library's functions, for the calling thread's own ring, as a short record: done,
+ * or what there is to do yet is for rh_put_rest. It calls nothing, so whoever can leave the rest to
+ * a function at the end needs to save nothing for it. `short_size` is how a short record has the
+ * size. */
+RH_INLINE rh_put
+rh_put_short(unsigned short_kind, const void *block, uint64_t short_size)
 {
     rh_thread_end *end = &rh_recorder_thread;
     const uint64_t address = rh_short_address((uintptr_t)block);
@@ -199,22 +207,33 @@ rh_put_short(rh_record_kind kind, unsigned short_kind, const void *block, uint64
     end->limit = 0;
     atomic_signal_fence(memory_order_seq_cst);
     uint64_t cursor = end->cursor;
-    if (RH_LIKELY(cursor < limit && rh_recorder_gate.libc && rh_short_fits(address, short_size) &&
-                  end->turn == atomic_load_explicit(&rh_recorder_channel.control.turn,
-                                                    memory_order_relaxed))) {
+    if (RH_LIKELY(cursor < limit && rh_short_fits(address, short_size) &&
+                  end->turn == (atomic_load_explicit(&rh_recorder_channel.control.turn,
+                                                     memory_order_relaxed) ^
+                                rh_recorder_gate.libc))) {
         uint64_t *word = (uint64_t *)(end->base + (cursor & (RH_MALLOC_RING_BYTES - 1)));
         *word = rh_short_word(short_kind, address, short_size);
-        rh_put_done(end, cursor, sizeof *word, limit);
-        return;
+        return rh_put_done(end, cursor, sizeof *word, limit) ? RH_PUT_SPILLED : RH_PUT_DONE;
     }
     end->limit = limit;
-    rh_put_libc_slow(RH_WHAT(kind, RH_RECORD_LIBC_DOMAIN, block), size);
+    return RH_PUT_DECLINED;
+}
+
+static inline void
+rh_put_rest(rh_put put, uint64_t what, uint64_t size)
+{
+    if (put == RH_PUT_SPILLED)
+        rh_put_spilled();
+    else
+        rh_put_libc_slow(what, size);
 }
 
 RH_INLINE void
 rh_put_malloc(rh_record_kind kind, const void *block, uint64_t size)
 {
-    rh_put_short(kind, kind, block, size, size);
+    rh_put put = rh_put_short(kind, block, size);
+    if (!RH_LIKELY(put == RH_PUT_DONE))
+        rh_put_rest(put, RH_WHAT(kind, RH_RECORD_LIBC_DOMAIN, block), size);
 }
 
 /* Two factors that are below RH_CALLOC_COUNT_SHIFT bits. */
@@ -223,8 +242,10 @@ rh_put_calloc(const void *block, uint64_t count, uint64_t element)
 {
     uint64_t short_size;
     unsigned short_kind = rh_short_calloc(count, element, &short_size);
-    rh_put_short(RH_RECORD_CALLOC, short_kind, block, count << RH_CALLOC_COUNT_SHIFT | element,
-                 short_size);
+    rh_put put = rh_put_short(short_kind, block, short_size);
+    if (!RH_LIKELY(put == RH_PUT_DONE))
+        rh_put_rest(put, RH_WHAT(RH_RECORD_CALLOC, RH_RECORD_LIBC_DOMAIN, block),
+                    count << RH_CALLOC_COUNT_SHIFT | element);
 }
 
 #endif
