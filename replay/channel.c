@@ -69,7 +69,9 @@ rh_status
 rh_channel_create(const rh_channel *plan, int *file, rh_channel **channel, rh_error *error)
 {
     rh_channel made = {.members = plan->members,
-                       .buffers = plan->whole ? plan->buffers : RH_CHANNEL_RING,
+                       .buffers = plan->whole         ? plan->buffers
+                                  : plan->members > 1 ? RH_CHANNEL_RING_FOR
+                                                      : RH_CHANNEL_RING,
                        .whole = plan->whole,
                        .slots = plan->slots,
                        .sample_capacity = plan->sample_capacity,
@@ -164,22 +166,37 @@ rh_channel_wake(_Atomic uint32_t *word)
     syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
+static uint32_t
+unread(const rh_member *member, uint32_t batch)
+{
+    return batch - atomic_load(&member->consumed);
+}
+
+static void
+wake_readers(rh_channel *channel)
+{
+    if (atomic_load(&channel->consumers_wait))
+        rh_channel_wake(&channel->produced);
+}
+
 bool
 rh_channel_wait_for_room(rh_channel *channel, uint32_t batch, uint32_t slowest,
                          unsigned milliseconds)
 {
-    rh_member *member = rh_channel_member(channel, slowest);
-    for (uint32_t i = 0; i < channel->spins; i++) {
-        if (batch - atomic_load(&member->consumed) < channel->buffers)
+    const rh_member *member = rh_channel_member(channel, slowest);
+    uint32_t spins = 0;
+    do {
+        if (unread(member, batch) < channel->buffers)
             return true;
         __builtin_ia32_pause();
-    }
-    atomic_store(&channel->producer_waits, 1);
+    } while (spins++ < channel->spins);
+    atomic_store(&channel->producer_waits, slowest + 1);
     uint32_t freed = atomic_load(&channel->freed);
-    if (batch - atomic_load(&member->consumed) >= channel->buffers)
+    wake_readers(channel);
+    if (unread(member, batch) > channel->buffers / 2)
         rh_channel_sleep(&channel->freed, freed, milliseconds);
     atomic_store(&channel->producer_waits, 0);
-    return batch - atomic_load(&member->consumed) < channel->buffers;
+    return unread(member, batch) < channel->buffers;
 }
 
 void
@@ -190,8 +207,9 @@ rh_channel_publish(rh_channel *channel, uint32_t batch, bool last)
         atomic_store(&channel->complete, 1);
         rh_channel_wake(&channel->complete);
     }
-    if (atomic_load(&channel->consumers_wait))
-        rh_channel_wake(&channel->produced);
+    /* Members that take turns would each take what little there is, and the producer's turn. */
+    if (last || channel->spins || (batch + 1) % (channel->buffers / 2) == 0)
+        wake_readers(channel);
 }
 
 static bool
@@ -221,7 +239,10 @@ void
 rh_channel_release(rh_channel *channel, rh_member *member)
 {
     atomic_fetch_add(&member->consumed, 1);
-    if (!channel->whole && atomic_load(&channel->producer_waits)) {
+    uint32_t awaited = atomic_load(&channel->producer_waits);
+    if (channel->whole || !awaited || rh_channel_member(channel, awaited - 1) != member)
+        return;
+    if (unread(member, atomic_load(&channel->produced)) <= channel->buffers / 2) {
         atomic_fetch_add(&channel->freed, 1);
         rh_channel_wake(&channel->freed);
     }

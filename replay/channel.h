@@ -27,7 +27,8 @@
 #include "replay/thread_run.h"
 #include "replay/touch.h"
 
-#define RH_CHANNEL_RING     8 /* buffers of a ring */
+#define RH_CHANNEL_RING     8   /* buffers of a ring */
+#define RH_CHANNEL_RING_FOR 128 /* with several members, who take turns */
 #define RH_CHANNEL_CODES    8192
 #define RH_CHANNEL_WIDES    512
 #define RH_CHANNEL_SPEC_MAX 8192
@@ -119,7 +120,8 @@ typedef struct rh_channel {
     uint64_t sample_capacity; /* of each member */
     uint64_t room_bytes;      /* of each member's own room: zero, and resident only where used */
     uint32_t spins;           /* before sleeping */
-    _Atomic uint32_t produced, producer_waits, freed;
+    _Atomic uint32_t produced, freed;
+    _Atomic uint32_t producer_waits; /* 0, or 1 + the member for which */
     _Atomic uint32_t consumers_wait;
     _Atomic uint32_t complete; /* 1: the last batch is written */
 } rh_channel;
@@ -142,8 +144,9 @@ void *rh_channel_room(rh_channel *channel, uint32_t index);
 rh_batch_header *rh_channel_batch(rh_channel *channel, uint32_t batch);
 rh_program rh_channel_program(rh_channel *channel, uint32_t batch);
 
-/* For the parent. Waits at most `milliseconds` until a member counted in `slowest` frees a buffer;
- * false when none did. */
+/* For the parent. Waits at most `milliseconds` until member `slowest` has freed a buffer, or, if
+ * that takes longer than spinning, half of the ring: each time it is woken costs everybody a change
+ * of processes, and the caches with it. False when no buffer is free. */
 bool rh_channel_wait_for_room(rh_channel *channel, uint32_t batch, uint32_t slowest,
                               unsigned milliseconds);
 void rh_channel_publish(rh_channel *channel, uint32_t batch, bool last);

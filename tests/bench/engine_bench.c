@@ -1,15 +1,17 @@
 /* What the harness itself costs: the timed loop with `bump`, against the floor (the same loop over
- * the same operations that calls nothing), and a whole streaming replay with `bump`, decoding and
- * compiling included, on one processor.
+ * the same operations that calls nothing); a whole streaming replay with `bump`, decoding included,
+ * on one processor and with another that decodes ahead; and a memory pass of eight heaps, against
+ * eight times one heap and one decoding.
  *
  *     ./dev bench engine [FILE.rht]
  *
  * Without a file: a made-up trace of a program that repeats itself, as programs do, written to a
- * temporary file and read back. All alternate in every round; the medians of the rounds are
- * printed.
+ * temporary file and read back. All alternate in every round. What one processor does is told as
+ * each batch's fastest round and as the median of the rounds, the passes as their fastest.
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +21,10 @@
 #include "alloc/heap.h"
 #include "base/host.h"
 #include "base/random.h"
+#include "replay/child.h"
 #include "replay/loop.h"
 #include "replay/program.h"
+#include "tests/bench/engine_passes.h"
 #include "traces/event.h"
 #include "traces/reader.h"
 #include "traces/writer.h"
@@ -372,6 +376,7 @@ measure(const compiled *work, const char *path, timing_record timings[KINDS])
 int
 main(int argc, char **argv)
 {
+    rh_child_asked(argc, argv);
     char made_up[] = "/tmp/engine-bench-XXXXXX";
     const char *path = argc > 1 ? argv[1] : made_up;
     event_list list;
@@ -391,12 +396,16 @@ main(int argc, char **argv)
                                     {.what = "timed loop with " HEAP},
                                     {.what = "decoding into operations"},
                                     {.what = "streaming: decoding, " HEAP}};
+    cpu_set_t allowed;
+    sched_getaffinity(0, sizeof allowed, &allowed);
     rh_host_pin(rh_host_processors() - 1);
     measure(&work, path, timings);
+    sched_setaffinity(0, sizeof allowed, &allowed);
     printf("%s: %" PRIu64 " events, %d rounds\n", argc > 1 ? path : "a made-up trace", work.calls,
            ROUNDS);
     for (int kind = 0; kind < KINDS; kind++)
         print_timing(&timings[kind]);
+    engine_passes(path, HEAP);
     if (argc <= 1) {
         unlink(path);
         rmdir(made_up);
