@@ -41,9 +41,21 @@ rh_channel_batch_bytes(void)
 }
 
 static uint64_t
-buffers_at(const rh_channel *channel)
+rounds_at(const rh_channel *channel)
 {
     return samples_at(channel) + channel->members * samples_bytes(channel);
+}
+
+static uint64_t
+rounds_bytes(const rh_channel *channel)
+{
+    return ALIGNED(channel->round_capacity * sizeof(rh_round));
+}
+
+static uint64_t
+buffers_at(const rh_channel *channel)
+{
+    return rounds_at(channel) + channel->members * rounds_bytes(channel);
 }
 
 /* The members' own room comes last: it is not faulted in. */
@@ -75,6 +87,7 @@ rh_channel_create(const rh_channel *plan, int *file, rh_channel **channel, rh_er
                        .whole = plan->whole,
                        .slots = plan->slots,
                        .sample_capacity = plan->sample_capacity,
+                       .round_capacity = plan->round_capacity,
                        .room_bytes = ALIGNED(plan->room_bytes),
                        .spins = plan->spins,
                        .parent = getpid()};
@@ -123,6 +136,12 @@ rh_sample *
 rh_channel_samples(rh_channel *channel, uint32_t index)
 {
     return (rh_sample *)((char *)channel + samples_at(channel) + index * samples_bytes(channel));
+}
+
+rh_round *
+rh_channel_rounds(rh_channel *channel, uint32_t index)
+{
+    return (rh_round *)((char *)channel + rounds_at(channel) + index * rounds_bytes(channel));
 }
 
 void *

@@ -6,7 +6,8 @@
  * allocates nothing of its own between the first and the last event. Who has to wait spins for a
  * moment and then sleeps on a futex.
  *
- *     channel | members | samples | head 0 | codes 0 | wides 0 | head 1 | codes 1 ... | rooms
+ *     channel | members | samples | rounds | head 0 | codes 0 | wides 0 | head 1 | codes 1 ... |
+ * rooms
  */
 #ifndef REHEAP_REPLAY_CHANNEL_H
 #define REHEAP_REPLAY_CHANNEL_H
@@ -23,6 +24,7 @@
 #include "replay/pace.h"
 #include "replay/program.h"
 #include "replay/results.h"
+#include "replay/rounds.h"
 #include "replay/system_watch.h"
 #include "replay/thread_run.h"
 #include "replay/touch.h"
@@ -78,6 +80,9 @@ typedef struct rh_member {
                   latency pass is an rh_latency_findings */
     unsigned padding_bytes; /* in its environment */
     bool threads;           /* time passes: as recorded, each in a thread of its own */
+    uint32_t rounds;        /* of the recording, at most; at least 1 */
+    bool steady;            /* it ends when the heap is steady */
+    uint64_t round_leaves;  /* requested bytes that each round leaves alive */
     double pace;            /* latency: begun when recorded, so many times as fast; 0: at once */
 
     /* progress */
@@ -86,6 +91,7 @@ typedef struct rh_member {
     _Atomic uint32_t finished; /* 1: what follows is whole */
 
     /* the outcome */
+    uint32_t rounds_played;
     rh_status status;
     char message[1024];
     char name[64], version[128];
@@ -105,9 +111,9 @@ typedef struct rh_member {
 
 typedef struct rh_batch_header {
     uint32_t code_count, wide_count;
-    uint64_t calls; /* in this batch */
-    bool last;
-    uint64_t time_ns; /* recorded time at its end; RH_UNKNOWN */
+    uint64_t calls;        /* in this batch */
+    bool last, round_ends; /* the last of all; of a round */
+    uint64_t time_ns;      /* recorded time at its end; RH_UNKNOWN */
 } rh_batch_header;
 
 typedef struct rh_channel {
@@ -118,6 +124,7 @@ typedef struct rh_channel {
     bool whole; /* a buffer for each batch: nobody waits between the first and the last */
     uint64_t slots;
     uint64_t sample_capacity; /* of each member */
+    uint64_t round_capacity;  /* of each member */
     uint64_t room_bytes;      /* of each member's own room: zero, and resident only where used */
     uint32_t spins;           /* before sleeping */
     _Atomic uint32_t produced, freed;
@@ -126,7 +133,7 @@ typedef struct rh_channel {
     _Atomic uint32_t complete; /* 1: the last batch is written */
 } rh_channel;
 
-/* Creates the memory file and maps it. `plan`: members, slots, sample_capacity, room_bytes, spins,
+/* Creates the memory file and maps it. `plan`: members, slots, capacities, room_bytes, spins,
  * and for a whole channel (`whole`) the number of buffers; the rest is ignored. */
 rh_status rh_channel_create(const rh_channel *plan, int *file, rh_channel **channel,
                             rh_error *error);
@@ -138,6 +145,7 @@ void rh_channel_unmap(rh_channel *channel);
 
 rh_member *rh_channel_member(rh_channel *channel, uint32_t index);
 rh_sample *rh_channel_samples(rh_channel *channel, uint32_t index);
+rh_round *rh_channel_rounds(rh_channel *channel, uint32_t index);
 /* The member's room for what a pass keeps besides; room_bytes of it. */
 void *rh_channel_room(rh_channel *channel, uint32_t index);
 /* The buffer of batch number `batch`: its head, and a program whose arrays are in it. */

@@ -42,8 +42,13 @@ typedef struct child {
     rh_memory_before before;
     bool watched; /* system pass: calls are counted */
     uint64_t huge_before;
-    rh_stopwatch watch; /* latency pass */
-    rh_pacer pacer;     /* latency pass that is paced */
+    uint32_t batch; /* the next one */
+    rh_batch_header header;
+    rh_program program; /* of the one that is being played */
+    bool over;
+    uint64_t round_peak; /* time passes: mapped, at the ends of batches; RH_UNKNOWN */
+    rh_stopwatch watch;  /* latency pass */
+    rh_pacer pacer;      /* latency pass that is paced */
 } child;
 
 #define PROBES (1u << 15) /* empty ones, before the first event and after the last each */
@@ -174,15 +179,74 @@ run_timed(child *self, rh_target *target, const rh_program *program)
     self->member->preempted_ticks += loop > processor ? loop - processor : 0;
 }
 
-static rh_batch_header
-next_batch(child *self, uint32_t batch, rh_program *program)
+/* Takes the next batch; false when there is none. */
+static bool
+next_batch(child *self)
 {
+    if (self->over)
+        return false;
     uint64_t start = rh_host_ticks();
-    rh_channel_wait_for_batch(self->channel, batch);
-    *program = rh_channel_program(self->channel, batch);
-    if (batch > 0) /* before the first one is the start of both processes */
+    rh_channel_wait_for_batch(self->channel, self->batch);
+    self->program = rh_channel_program(self->channel, self->batch);
+    if (self->batch > 0) /* before the first one is the start of both processes */
         self->member->waited_ticks += rh_host_ticks() - start;
-    return *rh_channel_batch(self->channel, batch);
+    self->header = *rh_channel_batch(self->channel, self->batch++);
+    return true;
+}
+
+/* A batch of a pass that does not follow memory was played. */
+static void
+look_at_mapped(child *self)
+{
+    const uint64_t *mapped = self->heap->mapped_bytes;
+    if (mapped && (self->round_peak == RH_UNKNOWN || *mapped > self->round_peak))
+        self->round_peak = *mapped;
+}
+
+/* A round is over: whether another one follows. `round`: what it showed. */
+static void
+end_round(child *self, const rh_round *round)
+{
+    rh_member *member = self->member;
+    rh_round *rounds = rh_channel_rounds(self->channel, self->index);
+    uint32_t played = member->rounds_played++;
+    if (played < self->channel->round_capacity)
+        rounds[played] = *round;
+    self->over = member->rounds_played >= member->rounds ||
+                 (member->steady && rh_rounds_steady(rounds, member->rounds_played));
+    if (self->channel->whole)
+        self->batch = 0;
+    self->round_peak = RH_UNKNOWN;
+    atomic_fetch_add(&member->beat, 1);
+}
+
+/* What a pass that does not follow memory knows of it at the end of a round. */
+static uint64_t
+mapped_now(const child *self)
+{
+    if (self->channel->round_capacity == 0) /* nobody asks */
+        return RH_UNKNOWN;
+    if (self->heap->mapped_bytes)
+        return *self->heap->mapped_bytes;
+    uint64_t mapped = rh_self_mapped_bytes(), before = self->before.mapped_bytes;
+    if (mapped == RH_UNKNOWN || before == RH_UNKNOWN)
+        return RH_UNKNOWN;
+    return mapped > before ? mapped - before : 0;
+}
+
+static rh_round
+round_without_memory(const child *self, uint64_t calls, uint64_t busy_ticks)
+{
+    bool throughput = self->member->pass == RH_PASS_THROUGHPUT;
+    return (rh_round){
+        .calls = calls,
+        .peak_mapped_bytes = self->round_peak,
+        .end_mapped_bytes = mapped_now(self),
+        .peak_requested_bytes = RH_UNKNOWN,
+        .end_requested_bytes = self->member->round_leaves * (self->member->rounds_played + 1),
+        .end_live_blocks = RH_UNKNOWN,
+        .busy_ns =
+            throughput ? (uint64_t)((double)busy_ticks / rh_host_ticks_per_ns()) : RH_UNKNOWN};
 }
 
 /* The findings lie in the room, which is resident from now on. */
@@ -221,13 +285,21 @@ replay_timed(child *self)
     rh_host_ticks_per_ns(); /* measures the clock, once */
     if (self->member->pass == RH_PASS_LATENCY)
         begin_latency(self);
-    rh_batch_header header = {0};
-    for (uint32_t batch = 0; !header.last; batch++) {
-        rh_program program;
-        header = next_batch(self, batch, &program);
-        run_timed(self, &target, &program);
-        count_calls(self->member, &header);
+    uint64_t calls = 0, busy = 0;
+    while (next_batch(self)) {
+        run_timed(self, &target, &self->program);
+        look_at_mapped(self);
+        count_calls(self->member, &self->header);
         rh_channel_release(self->channel, self->member);
+        if (!self->header.round_ends)
+            continue;
+        uint64_t all_calls = self->member->calls;
+        uint64_t all_busy = self->member->loop_ticks - self->member->preempted_ticks;
+        rh_round round = round_without_memory(self, all_calls - calls, all_busy - busy);
+        calls = all_calls;
+        busy = all_busy;
+        end_round(self, &round);
+        rh_pacer_again(&self->pacer);
     }
     if (self->member->pass == RH_PASS_LATENCY)
         end_latency(self);
@@ -239,13 +311,12 @@ static rh_status
 read_plan(child *self, rh_thread_plan **plan, rh_error *error)
 {
     rh_status status = rh_thread_plan_open(self->channel->slots, plan, error);
-    rh_batch_header header = {0};
-    for (uint32_t batch = 0; status == RH_OK && !header.last; batch++) {
-        rh_program program;
-        header = next_batch(self, batch, &program);
-        status = rh_thread_plan_add(*plan, &program, error);
-        count_calls(self->member, &header);
+    bool whole = false;
+    while (status == RH_OK && !whole && next_batch(self)) {
+        status = rh_thread_plan_add(*plan, &self->program, error);
+        count_calls(self->member, &self->header);
         rh_channel_release(self->channel, self->member);
+        whole = self->header.round_ends;
     }
     return status;
 }
@@ -258,15 +329,48 @@ run_plan(child *self, const rh_thread_plan *plan, rh_error *error)
         return rh_thread_run(plan, self->heap, self->slots, self->zero_fits, member->touch, NULL,
                              &member->threads_run, error);
     rh_latency_findings *findings = rh_channel_room(self->channel, self->index);
-    begin_latency(self);
     const rh_thread_watch watch = {.watch = self->watch,
                                    .pace = member->pace,
                                    .response = &findings->response,
                                    .pace_totals = &findings->pace,
                                    .beat = &member->beat};
-    rh_status status = rh_thread_run(plan, self->heap, self->slots, self->zero_fits, member->touch,
-                                     &watch, &member->threads_run, error);
-    end_latency(self);
+    return rh_thread_run(plan, self->heap, self->slots, self->zero_fits, member->touch, &watch,
+                         &member->threads_run, error);
+}
+
+static void
+add_threads(rh_thread_totals *totals, const rh_thread_totals *round)
+{
+    totals->threads = round->threads;
+    totals->wall_ticks += round->wall_ticks;
+    totals->busy_ticks += round->busy_ticks;
+    totals->waited_ticks += round->waited_ticks;
+    totals->waits += round->waits;
+    totals->late += round->late;
+    totals->reordered += round->reordered;
+    totals->failed_allocations += round->failed_allocations;
+    totals->skipped_events += round->skipped_events;
+}
+
+/* In each round the threads begin and end anew. */
+static rh_status
+run_rounds(child *self, const rh_thread_plan *plan, rh_error *error)
+{
+    rh_member *member = self->member;
+    rh_thread_totals all = {.threads = 0};
+    uint64_t calls = member->calls; /* of the one that was read */
+    rh_status status = RH_OK;
+    if (member->pass == RH_PASS_LATENCY)
+        begin_latency(self);
+    for (member->calls = 0; status == RH_OK && !self->over; member->calls += calls) {
+        status = run_plan(self, plan, error);
+        add_threads(&all, &member->threads_run);
+        rh_round round = round_without_memory(self, calls, member->threads_run.busy_ticks);
+        end_round(self, &round);
+    }
+    if (member->pass == RH_PASS_LATENCY)
+        end_latency(self);
+    member->threads_run = all;
     return status;
 }
 
@@ -281,7 +385,7 @@ replay_threads(child *self, rh_error *error)
         status = rh_fail(error, RH_SYSTEM, "there is no memory for the table of blocks");
     if (status == RH_OK) {
         rh_thread_plan_finish(plan);
-        status = run_plan(self, plan, error);
+        status = run_rounds(self, plan, error);
     }
     rh_thread_plan_close(plan);
     member->loop_ticks = member->threads_run.busy_ticks;
@@ -319,14 +423,24 @@ static void
 play_memory(child *self, rh_memory *memory)
 {
     rh_memory_begin(memory, self->heap, self->before);
-    rh_batch_header header = {0};
-    for (uint32_t batch = 0; !header.last; batch++) {
-        rh_program program;
-        header = next_batch(self, batch, &program);
-        rh_memory_run(memory, &program);
+    uint64_t calls = 0;
+    while (next_batch(self)) {
+        rh_memory_run(memory, &self->program);
         rh_channel_release(self->channel, self->member);
+        if (!self->header.round_ends)
+            continue;
+        rh_round round = {.calls = memory->totals->calls - calls,
+                          .peak_mapped_bytes = memory->round_peak_mapped,
+                          .end_mapped_bytes = mapped_now(self),
+                          .peak_requested_bytes = memory->round_peak_requested,
+                          .end_requested_bytes = memory->requested_bytes,
+                          .end_live_blocks = memory->live_blocks,
+                          .busy_ns = RH_UNKNOWN};
+        calls = memory->totals->calls;
+        end_round(self, &round);
+        rh_memory_round(memory);
     }
-    rh_memory_end(memory, header.time_ns);
+    rh_memory_end(memory, self->header.time_ns);
 }
 
 /* The recording once more, to look at some moments of it; what it takes of memory itself is in
@@ -428,15 +542,19 @@ replay_system(child *self)
                         .touch = self->member->touch};
     uint64_t before[RH_SYSTEM_CALL_COUNT];
     rh_system_watch_read(before);
-    rh_batch_header header = {0};
-    for (uint32_t batch = 0; !header.last; batch++) {
-        rh_program program;
-        header = next_batch(self, batch, &program);
-        rh_loop_run(&target, &program);
-        count_calls(self->member, &header);
+    uint64_t calls = 0;
+    while (next_batch(self)) {
+        rh_loop_run(&target, &self->program);
+        look_at_mapped(self);
+        count_calls(self->member, &self->header);
         rh_channel_release(self->channel, self->member);
-        if (batch % HUGE_LOOK_BATCHES == 0)
+        if (self->batch % HUGE_LOOK_BATCHES == 1)
             look_at_huge(self);
+        if (!self->header.round_ends)
+            continue;
+        rh_round round = round_without_memory(self, self->member->calls - calls, 0);
+        calls = self->member->calls;
+        end_round(self, &round);
     }
     count_system_calls(self, before);
     look_at_huge(self);
@@ -500,7 +618,7 @@ attach(child *self, int argc, char **argv, rh_error *error)
 static int
 run(int argc, char **argv)
 {
-    child self = {0};
+    child self = {.round_peak = RH_UNKNOWN};
     rh_error error = {0};
     rh_status status = attach(&self, argc, argv, &error);
     if (status != RH_OK) {

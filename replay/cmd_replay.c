@@ -15,6 +15,7 @@
 #include "replay/pace.h"
 #include "replay/provenance.h"
 #include "replay/recall.h"
+#include "replay/rounds.h"
 
 #define WORDS_MOST    256
 #define PATIENCE_MOST 1000000
@@ -33,6 +34,7 @@ enum {
     KEY_THREADS,
     KEY_SIZES,
     KEY_PACE,
+    KEY_LOOP,
     KEY_END
 };
 
@@ -63,6 +65,11 @@ static const struct argp_option known[] = {
      "latency: begin each call when it was recorded, so many times as fast, and tell response "
      "times "
      "from then on (default: none, one call after another)",
+     0},
+    {"loop", KEY_LOOP, "N|steady", 0,
+     "play the recording N times on the same heap, or until the heap is steady; with `,end=free` "
+     "what lives at the end of a round is freed (else it stays), with `steady,most=N` at most N "
+     "rounds (else 100)",
      0},
     {"domain", KEY_DOMAIN, "D", 0,
      "where a recording without domains goes: raw, mem or obj (default: obj)", 0},
@@ -154,6 +161,13 @@ parse(int key, char *argument, struct argp_state *state)
                        "--pace=%s: it is none, or how many times as fast as recorded, as in "
                        "1x, 10x or 0.5x",
                        argument);
+        return 0;
+    case KEY_LOOP:
+        if (!rh_loop_parse(argument, &experiment->loop))
+            argp_error(state,
+                       "--loop=%s: it is a number of rounds up to %d, or steady, and may be "
+                       "followed by ,end=keep or ,end=free and, after steady, by ,most=N",
+                       argument, RH_ROUNDS_MOST);
         return 0;
     case KEY_DOMAIN:
         experiment->domain = rh_option_choice(state, "domain", argument, rh_domain_names);
@@ -289,6 +303,8 @@ misfit(const replay_options *options, const rh_experiment *kept)
         return "--threads";
     if (given[KEY_PACE - KEY_REPS] && (said->pace < kept->pace || said->pace > kept->pace))
         return "--pace";
+    if (given[KEY_LOOP - KEY_REPS] && !rh_loop_same(&said->loop, &kept->loop))
+        return "--loop";
     if (given[KEY_DOMAIN - KEY_REPS] && said->domain != kept->domain)
         return "--domain";
     if (given[KEY_SAMPLES - KEY_REPS] && said->samples != kept->samples)

@@ -101,7 +101,19 @@ static const figure_column system_columns[] = {
     {"1 s", "resident_after_1s_bytes", BYTES},
     {"5 s", "resident_after_5s_bytes", BYTES},
 };
+static const figure_column round_columns[] = {
+    {"rounds", "rounds", COUNT},
+    {"steady from", "steady_round", COUNT},
+    {"first peak mapped", "first_round_peak_mapped_bytes", BYTES},
+    {"last", "last_round_peak_mapped_bytes", BYTES},
+    {"a round more: mapped", "round_growth_mapped_bytes", BYTES},
+    {"requested", "round_growth_requested_bytes", BYTES},
+    {"timed rounds", "throughput_rounds", COUNT},
+    {"first ns/event", "first_round_ns_per_event", NANOSECONDS},
+    {"steady ns/event", "steady_ns_per_event", NANOSECONDS},
+};
 enum {
+    ROUND_COLUMNS = sizeof round_columns / sizeof *round_columns,
     COLUMNS = sizeof columns / sizeof *columns,
     SYSTEM_COLUMNS = sizeof system_columns / sizeof *system_columns,
     COLUMNS_MOST = (int)COLUMNS > (int)SYSTEM_COLUMNS ? COLUMNS : SYSTEM_COLUMNS
@@ -117,7 +129,8 @@ add_cell(rh_table *table, const figure_column *column, double value, double prob
     }
     switch (column->kind) {
     case BYTES:
-        rh_table_cell(table, "%s", rh_size_human((uint64_t)value, text, sizeof text));
+        rh_table_cell(table, "%s%s", value < 0 ? "-" : "",
+                      rh_size_human((uint64_t)fabs(value), text, sizeof text));
         break;
     case NANOSECONDS:
         rh_table_cell(table, "%.2f", value);
@@ -409,6 +422,25 @@ print_pace(const run_list *runs, const rh_run *first)
     }
 }
 
+/* What kept a heap that was to become steady from it. */
+static void
+print_unsteady(const run_list *runs, const rh_run *first)
+{
+    char leak[RH_SIZE_TEXT];
+    for (size_t i = 0; i < runs->count; i++) {
+        const rh_run *run = &runs->run[i];
+        double grows = median(runs, run, "round_growth_requested_bytes");
+        if (run->trace != first->trace || !is_first_of_allocator(runs, i) || isnan(grows) ||
+            !isnan(median(runs, run, "steady_round")))
+            continue;
+        printf("%s is not steady after %.0f rounds", run->spec, median(runs, run, "rounds"));
+        if (grows > 0)
+            printf(": each leaves %s alive, which --loop=...,end=free would free",
+                   rh_size_human((uint64_t)grows, leak, sizeof leak));
+        printf("\n");
+    }
+}
+
 /* What `flagged` means, for each allocator that is. */
 static void
 explain_flags(const run_list *runs, int64_t trace)
@@ -424,6 +456,16 @@ explain_flags(const run_list *runs, int64_t trace)
                run->spec, rh_count_grouped((uint64_t)most, calls, sizeof calls),
                most == 1 ? "call" : "calls");
     }
+}
+
+/* The control knows latencies alone; whoever was asked for has a row anyway. */
+static bool
+knows_any(const run_list *runs, const rh_run *run, const figure_column *all, size_t columns_count)
+{
+    bool knows = !is_control(run);
+    for (size_t c = 0; c < columns_count && !knows; c++)
+        knows = !isnan(median(runs, run, all[c].metric));
+    return knows;
 }
 
 /* Nothing where no run knows any of the columns. */
@@ -444,6 +486,7 @@ print_columns(const run_list *runs, const rh_run *first, const figure_column *al
     for (size_t place = 0; place <= spec_count; place++)
         for (size_t i = 0; i < runs->count; i++)
             if (runs->run[i].trace == first->trace && is_first_of_allocator(runs, i) &&
+                knows_any(runs, &runs->run[i], all, columns_count) &&
                 place_of(specs, spec_count, runs->run[i].spec) == place)
                 add_row(table, runs, &runs->run[i], all, columns_count, known);
     rh_table_print(table, stdout);
@@ -459,6 +502,8 @@ print_trace(rh_results *results, const run_list *runs, const rh_run *first,
     print_latencies(results, runs, first, specs, spec_count, sizes);
     print_pace(runs, first);
     print_columns(runs, first, system_columns, SYSTEM_COLUMNS, specs, spec_count);
+    print_columns(runs, first, round_columns, ROUND_COLUMNS, specs, spec_count);
+    print_unsteady(runs, first);
     explain_flags(runs, first->trace);
 }
 
@@ -592,6 +637,31 @@ latencies_json(rh_results *results, const rh_run *run)
     return list;
 }
 
+/* The rounds of a looped run, in order. */
+static json_t *
+rounds_json(const rh_run *run)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < run->round_count; i++) {
+        const rh_round *round = &run->rounds[i];
+        json_t *object = json_object();
+#define ROUND_NUMBER(name)                                                                         \
+    json_object_set_new(object, #name,                                                             \
+                        round->name == RH_UNKNOWN ? json_null()                                    \
+                                                  : json_integer((json_int_t)round->name));
+        ROUND_NUMBER(calls)
+        ROUND_NUMBER(peak_mapped_bytes)
+        ROUND_NUMBER(end_mapped_bytes)
+        ROUND_NUMBER(peak_requested_bytes)
+        ROUND_NUMBER(end_requested_bytes)
+        ROUND_NUMBER(end_live_blocks)
+        ROUND_NUMBER(busy_ns)
+#undef ROUND_NUMBER
+        json_array_append_new(list, object);
+    }
+    return list;
+}
+
 static void
 add_pass(rh_results *results, json_t *passes, const rh_run *run)
 {
@@ -604,6 +674,9 @@ add_pass(rh_results *results, json_t *passes, const rh_run *run)
         json_object_del(provenance, "statistics");
     }
     json_object_set_new(pass, "provenance", provenance ? provenance : json_null());
+    rh_run loaded = *run;
+    if (rh_results_load_rounds(results, &loaded, NULL) == RH_OK && loaded.round_count)
+        json_object_set_new(pass, "rounds", rounds_json(&loaded));
     if (strcmp(run->pass, "latency") == 0 || is_control(run))
         json_object_set_new(pass, "latencies", latencies_json(results, run));
     json_object_set_new(passes, run->pass, pass);

@@ -12,6 +12,7 @@
 #include "base/host.h"
 #include "base/output.h"
 #include "base/random.h"
+#include "base/size.h"
 #include "replay/arena_history.h"
 #include "replay/group.h"
 #include "replay/latency_store.h"
@@ -22,12 +23,14 @@
 #include "replay/pin_plan.h"
 #include "replay/provenance.h"
 #include "replay/recall.h"
+#include "replay/rounds.h"
 #include "replay/trace_source.h"
 
 #define SAMPLES_STANDARD     1000
 #define PADDING_MOST         4096 /* bytes: a page of the stack */
 #define SAMPLES_MOST         1000000
 #define MEMBERS_MOST         32u
+#define ROUND_SAMPLES_LEAST  4
 #define PACED_DAYS_MOST      30 /* a run */
 #define REPETITIONS_STANDARD 3
 #define MEMBER_BYTES         (UINT64_C(64) << 20) /* what a child takes besides its heap */
@@ -37,7 +40,8 @@ typedef struct trace_entry {
     char hash[RH_TRACE_HASH_TEXT];
     int64_t id;
     rh_scan scan;
-    rh_compiler compiler; /* its options, without samples */
+    rh_compiler compiler;   /* its options, without samples */
+    rh_leftovers leftovers; /* looped: what lives at the end, found where it is asked for */
 } trace_entry;
 
 /* An allocator as given, parsed. */
@@ -204,6 +208,32 @@ check_times(const run_state *state, const trace_entry *trace, rh_error *error)
     return RH_OK;
 }
 
+/* What of the recording lives at its end stays, in each round, or has to be known to be freed. */
+static rh_status
+check_rounds(const run_state *state, trace_entry *trace, rh_error *error)
+{
+    const rh_loop *loop = &state->experiment->loop;
+    char requested[RH_SIZE_TEXT];
+    double all = (double)trace->scan.end_requested_bytes * loop->rounds;
+    if (!loop->frees && all > (double)rh_host_memory_bytes() / 2)
+        return rh_fail(error, RH_USAGE,
+                       "%s: leaves %s behind in each of up to %u rounds, more than there is memory "
+                       "for; choose fewer rounds, or --loop=...,end=free",
+                       trace->path,
+                       rh_size_human(trace->scan.end_requested_bytes, requested, sizeof requested),
+                       loop->rounds);
+    if (!loop->frees)
+        return RH_OK;
+    rh_reader *reader;
+    rh_status status = rh_reader_open(trace->path, NULL, &reader, error);
+    if (status != RH_OK)
+        return status;
+    rh_source source = rh_trace_source(reader);
+    status = rh_leftovers_find(&source, &trace->leftovers, error);
+    rh_reader_close(reader);
+    return status;
+}
+
 static rh_status
 read_trace(const run_state *state, trace_entry *trace, rh_error *error)
 {
@@ -224,6 +254,8 @@ read_trace(const run_state *state, trace_entry *trace, rh_error *error)
     if (status == RH_OK && trace->scan.counts.calls == 0)
         status = rh_fail(error, RH_BAD_INPUT, "%s: it holds no event that could be replayed",
                          trace->path);
+    if (status == RH_OK && state->experiment->loop.rounds)
+        status = check_rounds(state, trace, error);
     if (status == RH_OK && state->experiment->pace > 0)
         status = check_times(state, trace, error);
     if (status == RH_OK && state->experiment->pins)
@@ -297,7 +329,10 @@ store_settings(run_state *state, rh_error *error)
             rh_results_set(state->results, "domain", rh_domain_names[experiment->domain], error);
     if (status == RH_OK)
         status = rh_results_set(state->results, "touch", rh_touch_names[experiment->touch], error);
-    char pace[32];
+    char pace[32], loop[64];
+    if (status == RH_OK)
+        status = rh_results_set(state->results, "loop",
+                                rh_loop_text(&experiment->loop, loop, sizeof loop), error);
     if (status == RH_OK)
         status = rh_results_set(state->results, "pace",
                                 rh_pace_text(experiment->pace, pace, sizeof pace), error);
@@ -322,6 +357,8 @@ check_settings(const rh_experiment *experiment, rh_error *error)
     if (experiment->pace > 0 && !(experiment->measures & RH_MEASURE_LATENCY))
         return rh_fail(error, RH_USAGE,
                        "a pace is of the latency pass, which --measure leaves out");
+    if (experiment->loop.rounds > RH_ROUNDS_MOST)
+        return rh_fail(error, RH_USAGE, "rounds are at most %d", RH_ROUNDS_MOST);
     if (experiment->domain < 0 || experiment->domain >= RH_DOMAINS)
         return rh_fail(error, RH_USAGE, "domains are raw, mem and obj");
     return RH_OK;
@@ -377,9 +414,11 @@ plan_control(run_state *state, size_t trace)
 
 /* How many heaps may hold this trace's blocks at once in half of the machine's memory. */
 static unsigned
-members_that_fit(const trace_entry *trace)
+members_that_fit(const run_state *state, const trace_entry *trace)
 {
-    uint64_t each = trace->scan.peak_requested_bytes / 2 * 3 +
+    const rh_loop *loop = &state->experiment->loop;
+    uint64_t kept = loop->frees ? 0 : trace->scan.end_requested_bytes * loop->rounds;
+    uint64_t each = (trace->scan.peak_requested_bytes + kept) / 2 * 3 +
                     trace->scan.slots * (uint64_t)sizeof(rh_memory_slot) + MEMBER_BYTES;
     uint64_t fit = rh_host_memory_bytes() / 2 / each;
     return fit < 1 ? 1 : fit > MEMBERS_MOST ? MEMBERS_MOST : (unsigned)fit;
@@ -389,7 +428,7 @@ members_that_fit(const trace_entry *trace)
 static void
 plan_shared(run_state *state, size_t trace, rh_pass pass)
 {
-    unsigned most = members_that_fit(&state->traces[trace]);
+    unsigned most = members_that_fit(state, &state->traces[trace]);
     for (unsigned rep = 0; rep < state->experiment->repetitions; rep++) {
         group_order *order = NULL;
         for (size_t c = 0; c < state->experiment->spec_count; c++) {
@@ -483,13 +522,15 @@ note_failure(run_state *state, const allocator_entry *candidate, const char *rea
 static rh_status
 store_run(run_state *state, const group_order *order, size_t which, const rh_member *member,
           const rh_sample *samples, const rh_arena_report *arenas,
-          const rh_latency_findings *latency, const char *opened, rh_error *error)
+          const rh_latency_findings *latency, const rh_round *rounds, const char *opened,
+          rh_error *error)
 {
     const allocator_entry *candidate = &state->candidates[which];
     const trace_entry *trace = &state->traces[order->trace];
     const char *reason = candidate->status ? candidate->reason : member->message;
     bool failed = candidate->status || member->status;
     rh_latency_rows rows = {.row_count = 0};
+    size_t round_count = failed || !state->experiment->loop.rounds ? 0 : member->rounds_played;
     rh_metrics metrics = {.count = 0};
     if (failed)
         note_failure(state, candidate, reason);
@@ -497,6 +538,7 @@ store_run(run_state *state, const group_order *order, size_t which, const rh_mem
         rh_metrics_fill(&metrics, member, &trace->scan, state->machine.ticks_per_ns);
     if (!failed && arenas)
         rh_metrics_add_arenas(&metrics, arenas);
+    rh_metrics_add_rounds(&metrics, order->pass, rounds, round_count);
     if (!failed && latency) {
         bool paced = state->experiment->pace > 0;
         rh_metrics_add_latency(&metrics, latency, paced);
@@ -523,6 +565,8 @@ store_run(run_state *state, const group_order *order, size_t which, const rh_mem
                   .sample_count = failed || order->pass != RH_PASS_MEMORY
                                       ? 0
                                       : (size_t)member->memory.sample_count,
+                  .rounds = rounds,
+                  .round_count = round_count,
                   .latencies = rows.row,
                   .latency_count = rows.row_count,
                   .buckets = rows.bucket,
@@ -559,7 +603,7 @@ gather(run_state *state, const group_order *order, attempt_set *attempt, rh_erro
         allocator_entry *candidate = &state->candidates[order->candidate[i]];
         if (candidate->status) {
             rh_status status = store_run(state, order, order->candidate[i], NULL, NULL, NULL, NULL,
-                                         candidate->text, error);
+                                         NULL, candidate->text, error);
             if (status != RH_OK)
                 return status;
             continue;
@@ -584,6 +628,27 @@ padding_of(const rh_experiment *experiment, const group_order *order)
     return (unsigned)rh_random_below(&random, PADDING_MOST);
 }
 
+/* All rounds share the samples that were asked for, as far as that leaves some for each. */
+static uint64_t
+samples_a_round(const rh_experiment *experiment)
+{
+    uint64_t samples = rh_experiment_samples(experiment);
+    if (experiment->loop.rounds == 0)
+        return samples;
+    uint64_t each = samples / experiment->loop.rounds;
+    return each > ROUND_SAMPLES_LEAST ? each : ROUND_SAMPLES_LEAST;
+}
+
+/* That a channel needs for a round of it. What is freed at its end may be all in the table beside.
+ */
+static uint32_t
+batches_of(const trace_entry *trace)
+{
+    if (trace->leftovers.count == 0)
+        return trace->scan.batches;
+    return trace->scan.batches + (uint32_t)(trace->leftovers.count / (RH_CHANNEL_WIDES - 2)) + 1;
+}
+
 static rh_group_plan
 group_plan(run_state *state, const group_order *order, const attempt_set *attempt)
 {
@@ -600,6 +665,10 @@ group_plan(run_state *state, const group_order *order, const attempt_set *attemp
                           .libraries = attempt->libraries,
                           .members = attempt->count,
                           .padding_bytes = padding_of(experiment, order),
+                          .loop = experiment->loop,
+                          .round_leaves =
+                              experiment->loop.frees ? 0 : trace->scan.end_requested_bytes,
+                          .leftovers = experiment->loop.frees ? &trace->leftovers : NULL,
                           .patience_seconds = experiment->patience_seconds,
                           .progress = show_progress,
                           .progress_ctx = state};
@@ -609,15 +678,16 @@ group_plan(run_state *state, const group_order *order, const attempt_set *attemp
     if (order->pass == RH_PASS_LATENCY)
         plan.room_bytes = sizeof(rh_latency_findings);
     if (order->pass == RH_PASS_MEMORY) {
-        uint64_t samples = rh_experiment_samples(experiment);
+        uint64_t rounds = experiment->loop.rounds ? experiment->loop.rounds : 1;
+        uint64_t samples = samples_a_round(experiment);
         uint64_t calls = trace->scan.counts.calls;
         uint64_t every = (calls + samples - 1) / samples;
         plan.compiler.sample_every = plan.compiler.next_sample = every ? every : 1;
-        plan.sample_capacity = samples + 3;
+        plan.sample_capacity = (samples + 1) * rounds + 3;
         plan.room_bytes = sizeof(rh_arena_history);
     } else if (order->pass != RH_PASS_SYSTEM &&
-               trace->scan.batches * rh_channel_batch_bytes() < rh_host_memory_bytes() / 4) {
-        plan.batches = trace->scan.batches;
+               batches_of(trace) * rh_channel_batch_bytes() < rh_host_memory_bytes() / 4) {
+        plan.batches = batches_of(trace);
     }
     return plan;
 }
@@ -626,14 +696,14 @@ static rh_status
 run_group(const run_state *state, const group_order *order, const rh_group_plan *plan,
           rh_group **group, rh_error *error)
 {
-    rh_reader *reader;
+    rh_trace_again again;
     *group = NULL;
-    rh_status status = rh_reader_open(state->traces[order->trace].path, NULL, &reader, error);
+    rh_status status = rh_trace_again_open(&again, state->traces[order->trace].path, error);
     if (status != RH_OK)
         return status;
-    rh_source source = rh_trace_source(reader);
+    rh_source source = rh_trace_again_source(&again);
     status = rh_group_run(plan, &source, group, error);
-    rh_reader_close(reader);
+    rh_trace_again_close(&again);
     return status;
 }
 
@@ -714,8 +784,8 @@ store_member(finding_set *found, const attempt_set *attempt, uint32_t index, rh_
             member = rh_group_member(found->pins, index); /* what it says is the run's failure */
     return store_run(found->state, found->order, attempt->candidate[index], member,
                      rh_group_samples(found->memory, index), memory ? &report : NULL,
-                     latency ? rh_group_room(found->memory, index) : NULL, attempt->specs[index],
-                     error);
+                     latency ? rh_group_room(found->memory, index) : NULL,
+                     rh_group_rounds(found->memory, index), attempt->specs[index], error);
 }
 
 static rh_status
@@ -795,6 +865,13 @@ prepare(run_state *state, rh_error *error)
 }
 
 static void
+release_trace(trace_entry *trace)
+{
+    rh_scan_release(&trace->scan);
+    rh_leftovers_release(&trace->leftovers);
+}
+
+static void
 release(run_state *state)
 {
     for (size_t i = 0; state->candidates && i <= state->experiment->spec_count; i++)
@@ -803,7 +880,7 @@ release(run_state *state)
             free(state->candidates[i].library);
         }
     for (size_t i = 0; state->traces && i < state->experiment->trace_count; i++)
-        rh_scan_release(&state->traces[i].scan);
+        release_trace(&state->traces[i]);
     free(state->candidates);
     free(state->traces);
     free(state->orders);

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "replay/pin_plan.h"
 #include "replay/results.h"
+#include "replay/rounds.h"
 #include "replay/touch.h"
 
 enum {
@@ -32,6 +33,7 @@ typedef struct rh_experiment {
     uint64_t seed;        /* order of the runs, and whatever a run draws */
     rh_touch touch;
     bool threads; /* time passes have a thread for each recorded one, all at once */
+    rh_loop loop; /* the recording again and again; rounds 0: once */
     double pace;  /* of the latency pass: begun when recorded, so many times as fast; 0: at once */
     int domain;   /* where events of a trace without domains go; PYMEM_DOMAIN_OBJ by default */
     unsigned samples; /* memory samples a run; 0: the default */

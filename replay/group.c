@@ -245,8 +245,9 @@ take_buffer(feed_state *feeder, rh_error *error)
     return status;
 }
 
+/* `ends`: the round does. */
 static void
-publish(feed_state *feeder, bool last)
+publish(feed_state *feeder, bool ends, bool last)
 {
     rh_channel *channel = feeder->group->channel;
     const rh_compiler *compiler = &feeder->compiler;
@@ -255,6 +256,7 @@ publish(feed_state *feeder, bool last)
                           .wide_count = feeder->program.wide_count,
                           .calls = compiler->calls - feeder->calls_before,
                           .last = last,
+                          .round_ends = ends,
                           .time_ns = compiler->has_times ? compiler->last_time_ns : RH_UNKNOWN};
     feeder->calls_before = compiler->calls;
     rh_channel_publish(channel, feeder->batch++, last);
@@ -270,7 +272,7 @@ feed_events(feed_state *feeder, const rh_batch *events, rh_error *error)
                            &feeder->program);
         if (done == events->count)
             break;
-        publish(feeder, false);
+        publish(feeder, false, false);
         rh_status status = take_buffer(feeder, error);
         if (status != RH_OK)
             return status;
@@ -286,7 +288,7 @@ feed_words(feed_state *feeder, const rh_source *source, rh_batch *events, bool *
     rh_program *program = &feeder->program;
     rh_words words = {.capacity = rh_compile_room(&feeder->compiler, program)};
     if (!words.capacity) {
-        publish(feeder, false);
+        publish(feeder, false, false);
         rh_status status = take_buffer(feeder, error);
         if (status != RH_OK)
             return status;
@@ -315,18 +317,67 @@ feed_next(feed_state *feeder, const rh_source *source, bool *more, rh_error *err
     return feed_events(feeder, &events, error);
 }
 
+/* What is left alive, as a batch of events that free it. */
+static rh_status
+feed_leftovers(feed_state *feeder, rh_error *error)
+{
+    const rh_leftovers *leftovers = feeder->group->plan->leftovers;
+    if (!leftovers)
+        return RH_OK;
+    const rh_batch frees = {.events = leftovers->frees, .count = leftovers->count};
+    return feed_events(feeder, &frees, error);
+}
+
+/* The recording once. */
+static rh_status
+feed_round(feed_state *feeder, const rh_source *source, rh_error *error)
+{
+    rh_compiler *compiler = &feeder->compiler;
+    compiler->next_sample = compiler->calls + compiler->sample_every; /* each round at the same */
+    compiler->time_ns = 0;
+    rh_status status = take_buffer(feeder, error);
+    for (bool more = true; status == RH_OK && more;)
+        status = feed_next(feeder, source, &more, error);
+    return status == RH_OK ? feed_leftovers(feeder, error) : status;
+}
+
+static uint32_t
+rounds_of(const rh_group_plan *plan)
+{
+    return plan->loop.rounds ? plan->loop.rounds : 1;
+}
+
+static bool
+anyone_waited_for(const rh_group *group)
+{
+    for (uint32_t i = 0; i < group->plan->members; i++)
+        if (waited_for(group, i))
+            return true;
+    return false;
+}
+
+/* A member that has all of the recording before it, or has taken it apart, goes around in it by
+ * itself; others are fed each round anew, until the last of them is steady. */
 static rh_status
 feed(rh_group *group, const rh_source *source, rh_error *error)
 {
     feed_state feeder = {.group = group, .compiler = group->plan->compiler};
     const rh_wording wording = rh_compile_wording(&feeder.compiler);
-    if (source->speak)
-        source->speak(source->ctx, &wording);
-    rh_status status = take_buffer(&feeder, error);
-    for (bool more = true; status == RH_OK && more;)
-        status = feed_next(&feeder, source, &more, error);
-    if (status == RH_OK)
-        publish(&feeder, true);
+    bool once = group->channel->whole || group->plan->threads;
+    uint32_t rounds = once ? 1 : rounds_of(group->plan);
+    rh_status status = RH_OK;
+    for (uint32_t round = 0; status == RH_OK && round < rounds; round++) {
+        if (round > 0 && !anyone_waited_for(group))
+            return RH_OK;
+        if (round > 0)
+            status = source->again(source->ctx, error);
+        if (status == RH_OK && source->speak)
+            source->speak(source->ctx, &wording);
+        if (status == RH_OK)
+            status = feed_round(&feeder, source, error);
+        if (status == RH_OK)
+            publish(&feeder, true, round + 1 == rounds);
+    }
     return status;
 }
 
@@ -371,6 +422,9 @@ start_all(rh_group *group, int channel_file, rh_error *error)
             group->plan->order_of(group->plan->order_ctx, i, rh_channel_room(group->channel, i));
         member->threads = group->plan->threads;
         member->pace = group->plan->pace;
+        member->rounds = rounds_of(group->plan);
+        member->steady = group->plan->loop.steady;
+        member->round_leaves = group->plan->round_leaves;
         member->padding_bytes = group->plan->padding_bytes;
         if (strlen(group->plan->specs[i]) >= sizeof member->spec)
             return rh_fail(error, RH_USAGE, "the spec of an allocator is too long");
@@ -400,6 +454,7 @@ rh_group_run(const rh_group_plan *plan, const rh_source *source, rh_group **run,
                                 .buffers = plan->batches,
                                 .slots = plan->slots,
                                 .sample_capacity = plan->sample_capacity,
+                                .round_capacity = plan->loop.rounds,
                                 .room_bytes = plan->room_bytes,
                                 .spins =
                                     plan->members == 1 && rh_host_processors() > 1 ? SPINS : 0};
@@ -437,6 +492,12 @@ const rh_sample *
 rh_group_samples(const rh_group *group, uint32_t index)
 {
     return rh_channel_samples(group->channel, index);
+}
+
+const rh_round *
+rh_group_rounds(const rh_group *group, uint32_t index)
+{
+    return rh_channel_rounds(group->channel, index);
 }
 
 const void *

@@ -118,6 +118,8 @@ compare_foreign(rh_memory *memory, const rh_sample *sample)
     if (mapped == RH_UNKNOWN)
         return;
     bool first = totals->mapped_at_peak_requested == RH_UNKNOWN;
+    if (memory->round_peak_mapped == RH_UNKNOWN || mapped > memory->round_peak_mapped)
+        memory->round_peak_mapped = mapped;
     if (first || is_higher(sample, &totals->peak))
         totals->peak = *sample;
     if (first || memory->requested_bytes > memory->looked_requested) {
@@ -167,8 +169,19 @@ rh_memory_begin(rh_memory *memory, rh_heap *heap, rh_memory_before before)
     memory->usable_known = heap->operations->usable_size != NULL;
     memory->before = before;
     memory->totals->mapped_at_peak_requested = RH_UNKNOWN;
+    memory->round_peak_mapped = RH_UNKNOWN;
     record_sample(memory, RH_UNKNOWN, false);
     memory->totals->peak = memory->totals->end;
+    rh_memory_round(memory);
+}
+
+void
+rh_memory_round(rh_memory *memory)
+{
+    memory->round_peak_requested = memory->requested_bytes;
+    memory->round_peak_mapped = RH_UNKNOWN;
+    if (memory->heap->mapped_bytes)
+        memory->round_peak_mapped = *memory->heap->mapped_bytes;
 }
 
 static uint64_t
@@ -364,6 +377,8 @@ keep_peaks(rh_memory *memory)
         totals->peak_live_blocks = memory->live_blocks;
     if (memory->usable_bytes > totals->peak_usable_bytes)
         totals->peak_usable_bytes = memory->usable_bytes;
+    if (memory->requested_bytes > memory->round_peak_requested)
+        memory->round_peak_requested = memory->requested_bytes;
     if (memory->requested_bytes > totals->peak_requested_bytes) {
         totals->peak_requested_bytes = memory->requested_bytes;
         if (mapped)
@@ -375,6 +390,8 @@ keep_peaks(rh_memory *memory)
         return;
     }
     rh_fragmentation_count(&totals->fragmentation, *mapped, memory->requested_bytes, 1);
+    if (*mapped > memory->round_peak_mapped)
+        memory->round_peak_mapped = *mapped;
     if (*mapped > totals->peak.counters.mapped_bytes) {
         take_sample(memory, RH_UNKNOWN, &totals->peak);
         add_resident(memory, &totals->peak);

@@ -72,7 +72,9 @@ typedef struct rh_memory {
 
     uint64_t requested_bytes, live_blocks, usable_bytes;
     bool usable_known;
-    rh_memory_before before;   /* what is not the heap's */
+    uint64_t round_peak_mapped, round_peak_requested; /* since rh_memory_round; mapped RH_UNKNOWN
+                                                         where nobody can tell */
+    rh_memory_before before;                          /* what is not the heap's */
     uint64_t looked_requested; /* foreign: the most that was requested when it was last looked at */
     uint64_t next_look;        /* foreign: look again when so much is requested */
     uint64_t sampled_calls;    /* the calls before the last sample */
@@ -82,6 +84,9 @@ typedef struct rh_memory {
 void rh_memory_begin(rh_memory *memory, rh_heap *heap, rh_memory_before before);
 
 void rh_memory_run(rh_memory *memory, const rh_program *program);
+
+/* A round of a looped replay begins: its peaks are what is there now. */
+void rh_memory_round(rh_memory *memory);
 
 /* Takes the last sample. `calls` and `time_ns` are the clock at the end. */
 void rh_memory_end(rh_memory *memory, uint64_t time_ns);

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "replay/rounds.h"
+
 static void
 add(rh_metrics *metrics, const char *name, double value)
 {
@@ -328,4 +330,50 @@ rh_metrics_add_latency(rh_metrics *metrics, const rh_latency_findings *found, bo
     }
     if (paced)
         add_pace(metrics, &found->pace);
+}
+
+/* Nanoseconds a call in rounds `from` to `until`. */
+static double
+ns_in_rounds(const rh_round *rounds, size_t from, size_t until)
+{
+    double ns = 0, calls = 0;
+    for (size_t i = from; i < until; i++) {
+        ns += number(rounds[i].busy_ns);
+        calls += number(rounds[i].calls);
+    }
+    return calls > 0 ? ns / calls : NAN;
+}
+
+/* What the requested bytes, or the mapped ones, grew by from round to round. */
+static double
+growth(uint64_t first, uint64_t last, size_t count)
+{
+    return count > 1 ? (number(last) - number(first)) / (double)(count - 1) : NAN;
+}
+
+void
+rh_metrics_add_rounds(rh_metrics *metrics, rh_pass pass, const rh_round *rounds, size_t count)
+{
+    static const char *const counts[] = {"rounds", "throughput_rounds", "latency_rounds",
+                                         "system_rounds"};
+    if (count == 0)
+        return;
+    const rh_round *first = &rounds[0], *last = &rounds[count - 1];
+    size_t settled = 0; /* the first of the rounds that were the same */
+    for (size_t i = RH_STEADY_ROUNDS; i <= count && settled == 0; i++)
+        settled = rh_rounds_steady(rounds, i) ? i - RH_STEADY_ROUNDS + 1 : 0;
+    add(metrics, counts[pass], (double)count);
+    if (pass == RH_PASS_MEMORY) {
+        add(metrics, "steady_round", settled ? (double)settled : NAN);
+        add(metrics, "first_round_peak_mapped_bytes", number(first->peak_mapped_bytes));
+        add(metrics, "last_round_peak_mapped_bytes", number(last->peak_mapped_bytes));
+        add(metrics, "round_growth_requested_bytes",
+            growth(first->end_requested_bytes, last->end_requested_bytes, count));
+        add(metrics, "round_growth_mapped_bytes",
+            growth(first->end_mapped_bytes, last->end_mapped_bytes, count));
+    } else if (pass == RH_PASS_THROUGHPUT) {
+        add(metrics, "first_round_ns_per_event", ns_in_rounds(rounds, 0, 1));
+        add(metrics, "steady_ns_per_event",
+            settled ? ns_in_rounds(rounds, settled - 1, count) : NAN);
+    }
 }

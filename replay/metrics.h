@@ -27,6 +27,9 @@ void rh_metrics_add_arenas(rh_metrics *metrics, const rh_arena_report *report);
 /* Those of a latency pass that its histograms tell; `paced`: with response times. */
 void rh_metrics_add_latency(rh_metrics *metrics, const rh_latency_findings *found, bool paced);
 
+/* Those of a looped run. */
+void rh_metrics_add_rounds(rh_metrics *metrics, rh_pass pass, const rh_round *rounds, size_t count);
+
 /* Value of a metric, NAN when it is unknown or not there. */
 double rh_metrics_get(const rh_metric *metrics, size_t count, const char *name);
 

@@ -59,7 +59,7 @@ rh_pacer_due(rh_pacer *pacer, uint64_t recorded_ns, uint64_t now_ticks)
     if (!pacer->begun) {
         pacer->begun = true;
         pacer->origin_ns = recorded_ns;
-        pacer->origin_ticks = now_ticks;
+        pacer->origin_ticks = pacer->start_ticks = now_ticks;
     }
     uint64_t since = recorded_ns > pacer->origin_ns ? recorded_ns - pacer->origin_ns : 0;
     pacer->due_ticks =
@@ -90,10 +90,17 @@ rh_pacer_await(rh_pacer *pacer, uint64_t recorded_ns)
     }
 }
 
+void
+rh_pacer_again(rh_pacer *pacer)
+{
+    if (pacer->last_due_ticks > pacer->origin_ticks)
+        pacer->origin_ticks = pacer->last_due_ticks;
+}
+
 rh_pace_totals
 rh_pacer_totals(const rh_pacer *pacer)
 {
-    uint64_t origin = pacer->origin_ticks;
+    uint64_t origin = pacer->start_ticks;
     uint64_t due = pacer->last_due_ticks, begun = pacer->last_begun_ticks;
     return (rh_pace_totals){
         .calls = pacer->calls,

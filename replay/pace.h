@@ -39,6 +39,7 @@ typedef struct rh_pacer {
     uint64_t scale; /* ns a tick, times 2^32 */
     uint64_t late_ticks;
     bool begun;
+    uint64_t start_ticks;             /* of the first round */
     uint64_t origin_ns, origin_ticks; /* of the schedule: set by the first time that is met, unless
                                          `begun` */
     uint64_t due_ticks;               /* of the calls that come next */
@@ -57,6 +58,9 @@ void rh_pacer_due(rh_pacer *pacer, uint64_t recorded_ns, uint64_t now_ticks);
 
 /* The same, and waits until then: sleeps while it is far, spins when it is near. */
 void rh_pacer_await(rh_pacer *pacer, uint64_t recorded_ns);
+
+/* The recording comes again: its first call is due with the last one so far. */
+void rh_pacer_again(rh_pacer *pacer);
 
 /* A call was begun and ended at these moments. Returns its response time in ns. */
 static inline uint64_t

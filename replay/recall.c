@@ -38,13 +38,15 @@ read_settings(rh_experiment *experiment, rh_results *results)
     int threads = place_of(rh_results_get(results, "threads"), rh_threads_names);
     experiment->threads = threads == 1;
     const char *pace = rh_results_get(results, "pace"); /* none in files of earlier builds */
-    bool paces = !pace || rh_pace_parse(pace, &experiment->pace);
+    bool modes = !pace || rh_pace_parse(pace, &experiment->pace);
+    const char *loop = rh_results_get(results, "loop");
+    modes &= !loop || rh_loop_parse(loop, &experiment->loop);
     experiment->touch = (rh_touch)touch;
     experiment->seed = seed;
     experiment->repetitions = (unsigned)repetitions;
     experiment->samples = (unsigned)samples;
     experiment->measures = (unsigned)measures;
-    return paces && touch >= 0 && threads >= 0 && experiment->domain >= 0;
+    return modes && touch >= 0 && threads >= 0 && experiment->domain >= 0;
 }
 
 /* Points `specs` to the lines of `text`, which it cuts apart; returns how many. */

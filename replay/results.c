@@ -32,7 +32,7 @@ struct rh_results {
     char *path;      /* the final name */
     char *temporary; /* where it lies until the first run; NULL afterwards */
     int lock;        /* on the file, held while it is written; -1: none */
-    sqlite3_stmt *insert_metric, *insert_sample, *insert_bucket, *insert_latency;
+    sqlite3_stmt *insert_metric, *insert_sample, *insert_bucket, *insert_latency, *insert_round;
     memory_block *memory;
 };
 
@@ -68,7 +68,11 @@ static const char schema[] =
     "CREATE INDEX histogram_run ON histogram(run);"
     "CREATE TABLE latency(run INTEGER REFERENCES run(id), response INTEGER, operation TEXT,"
     " size_least INTEGER, size_most INTEGER, calls INTEGER, max_ns INTEGER);"
-    "CREATE INDEX latency_run ON latency(run);";
+    "CREATE INDEX latency_run ON latency(run);"
+    "CREATE TABLE round(run INTEGER REFERENCES run(id), calls INTEGER, peak_mapped_bytes INTEGER,"
+    " end_mapped_bytes INTEGER, peak_requested_bytes INTEGER, end_requested_bytes INTEGER,"
+    " end_live_blocks INTEGER, busy_ns INTEGER);"
+    "CREATE INDEX round_run ON round(run);";
 
 static rh_status
 database_error(rh_results *results, rh_error *error, const char *doing)
@@ -148,6 +152,9 @@ prepare_inserts(rh_results *results, rh_error *error)
     if (status == RH_OK)
         status = prepare(results, "INSERT INTO latency VALUES(?,?,?,?,?,?,?)",
                          &results->insert_latency, error);
+    if (status == RH_OK)
+        status = prepare(results, "INSERT INTO round VALUES(?,?,?,?,?,?,?,?)",
+                         &results->insert_round, error);
     return status;
 }
 
@@ -159,7 +166,8 @@ finalize_inserts(rh_results *results)
     sqlite3_finalize(results->insert_bucket);
     sqlite3_finalize(results->insert_latency);
     results->insert_metric = results->insert_sample = results->insert_bucket = NULL;
-    results->insert_latency = NULL;
+    sqlite3_finalize(results->insert_round);
+    results->insert_latency = results->insert_round = NULL;
 }
 
 static rh_results *
@@ -615,6 +623,26 @@ insert_latencies(rh_results *results, const rh_run *run)
     return true;
 }
 
+enum { ROUND_COLUMNS = sizeof(rh_round) / sizeof(uint64_t) };
+_Static_assert(sizeof(rh_round) == ROUND_COLUMNS * sizeof(uint64_t) && ROUND_COLUMNS == 7,
+               "a round is numbers, in the order of the columns");
+
+static bool
+insert_rounds(rh_results *results, const rh_run *run)
+{
+    sqlite3_stmt *statement = results->insert_round;
+    for (size_t i = 0; i < run->round_count; i++) {
+        uint64_t numbers[ROUND_COLUMNS];
+        memcpy(numbers, &run->rounds[i], sizeof numbers);
+        sqlite3_bind_int64(statement, 1, run->id);
+        for (int c = 0; c < ROUND_COLUMNS; c++)
+            bind_number(statement, 2 + c, numbers[c]);
+        if (!insert(statement))
+            return false;
+    }
+    return true;
+}
+
 static bool
 insert_run(rh_results *results, rh_run *run)
 {
@@ -637,6 +665,7 @@ insert_run(rh_results *results, rh_run *run)
     run->id = sqlite3_last_insert_rowid(results->database);
     return done && insert_metrics(results, run) && insert_samples(results, run) &&
            insert_buckets(results, run) && insert_latencies(results, run) &&
+           insert_rounds(results, run) &&
            (!run->arenas || rh_arena_store(results->database, run->id, run->arenas));
 }
 
@@ -849,6 +878,36 @@ rh_results_load_buckets(rh_results *results, rh_run *run, rh_error *error)
     return sizes ? load_latencies(results, run, error) : RH_OK;
 }
 
+rh_status
+rh_results_load_rounds(rh_results *results, rh_run *run, rh_error *error)
+{
+    run->round_count = 0;
+    if (query_number(results, "SELECT count(*) FROM sqlite_master WHERE name='round' AND ?", 1) ==
+        0)
+        return RH_OK;
+    size_t room = (size_t)query_number(results, "SELECT count(*) FROM round WHERE run=?", run->id);
+    sqlite3_stmt *statement;
+    rh_status status =
+        prepare(results,
+                "SELECT calls, peak_mapped_bytes, end_mapped_bytes, peak_requested_bytes,"
+                " end_requested_bytes, end_live_blocks, busy_ns FROM round WHERE run=?"
+                " ORDER BY rowid",
+                &statement, error);
+    if (status != RH_OK)
+        return status;
+    sqlite3_bind_int64(statement, 1, run->id);
+    rh_round *rounds = keep(results, room * sizeof *rounds);
+    run->rounds = rounds;
+    while (run->round_count < room && sqlite3_step(statement) == SQLITE_ROW) {
+        uint64_t numbers[ROUND_COLUMNS];
+        for (int c = 0; c < ROUND_COLUMNS; c++)
+            numbers[c] = column_number(statement, c);
+        memcpy(&rounds[run->round_count++], numbers, sizeof numbers);
+    }
+    sqlite3_finalize(statement);
+    return RH_OK;
+}
+
 size_t
 rh_results_traces(rh_results *results)
 {
@@ -871,6 +930,7 @@ rh_results_forget_failures(rh_results *results, rh_error *error)
         "DELETE FROM sample WHERE run IN (SELECT id FROM gone);"
         "DELETE FROM histogram WHERE run IN (SELECT id FROM gone);"
         "DELETE FROM latency WHERE run IN (SELECT id FROM gone);"
+        "DELETE FROM round WHERE run IN (SELECT id FROM gone);"
         "DELETE FROM run WHERE id IN (SELECT id FROM gone); DROP TABLE gone; COMMIT";
     rh_status status = execute(results, sql, "write it", error);
     if (status != RH_OK)

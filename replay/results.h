@@ -7,19 +7,27 @@
  *                                    phases that the program announced; event: calls replayed
  *                                    before it, as in sample; time_ns NULL when unknown
  *   run(id, trace, spec, name, version, rep, pass, status, provenance)
- *                                    pass: memory throughput latency system control; status:
- * complete flagged failed; provenance: JSON of processor, kernel, huge pages, seed, options read
- * back, and the reason of a failure metric(run, name, value)         value NULL: the allocator
- * cannot tell sample(run, event, time_ns, requested_bytes, live_blocks, resident_bytes,
- * COUNTERS...) memory pass: one row a sample; NULL where unknown. The counter live_blocks is the
- * column counted_live_blocks latency(run, response, operation, size_least, size_most, calls,
- * max_ns) latency pass, a row for each histogram that has a call; operation: malloc calloc realloc
- * free; response 1: from the moment at which the call was due, 0: of the call itself histogram(run,
- * operation, lower_ns, upper_ns, count, response, size_least) their buckets with a call arena,
- * arena_look, arena_sample, pin_point, pin_sum, pin_table, pin, pin_arena memory pass, of heaps
- * that tell: see results_arenas.h A run becomes visible whole, in one transaction, so an
- * interrupted experiment keeps what was complete; the file takes its name, replacing an older one,
- * with the first run that is stored.
+ *                                    pass: memory throughput latency system control
+ *                                    status: complete flagged failed
+ *                                    provenance: JSON of processor, kernel, huge pages, seed,
+ *                                    options read back, and the reason of a failure
+ *   metric(run, name, value)         value NULL: the allocator cannot tell
+ *   sample(run, event, time_ns, requested_bytes, live_blocks, resident_bytes, COUNTERS...)
+ *                                    memory pass: one row a sample; NULL where unknown. The
+ *                                    counter live_blocks is the column counted_live_blocks
+ *   latency(run, response, operation, size_least, size_most, calls, max_ns)
+ *                                    latency pass: a row for each histogram that has a call;
+ *                                    operation: malloc calloc realloc free; response 1: from the
+ *                                    moment at which the call was due, 0: of the call itself
+ *   histogram(run, operation, lower_ns, upper_ns, count, response, size_least)
+ *                                    their buckets with a call
+ *   round(run, calls, peak_mapped_bytes, end_mapped_bytes, peak_requested_bytes,
+ *         end_requested_bytes, end_live_blocks, busy_ns)
+ *                                    looped run: a row a round, in order; NULL where unknown
+ *   arena, arena_look, arena_sample, pin_point, pin_sum, pin_table, pin, pin_arena
+ *                                    memory pass, of heaps that tell: see results_arenas.h
+ * A run becomes visible whole, in one transaction, so an interrupted experiment keeps what was
+ * complete; the file takes its name, replacing an older one, with the first run that is stored.
  */
 #ifndef REHEAP_REPLAY_RESULTS_H
 #define REHEAP_REPLAY_RESULTS_H
@@ -72,6 +80,14 @@ typedef struct rh_bucket {
 #define RH_CONTROL_SPEC "bump"
 #define RH_CONTROL_PASS "control"
 
+/* A round of a looped replay; RH_UNKNOWN where the pass does not tell. */
+typedef struct rh_round {
+    uint64_t calls; /* in it */
+    uint64_t peak_mapped_bytes, end_mapped_bytes;
+    uint64_t peak_requested_bytes, end_requested_bytes, end_live_blocks;
+    uint64_t busy_ns; /* throughput: what its calls took, without preemption */
+} rh_round;
+
 typedef struct rh_metric {
     const char *name;
     double value; /* NAN: unknown */
@@ -95,6 +111,8 @@ typedef struct rh_run {
     size_t latency_count;
     const rh_bucket *buckets;
     size_t bucket_count;
+    const rh_round *rounds; /* of a looped run */
+    size_t round_count;
     const rh_arena_report *arenas; /* memory pass; NULL: none, or not loaded */
 } rh_run;
 
@@ -132,6 +150,8 @@ rh_status rh_results_load_samples(rh_results *results, rh_run *run, rh_error *er
 /* With the histograms that the buckets are of; files of builds that did not know sizes have none of
  * these. */
 rh_status rh_results_load_buckets(rh_results *results, rh_run *run, rh_error *error);
+/* The rounds of a looped run; none in files of builds that knew none. Valid until close. */
+rh_status rh_results_load_rounds(rh_results *results, rh_run *run, rh_error *error);
 /* What a memory run knows of arenas; its lists are empty where the heap could not tell. Valid until
  * close. */
 void rh_results_load_arenas(rh_results *results, rh_run *run);

@@ -7,17 +7,7 @@
 #include "base/error.h"
 #include "replay/program.h"
 #include "replay/results.h"
-#include "traces/reader.h"
-
-/* Where batches come from: a reader, or a test. */
-typedef struct rh_source {
-    void *ctx;
-    rh_status (*next)(void *ctx, rh_batch *batch, rh_error *error);
-    /* The same in words, see rh_reader_next_words; NULL: there are only events. Once `speak` was
-     * called `next_words` may be, and `next` no more. */
-    void (*speak)(void *ctx, const rh_wording *wording);
-    rh_status (*next_words)(void *ctx, rh_words *words, rh_batch *batch, rh_error *error);
-} rh_source;
+#include "replay/source.h"
 
 /* What a first reading of a source tells, before anything is run. */
 typedef struct rh_scan {

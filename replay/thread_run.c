@@ -173,7 +173,7 @@ work(void *argument)
     uint64_t processor = processor_ns();
     worker->start_ticks = rh_host_ticks();
     worker->pacer.origin_ns = crew->origin_ns;
-    worker->pacer.origin_ticks = crew->origin_ticks;
+    worker->pacer.origin_ticks = worker->pacer.start_ticks = crew->origin_ticks;
     run_stream(worker);
     worker->end_ticks = rh_host_ticks();
     worker->processor_ns = processor_ns() - processor;

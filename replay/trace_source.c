@@ -33,6 +33,60 @@ rh_trace_source(rh_reader *reader)
     return (rh_source){.ctx = reader, .next = next, .speak = speak, .next_words = next_words};
 }
 
+static rh_status
+reopen(void *ctx, rh_error *error)
+{
+    rh_trace_again *again = ctx;
+    rh_trace_again_close(again);
+    return rh_reader_open(again->path, NULL, &again->reader, error);
+}
+
+static rh_status
+next_again(void *ctx, rh_batch *batch, rh_error *error)
+{
+    const rh_trace_again *again = ctx;
+    return rh_reader_next(again->reader, batch, error);
+}
+
+static void
+speak_again(void *ctx, const rh_wording *wording)
+{
+    const rh_trace_again *again = ctx;
+    rh_reader_use_wording(again->reader, wording);
+}
+
+static rh_status
+next_words_again(void *ctx, rh_words *words, rh_batch *batch, rh_error *error)
+{
+    const rh_trace_again *again = ctx;
+    return rh_reader_next_words(again->reader, words, batch, error);
+}
+
+rh_status
+rh_trace_again_open(rh_trace_again *again, const char *path, rh_error *error)
+{
+    *again = (rh_trace_again){.path = path};
+    return reopen(again, error);
+}
+
+rh_source
+rh_trace_again_source(rh_trace_again *again)
+{
+    return (rh_source){.ctx = again,
+                       .next = next_again,
+                       .speak = speak_again,
+                       .next_words = next_words_again,
+                       .again = reopen};
+}
+
+void
+rh_trace_again_close(rh_trace_again *again)
+{
+    if (again->reader)
+        rh_reader_close(again->reader);
+    again->reader = NULL;
+}
+
 rh_status
 rh_trace_hash(const char *path, char hash[RH_TRACE_HASH_TEXT], rh_error *error)
 {

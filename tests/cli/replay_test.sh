@@ -92,6 +92,30 @@ refuses 2 'timeless.rht.*--timestamps=coarse' "$REHEAP" replay timeless.rht --pa
 refuses 2 '10x or 0.5x' "$REHEAP" replay times.rht --pace 10
 refuses 2 'which --measure leaves out' "$REHEAP" replay times.rht --pace 10x --measure memory -o none.db
 absent none.db
+# Again and again: what the recording leaves alive is left each time, or freed.
+expect 0 'a round more: mapped' "$REHEAP" replay program.rht -a pymalloc -a malloc -a bestfit --reps 1 --loop 3 -o loop.db
+expect 0 '' "$REHEAP" replay program.rht -a pymalloc -a malloc --reps 1 --loop 3 --json
+same "it grows by exactly that" True "$(json 'all((lambda ends: len(ends) == 3 and ends[0] > 0 and
+    ends == [ends[0], 2 * ends[0], 3 * ends[0]] and r["metrics"]["round_growth_requested_bytes"] == ends[0])(
+    [x["end_requested_bytes"] for x in r["passes"]["memory"]["rounds"]]) for r in it["runs"])')"
+same "every pass has its rounds" "[3, 3, 3]" "$(json '[len(p["rounds"]) for p in it["runs"][0]["passes"].values()]')"
+same "and is not steady" True "$(json 'all(r["metrics"]["steady_round"] is None for r in it["runs"])')"
+expect 0 'is not steady after 4 rounds: each leaves .*end=free' "$REHEAP" replay program.rht -a pymalloc --reps 1 --measure memory --loop steady,most=4
+expect 0 '' "$REHEAP" replay program.rht -a pymalloc -a bestfit --reps 1 --measure memory,throughput,system --loop steady,end=free --json
+same "it ends when it is steady" True "$(json 'all(r["metrics"]["rounds"] == r["metrics"]["steady_round"] + 2 < 100 and
+    all(x["end_requested_bytes"] == 0 for p in r["passes"].values() for x in p["rounds"]) for r in it["runs"])')"
+expect 0 '' "$REHEAP" replay threads.rht -a malloc --threads recorded --measure throughput,latency --reps 1 --loop 4,end=free --json
+same "threads go around too" "4 4" "$(json '"%(throughput_rounds)d %(latency_rounds)d" % it["runs"][0]["metrics"]')"
+same "all calls of all rounds" "0" "$(json 'it["runs"][0]["metrics"]["failed_allocations"] + it["runs"][0]["metrics"]["skipped_events"]')"
+expect 0 '' "$REHEAP" replay program.rht -a pymalloc -a malloc -a bestfit --reps 1 --loop 2 -o twice.db
+refuses 2 'differ in loop .*"2,end=keep".*"3,end=keep"' "$REHEAP" compare loop.db twice.db
+refuses 2 'begun with other --loop' "$REHEAP" replay --resume -o twice.db --loop 2,end=free
+expect 0 '' "$REHEAP" replay --resume -o twice.db --loop 2,end=keep --reps 2
+refuses 2 'number of rounds' "$REHEAP" replay program.rht --loop 0
+refuses 2 'number of rounds' "$REHEAP" replay program.rht --loop steady,end=never
+printf 'reheap-text 1\nheader {"domains":true}\nraw malloc 4294967296 #1\n' >huge.txt
+"$REHEAP" import --from text huge.txt -o huge.rht 2>import.err || problem "cannot import: $(cat import.err)"
+refuses 2 'leaves 4.00 GiB behind in each' "$REHEAP" replay huge.rht --loop 10000 -o none.db
 # Results replace results, and nothing that somebody else keeps there.
 /usr/bin/python3 -c 'import sqlite3; d = sqlite3.connect("other.db"); d.execute("create table t(a)"); d.commit()'
 echo 'a letter to the bank' >letter

@@ -105,9 +105,18 @@ next(void *ctx, rh_batch *batch, rh_error *error)
     return RH_OK;
 }
 
+static rh_status
+again(void *ctx, rh_error *error)
+{
+    (void)error;
+    rh_test_events *events = ctx;
+    events->at = 0;
+    return RH_OK;
+}
+
 rh_source
 rh_test_events_source(rh_test_events *events)
 {
     events->at = 0;
-    return (rh_source){.ctx = events, .next = next};
+    return (rh_source){.ctx = events, .next = next, .again = again};
 }

@@ -213,6 +213,97 @@ test_a_schedule_takes_its_time(void **state)
     rh_test_events_release(&queue);
 }
 
+/* The trace of all tests three times. What it leaves alive is left in each round, and no more; or
+ * nothing is, when that is freed. */
+static void
+expect_rounds(rh_pass pass, uint32_t batches, const rh_leftovers *leftovers)
+{
+    enum { ROUNDS = 3 };
+    const char *specs[] = {"pymalloc", "bump,window=1G", "malloc"};
+    uint32_t members = pass == RH_PASS_MEMORY ? 3 : 1;
+    rh_group_plan plan = plan_for(pass, specs, members);
+    plan.loop = (rh_loop){.rounds = ROUNDS, .frees = leftovers != NULL};
+    plan.leftovers = leftovers;
+    plan.round_leaves = leftovers ? 0 : scan.end_requested_bytes;
+    plan.batches = batches;
+    plan.sample_capacity *= ROUNDS;
+    uint64_t calls = scan.counts.calls + (leftovers ? leftovers->count : 0);
+    rh_group *group = run(&plan);
+    for (uint32_t m = 0; m < members; m++) {
+        const rh_member *member = rh_group_member(group, m);
+        const rh_round *rounds = rh_group_rounds(group, m);
+        assert_string_equal(member->message, "");
+        assert_int_equal(member->rounds_played, ROUNDS);
+        assert_int_equal(member->calls, ROUNDS * calls);
+        assert_int_equal(member->failed_allocations + member->skipped_events, 0);
+        for (uint64_t r = 0; r < ROUNDS; r++) {
+            assert_int_equal(rounds[r].calls, calls);
+            assert_int_equal(rounds[r].end_requested_bytes,
+                             leftovers ? 0 : (r + 1) * scan.end_requested_bytes);
+            if (pass != RH_PASS_MEMORY)
+                continue;
+            assert_int_equal(rounds[r].end_live_blocks,
+                             leftovers ? 0 : (r + 1) * scan.end_live_blocks);
+            uint64_t before = leftovers ? 0 : r * scan.end_requested_bytes;
+            assert_int_equal(rounds[r].peak_requested_bytes, before + scan.peak_requested_bytes);
+            assert_true(rounds[r].end_mapped_bytes <= rounds[r].peak_mapped_bytes);
+        }
+    }
+    rh_group_close(group);
+}
+
+static void
+test_rounds_leave_what_the_recording_leaves(void **state)
+{
+    (void)state;
+    rh_leftovers leftovers;
+    rh_source source = rh_test_events_source(&events);
+    rh_error error;
+    assert_int_equal(rh_leftovers_find(&source, &leftovers, &error), RH_OK);
+    assert_int_equal(leftovers.count, scan.end_live_blocks);
+    assert_int_equal(leftovers.bytes, scan.end_requested_bytes);
+    assert_true(scan.end_requested_bytes > 0);
+    uint32_t whole = scan.batches + (uint32_t)(leftovers.count / (RH_CHANNEL_WIDES - 2)) + 1;
+    for (int frees = 0; frees < 2; frees++) {
+        const rh_leftovers *left = frees ? &leftovers : NULL;
+        expect_rounds(RH_PASS_MEMORY, 0, left);
+        expect_rounds(RH_PASS_THROUGHPUT, 0, left); /* fed each round */
+        expect_rounds(RH_PASS_THROUGHPUT, whole, left);
+    }
+    rh_leftovers_release(&leftovers);
+}
+
+/* One block that is freed needs the same each time: steady after three rounds. Each member ends
+ * when it is, and none waits for the others. */
+static void
+test_steady_heaps_end(void **state)
+{
+    (void)state;
+    const char *specs[] = {"pymalloc", "bump,window=4G", "bestfit"};
+    rh_test_events small = {0};
+    rh_test_events_add(&small,
+                       (rh_event){.operation = RH_MALLOC, .domain = 2, .slot = 0, .size = 40});
+    rh_test_events_add(&small,
+                       (rh_event){.operation = RH_FREE, .domain = 2, .slot = 0, .size = 40});
+    for (int leaks = 0; leaks < 2; leaks++) {
+        rh_group_plan plan = plan_for(RH_PASS_MEMORY, specs, 3);
+        plan.slots = small.slots;
+        plan.loop = (rh_loop){.rounds = 50, .steady = true};
+        small.count = leaks ? 1 : 2;
+        rh_source source = rh_test_events_source(&small);
+        rh_group *group;
+        rh_error error;
+        assert_int_equal(rh_group_run(&plan, &source, &group, &error), RH_OK);
+        for (uint32_t m = 0; m < 3; m++) {
+            const rh_member *member = rh_group_member(group, m);
+            assert_int_equal(member->status, RH_OK);
+            assert_int_equal(member->rounds_played, leaks ? 50 : RH_STEADY_ROUNDS);
+        }
+        rh_group_close(group);
+    }
+    rh_test_events_release(&small);
+}
+
 static void
 expect_same_memory(const rh_group *left, uint32_t l, const rh_group *right, uint32_t r)
 {
@@ -325,6 +416,8 @@ main(int argc, char **argv)
         cmocka_unit_test(test_throughput),
         cmocka_unit_test(test_more_batches_than_were_counted),
         cmocka_unit_test(test_latency_times_every_call),
+        cmocka_unit_test(test_rounds_leave_what_the_recording_leaves),
+        cmocka_unit_test(test_steady_heaps_end),
         cmocka_unit_test(test_paced_calls_wait_for_slow_ones),
         cmocka_unit_test(test_a_schedule_takes_its_time),
         cmocka_unit_test(test_memory_alone_and_in_company),
