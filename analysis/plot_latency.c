@@ -1,6 +1,7 @@
 /* Tails of latency: for every duration the share of calls that take at least that long, on
  * logarithmic axes, so that one call in a million is as visible as one in ten. Durations near the
- * probe's own cost say nothing and are shaded. */
+ * probe's own cost say nothing and are shaded; the control, an allocator that does next to nothing,
+ * is what the machine and the probe do to any. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,22 +15,41 @@ typedef struct tails {
     double calls;
 } tails;
 
+/* Appends a subject's to the set, if it has any. */
+static rh_status
+load_one(const rh_plot *plot, const rh_subject *subject, const char *operation, tails *set,
+         size_t *count, rh_error *error)
+{
+    tails next = {.subject = subject};
+    rh_status status =
+        rh_subject_buckets(plot->summary, subject, operation, &next.buckets, &next.count, error);
+    if (status != RH_OK)
+        return status;
+    for (size_t j = 0; j < next.count; j++)
+        next.calls += (double)next.buckets[j].count;
+    if (next.count > 0)
+        set[(*count)++] = next;
+    return RH_OK;
+}
+
+/* Of those chosen, and last of the control, where there is one. */
 static rh_status
 load(const rh_plot *plot, const char *operation, tails *set, size_t *count, rh_error *error)
 {
+    rh_status status = RH_OK;
     *count = 0;
-    for (size_t i = 0; i < plot->chosen_count; i++) {
-        tails next = {.subject = plot->chosen[i]};
-        rh_status status = rh_subject_buckets(plot->summary, next.subject, operation, &next.buckets,
-                                              &next.count, error);
-        if (status != RH_OK)
-            return status;
-        for (size_t j = 0; j < next.count; j++)
-            next.calls += (double)next.buckets[j].count;
-        if (next.count > 0)
-            set[(*count)++] = next;
-    }
-    return RH_OK;
+    for (size_t i = 0; i < plot->chosen_count && status == RH_OK; i++)
+        status = load_one(plot, plot->chosen[i], operation, set, count, error);
+    const rh_subject *control = &plot->workload->control;
+    if (status == RH_OK && *count > 0 && control->run_count > 0)
+        status = load_one(plot, control, operation, set, count, error);
+    return status;
+}
+
+static bool
+is_control(const rh_plot *plot, const tails *of)
+{
+    return of->subject == &plot->workload->control;
 }
 
 /* Logarithmic axes know no zero: what is under a nanosecond stands at one. */
@@ -98,7 +118,7 @@ write_axes(const rh_plot *plot, FILE *script, const tails *set, size_t count)
 static rh_status
 one_operation(const rh_plot *plot, const char *operation, rh_figures *figures, rh_error *error)
 {
-    tails set[RH_PLOT_CURVES];
+    tails set[RH_PLOT_CURVES + 1];
     size_t count;
     rh_status status = load(plot, operation, set, &count, error);
     if (status == RH_OK && count > 0) {
@@ -113,9 +133,13 @@ one_operation(const rh_plot *plot, const char *operation, rh_figures *figures, r
         rh_figure_title(figure, heading, plot->workload->command);
         write_axes(plot, figure->script, set, count);
         for (size_t i = 0; i < count; i++) {
-            fprintf(figure->script,
-                    "%s'%s.tsv' index %zu using 1:2 with linespoints lt %zu pn 9 title ",
-                    i ? ", \\\n     " : "\nplot ", figure->name, i, i + 1);
+            fprintf(figure->script, "%s'%s.tsv' index %zu using 1:2 with ",
+                    i ? ", \\\n     " : "\nplot ", figure->name, i);
+            if (is_control(plot, &set[i])) {
+                fputs("lines lw 1.5 dt 2 lc rgb '#555555' title 'bump (control)'", figure->script);
+                continue;
+            }
+            fprintf(figure->script, "linespoints lt %zu pn 9 title ", i + 1);
             rh_figure_quoted(figure->script, set[i].subject->spec, 0);
         }
         fputc('\n', figure->script);

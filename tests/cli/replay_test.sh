@@ -42,6 +42,9 @@ same "quantiles rise" True "$(json 'all(h["p50_ns"] <= h["p90_ns"] <= h["p99_ns"
     for r in it["runs"] for h in r["passes"]["latency"]["latencies"])')"
 expect 0 '' "$REHEAP" replay program.rht -a malloc -a bump --reps 1 --measure latency --json
 same "bump among the allocators is the control" "[]" "$(json 'it["control"]')"
+"$REHEAP" replay program.rht -a malloc --reps 1 --measure latency -o controlled.db >/dev/null 2>&1
+expect 0 latency-malloc "$REHEAP" plot controlled.db -o controlled
+same "the control is drawn, last" "bump" "$(sed -n 's/^.*# index 1: .\(.*\).$/\1/p' controlled/latency-malloc.tsv)"
 expect 0 'malloc.*complete' "$REHEAP" replay program.rht -a malloc -a bestfit --reps 1 --measure memory -o runs.db
 [ -s runs.db ] || problem "no results were written"
 # What the kernel is asked for. Untouched blocks of pymalloc with headers beside fault nothing in; a page written into each does.
