@@ -127,7 +127,7 @@ write_data(FILE *data, const part_set *set)
 }
 
 /* All in pixels. */
-enum { WIDTH = 1100, TOP = 78, STEP = 244, HEIGHT = 206, BELOW = 64, KEY_LINE = 20 };
+enum { WIDTH = 1100, TOP = 78, STEP = 226, HEIGHT = 206, BELOW = 64, KEY_LINE = 20 };
 #define LEFT  0.09
 #define RIGHT 0.97
 
@@ -196,7 +196,7 @@ write_panel(const rh_plot *plot, const rh_figure *figure, const part_set *set, s
                 8 / height, key_height(set) / KEY_LINE);
     fprintf(script, "unset label\nunset arrow\nset label 1 ");
     rh_figure_quoted(script, set->one[row].subject->spec, 100);
-    fprintf(script, " at graph 0,1.08 left\n");
+    fprintf(script, " at graph 0.012,0.91 left front boxed\n");
     rh_plot_marks(script, plot->workload, set->last_event, (RIGHT - LEFT) * WIDTH, row == 0);
     write_areas(script, figure->name, set, row);
 }
@@ -222,6 +222,7 @@ begin(const rh_plot *plot, const part_set *set, rh_figures *figures)
     fprintf(script,
             "\nset lmargin at screen %.2f\nset rmargin at screen %.2f\nset style fill solid 1 "
             "noborder\n"
+            "set style textbox opaque fillcolor rgb 'white' border lc rgb '#888888'\n"
             "# A part that is not known has no height.\n"
             "v(n) = valid(n) && column(n) == column(n) ? column(n) : 0\n",
             LEFT, RIGHT);

@@ -93,6 +93,31 @@ print(n("arena"), n("arena_look") > 100, n("pin"))
 END
 )"
 
+# The same of a real program, on an interpreter's heap that has other blocks as well: 400,000 floats, 24 bytes each, fill some
+# 12 arenas of 1 MiB (their list is in no pool). Nearly all arenas are pinned, and released once the last float is gone.
+cat >waste.py <<'END'
+import ctypes
+mark = getattr(ctypes.CDLL(None), "reheap_mark", lambda text: None)
+count = 400000
+kept = [float(i) for i in range(count)]
+for i in range(count):
+    if i % 100:
+        kept[i] = None
+mark(b"pinned")
+kept.clear()
+mark(b"freed")
+END
+if "$REHEAP" record --python -o program.rht -- /usr/bin/python3 waste.py 2>err; then
+    expect 0 '' "$REHEAP" arenas program.rht --at pinned --at freed --json
+    same "a program of waste" "True True" "$(json '"%s %s" % (point("pinned")["under_10_arenas"] >= 10, point("pinned")["arenas"] -
+        point("pinned")["under_10_arenas"] <= 3)')"
+    same "one size pins, by 32 bytes a block" "32 True" "$(json '(lambda r: "%d %s" % (r["block_size_bytes"], 3500 <= r["blocks"] <= 4500))(max(
+        rows("pin", point=point("pinned")["point"], under_percent=10, by="size"), key=lambda r: r["pinned_bytes"]))')"
+    same "and none when all is freed" True "$(json 'point("freed")["arenas"] <= 4')"
+else
+    echo "SKIP the real program: $(head -c 200 err)"
+fi
+
 printf 'reheap-text 1\nheader {"domains":true}\nobj malloc 64 #0\n' | "$REHEAP" import --from text - -o one.rht 2>/dev/null
 
 # Those that do not tell say so.

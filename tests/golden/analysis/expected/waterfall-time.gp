@@ -21,9 +21,9 @@ set key outside right top Left reverse samplen 3 spacing 1.2
 
 do for [form in 'svg png'] {
 if (form eq 'svg') {
-    set terminal svg mousing standalone size 1100,1866 font 'sans,14' noenhanced background rgb 'white'
+    set terminal svg mousing standalone size 1100,1776 font 'sans,14' noenhanced background rgb 'white'
 } else {
-    set terminal pngcairo size 1100,1866 font 'sans,10.5' noenhanced
+    set terminal pngcairo size 1100,1776 font 'sans,10.5' noenhanced
 }
 set output 'waterfall-time.'.form
 unset label
@@ -34,11 +34,12 @@ set multiplot title 'Where the memory is over time (6 of 29 allocators)'."\n"."p
 set lmargin at screen 0.09
 set rmargin at screen 0.97
 set style fill solid 1 noborder
+set style textbox opaque fillcolor rgb 'white' border lc rgb '#888888'
 # A part that is not known has no height.
 v(n) = valid(n) && column(n) == column(n) ? column(n) : 0
 
-set tmargin at screen 0.8307
-set bmargin at screen 0.7203
+set tmargin at screen 0.8221
+set bmargin at screen 0.7061
 events = 1000000.0
 set xlabel 'calls of the allocator replayed (millions)'
 set xrange [0:20]
@@ -50,7 +51,7 @@ unset key
 set format x ''
 unset label
 unset arrow
-set label 1 'pymalloc' at graph 0,1.08 left
+set label 1 'pymalloc' at graph 0.012,0.91 left front boxed
 set arrow from first 1000000/events,graph 0 to first 1000000/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 1283333/events,graph 0 to first 1283333/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 1566666/events,graph 0 to first 1566666/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
@@ -142,8 +143,8 @@ plot 'waterfall-time.tsv' index 0 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+
      'waterfall-time.tsv' index 0 using ($1/events):((+v(2))/bytes) with filledcurves x1 fc rgb '#0072B2' title 'asked for by the program', \
      '' index 0 using ($1/events):($13/bytes) with lines lc rgb 'black' dt (8,4) lw 1.8 title 'resident'
 
-set tmargin at screen 0.6999
-set bmargin at screen 0.5895
+set tmargin at screen 0.6948
+set bmargin at screen 0.5788
 events = 1000000.0
 set xlabel 'calls of the allocator replayed (millions)'
 set xrange [0:20]
@@ -155,7 +156,7 @@ unset key
 set format x ''
 unset label
 unset arrow
-set label 1 'pymalloc,arena=256K,pool=4K' at graph 0,1.08 left
+set label 1 'pymalloc,arena=256K,pool=4K' at graph 0.012,0.91 left front boxed
 set arrow from first 1000000/events,graph 0 to first 1000000/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 1283333/events,graph 0 to first 1283333/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 1566666/events,graph 0 to first 1566666/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
@@ -226,8 +227,8 @@ plot 'waterfall-time.tsv' index 1 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+
      'waterfall-time.tsv' index 1 using ($1/events):((+v(2))/bytes) with filledcurves x1 fc rgb '#0072B2' title 'asked for by the program', \
      '' index 1 using ($1/events):($13/bytes) with lines lc rgb 'black' dt (8,4) lw 1.8 title 'resident'
 
-set tmargin at screen 0.5691
-set bmargin at screen 0.4587
+set tmargin at screen 0.5676
+set bmargin at screen 0.4516
 events = 1000000.0
 set xlabel 'calls of the allocator replayed (millions)'
 set xrange [0:20]
@@ -239,7 +240,7 @@ unset key
 set format x ''
 unset label
 unset arrow
-set label 1 'pymalloc,arena=256K,pool=8K' at graph 0,1.08 left
+set label 1 'pymalloc,arena=256K,pool=8K' at graph 0.012,0.91 left front boxed
 set arrow from first 1000000/events,graph 0 to first 1000000/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 1283333/events,graph 0 to first 1283333/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 1566666/events,graph 0 to first 1566666/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
@@ -310,8 +311,8 @@ plot 'waterfall-time.tsv' index 2 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+
      'waterfall-time.tsv' index 2 using ($1/events):((+v(2))/bytes) with filledcurves x1 fc rgb '#0072B2' title 'asked for by the program', \
      '' index 2 using ($1/events):($13/bytes) with lines lc rgb 'black' dt (8,4) lw 1.8 title 'resident'
 
-set tmargin at screen 0.4384
-set bmargin at screen 0.3280
+set tmargin at screen 0.4403
+set bmargin at screen 0.3243
 events = 1000000.0
 set xlabel 'calls of the allocator replayed (millions)'
 set xrange [0:20]
@@ -323,7 +324,7 @@ unset key
 set format x ''
 unset label
 unset arrow
-set label 1 'pymalloc,arena=512K,pool=16K' at graph 0,1.08 left
+set label 1 'pymalloc,arena=512K,pool=16K' at graph 0.012,0.91 left front boxed
 set arrow from first 1000000/events,graph 0 to first 1000000/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 1283333/events,graph 0 to first 1283333/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 1566666/events,graph 0 to first 1566666/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
@@ -394,8 +395,8 @@ plot 'waterfall-time.tsv' index 3 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+
      'waterfall-time.tsv' index 3 using ($1/events):((+v(2))/bytes) with filledcurves x1 fc rgb '#0072B2' title 'asked for by the program', \
      '' index 3 using ($1/events):($13/bytes) with lines lc rgb 'black' dt (8,4) lw 1.8 title 'resident'
 
-set tmargin at screen 0.3076
-set bmargin at screen 0.1972
+set tmargin at screen 0.3131
+set bmargin at screen 0.1971
 events = 1000000.0
 set xlabel 'calls of the allocator replayed (millions)'
 set xrange [0:20]
@@ -407,7 +408,7 @@ unset key
 set format x ''
 unset label
 unset arrow
-set label 1 'pymalloc,arena=2M,pool=8K' at graph 0,1.08 left
+set label 1 'pymalloc,arena=2M,pool=8K' at graph 0.012,0.91 left front boxed
 set arrow from first 1000000/events,graph 0 to first 1000000/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 1283333/events,graph 0 to first 1283333/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 1566666/events,graph 0 to first 1566666/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
@@ -478,8 +479,8 @@ plot 'waterfall-time.tsv' index 4 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+
      'waterfall-time.tsv' index 4 using ($1/events):((+v(2))/bytes) with filledcurves x1 fc rgb '#0072B2' title 'asked for by the program', \
      '' index 4 using ($1/events):($13/bytes) with lines lc rgb 'black' dt (8,4) lw 1.8 title 'resident'
 
-set tmargin at screen 0.1768
-set bmargin at screen 0.0665
+set tmargin at screen 0.1858
+set bmargin at screen 0.0698
 events = 1000000.0
 set xlabel 'calls of the allocator replayed (millions)'
 set xrange [0:20]
@@ -487,10 +488,10 @@ bytes = 1048576
 set ylabel 'memory (MiB)'
 set yrange [0:123.6]
 set format x '%g'
-set key at screen 0.5,0.0043 center bottom vertical maxrows 3 width 2 samplen 2
+set key at screen 0.5,0.0045 center bottom vertical maxrows 3 width 2 samplen 2
 unset label
 unset arrow
-set label 1 'pymalloc,arena=4M,pool=8K' at graph 0,1.08 left
+set label 1 'pymalloc,arena=4M,pool=8K' at graph 0.012,0.91 left front boxed
 set arrow from first 1000000/events,graph 0 to first 1000000/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 1283333/events,graph 0 to first 1283333/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 1566666/events,graph 0 to first 1566666/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
