@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "traces/run_to.h"
+
 enum {
     ROUND_NS = 10000000,
     CALL_POLL_NS = 500000,
@@ -30,8 +32,10 @@ enum {
     DIRECTION_FLAG = 0x400
 };
 
-/* How long a thread at a safe place is looked for. */
+/* How long a thread at a safe place is looked for, and how long one is given to get to such a
+ * place. */
 #define PATIENCE_NS UINT64_C(5000000000)
+#define LEAVE_NS    UINT64_C(200000000)
 
 struct rh_remote {
     const rh_process_map *map;
@@ -247,6 +251,46 @@ is_safe(const rh_process_map *map, const struct user_regs_struct *registers, boo
     return !waiting_only && at && at->executable && !is_sensitive(at);
 }
 
+/* Where the calls in which the thread is may return to outside of the loader and the allocators.
+ * What was left on the stack by earlier calls is taken for such, too: if it comes there, all the
+ * better.
+ */
+static unsigned
+ways_out(const rh_process_map *map, uint64_t top, uint64_t *places)
+{
+    uint64_t words[2 * SCANNED_WORDS];
+    struct iovec here = {words, sizeof words}, there = {(void *)(uintptr_t)top, sizeof words};
+    ssize_t got = process_vm_readv(map->process, &here, 1, &there, 1, 0);
+    unsigned count = 0;
+    for (ssize_t i = 0; i < got / (ssize_t)sizeof *words && count < RH_RUN_TO_PLACES; i++) {
+        const rh_mapping *mapping = rh_process_map_at(map, words[i]);
+        bool known = false;
+        for (unsigned k = 0; k < count; k++)
+            known |= places[k] == words[i];
+        if (!known && mapping && mapping->executable && !is_sensitive(mapping))
+            places[count++] = words[i];
+    }
+    return count;
+}
+
+/* A thread that stands in an allocator, or waits there for another, will leave it soon. True: it
+ * has, and stands still behind it. False: it runs on. */
+static bool
+leave_allocator(const rh_process_map *map, pid_t thread, struct user_regs_struct *registers)
+{
+    uint64_t places[RH_RUN_TO_PLACES];
+    begin_call_anew(registers);
+    ptrace(PTRACE_SETREGS, thread, 0, registers);
+    const unsigned count = ways_out(map, registers->rsp, places);
+    rh_ran ran = rh_run_to(thread, places, count, LEAVE_NS);
+    if (ran == RH_RAN_TO_END || ptrace(PTRACE_GETREGS, thread, 0, registers) != 0)
+        return false;
+    if (is_safe(map, registers, false))
+        return true;
+    let_go(thread, registers);
+    return false;
+}
+
 /* Stops one thread; true: at a safe place, and it stays there. */
 static rh_status
 try_thread(const rh_process_map *map, pid_t thread, bool waiting_only, bool *safe,
@@ -265,7 +309,9 @@ try_thread(const rh_process_map *map, pid_t thread, bool waiting_only, bool *saf
         ptrace(PTRACE_GETREGS, thread, 0, registers) != 0)
         return RH_OK;
     *safe = is_safe(map, registers, waiting_only);
-    if (!*safe)
+    if (!*safe && !waiting_only)
+        *safe = leave_allocator(map, thread, registers);
+    else if (!*safe)
         let_go(thread, registers);
     return RH_OK;
 }

@@ -106,6 +106,13 @@ wait $record || problem "the recording of a program that ends: $(cat visit.err)"
 expect 0 'sound' "$REHEAP" check ending.rht
 same "it ended with the program" None "$(fact ending.rht ended)"
 
+# Threads that are nowhere but in the allocator, or wait for one another there: one is let run until it comes out.
+start env MALLOC_ARENA_MAX=1 "$program" allocators 64
+expect 0 'at the limit of 200,000 events' "$REHEAP" record --malloc --pid $visited --max-events 200000 -o threads.rht
+expect 0 'sound' "$REHEAP" check threads.rht
+kill -TERM $visited
+ends 7 whole
+
 # Python: its main thread at work, asleep, and waiting for a thread that works.
 cat >visited.py <<'END'
 import signal, sys, threading, time

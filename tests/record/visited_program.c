@@ -2,6 +2,8 @@
  *
  *   visited_program lines            does something for each line of its input, until `end`
  *   visited_program threads N        works in N threads until SIGTERM
+ *   visited_program allocators N     does nothing in them, and in its first one, but allocate and
+ * free
  *
  * It ends with status 7, and says "whole" when every block of it held what was put there. */
 #define _GNU_SOURCE
@@ -64,16 +66,34 @@ work(void *seed_at)
     return NULL;
 }
 
+static void *
+allocate(void *seed_at)
+{
+    unsigned seed = *(unsigned *)seed_at;
+    void *blocks[BLOCKS] = {NULL};
+    while (!stop) {
+        seed = seed * 1103515245u + 12345u;
+        void **block = &blocks[seed / 65536 % BLOCKS];
+        free(*block);
+        *block = malloc(16 + seed / 256 % 4096);
+    }
+    for (unsigned i = 0; i < BLOCKS; i++)
+        free(blocks[i]);
+    return NULL;
+}
+
 static void
-run_threads(unsigned count)
+run_threads(unsigned count, void *(*run)(void *))
 {
     pthread_t threads[THREADS_MAX];
     unsigned seeds[THREADS_MAX];
     signal(SIGTERM, note);
     for (unsigned i = 0; i < count; i++) {
         seeds[i] = i + 1;
-        pthread_create(&threads[i], NULL, work, &seeds[i]);
+        pthread_create(&threads[i], NULL, run, &seeds[i]);
     }
+    if (run == allocate)
+        run(seeds);
     for (unsigned i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
 }
@@ -127,7 +147,9 @@ main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     puts("ready");
     if (argc == 3 && strcmp(argv[1], "threads") == 0)
-        run_threads((unsigned)atoi(argv[2]) % (THREADS_MAX + 1));
+        run_threads((unsigned)atoi(argv[2]) % (THREADS_MAX + 1), work);
+    else if (argc == 3 && strcmp(argv[1], "allocators") == 0)
+        run_threads((unsigned)atoi(argv[2]) % (THREADS_MAX + 1), allocate);
     else
         run_lines(argc > 2 ? argv[2] : "");
     puts(torn ? "torn" : "whole");
