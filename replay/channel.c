@@ -53,9 +53,15 @@ rounds_bytes(const rh_channel *channel)
 }
 
 static uint64_t
-buffers_at(const rh_channel *channel)
+age_sizes_at(const rh_channel *channel)
 {
     return rounds_at(channel) + channel->members * rounds_bytes(channel);
+}
+
+static uint64_t
+buffers_at(const rh_channel *channel)
+{
+    return age_sizes_at(channel) + ALIGNED(channel->age_size_count * sizeof(rh_age_size));
 }
 
 /* The members' own room comes last: it is not faulted in. */
@@ -88,6 +94,9 @@ rh_channel_create(const rh_channel *plan, int *file, rh_channel **channel, rh_er
                        .slots = plan->slots,
                        .sample_capacity = plan->sample_capacity,
                        .round_capacity = plan->round_capacity,
+                       .age_size_count = plan->age_size_count,
+                       .age_most_blocks = plan->age_most_blocks,
+                       .age_most_bytes = plan->age_most_bytes,
                        .room_bytes = ALIGNED(plan->room_bytes),
                        .spins = plan->spins,
                        .parent = getpid()};
@@ -142,6 +151,12 @@ rh_round *
 rh_channel_rounds(rh_channel *channel, uint32_t index)
 {
     return (rh_round *)((char *)channel + rounds_at(channel) + index * rounds_bytes(channel));
+}
+
+rh_age_size *
+rh_channel_age_sizes(rh_channel *channel)
+{
+    return (rh_age_size *)((char *)channel + age_sizes_at(channel));
 }
 
 void *

@@ -6,8 +6,8 @@
  * allocates nothing of its own between the first and the last event. Who has to wait spins for a
  * moment and then sleeps on a futex.
  *
- *     channel | members | samples | rounds | head 0 | codes 0 | wides 0 | head 1 | codes 1 ... |
- * rooms
+ *     channel | members | samples | rounds | sizes | head 0 | codes 0 | wides 0 | head 1 | codes 1
+ * ... | rooms
  */
 #ifndef REHEAP_REPLAY_CHANNEL_H
 #define REHEAP_REPLAY_CHANNEL_H
@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "replay/age.h"
 #include "replay/figures.h"
 #include "replay/latency.h"
 #include "replay/loop.h"
@@ -81,6 +82,7 @@ typedef struct rh_member {
     unsigned padding_bytes; /* in its environment */
     bool threads;           /* time passes: as recorded, each in a thread of its own */
     uint32_t rounds;        /* of the recording, at most; at least 1 */
+    rh_age age;             /* of the heap, before the recording begins */
     bool steady;            /* it ends when the heap is steady */
     uint64_t round_leaves;  /* requested bytes that each round leaves alive */
     double pace;            /* latency: begun when recorded, so many times as fast; 0: at once */
@@ -92,6 +94,8 @@ typedef struct rh_member {
 
     /* the outcome */
     uint32_t rounds_played;
+    rh_age_totals aged;
+    uint64_t aged_mapped_bytes; /* what it held then; RH_UNKNOWN */
     rh_status status;
     char message[1024];
     char name[64], version[128];
@@ -125,8 +129,10 @@ typedef struct rh_channel {
     uint64_t slots;
     uint64_t sample_capacity; /* of each member */
     uint64_t round_capacity;  /* of each member */
-    uint64_t room_bytes;      /* of each member's own room: zero, and resident only where used */
-    uint32_t spins;           /* before sleeping */
+    uint64_t age_size_count;  /* for all members: what ageing draws from */
+    uint64_t age_most_blocks, age_most_bytes;
+    uint64_t room_bytes; /* of each member's own room: zero, and resident only where used */
+    uint32_t spins;      /* before sleeping */
     _Atomic uint32_t produced, freed;
     _Atomic uint32_t producer_waits; /* 0, or 1 + the member for which */
     _Atomic uint32_t consumers_wait;
@@ -145,6 +151,7 @@ void rh_channel_unmap(rh_channel *channel);
 
 rh_member *rh_channel_member(rh_channel *channel, uint32_t index);
 rh_sample *rh_channel_samples(rh_channel *channel, uint32_t index);
+rh_age_size *rh_channel_age_sizes(rh_channel *channel);
 rh_round *rh_channel_rounds(rh_channel *channel, uint32_t index);
 /* The member's room for what a pass keeps besides; room_bytes of it. */
 void *rh_channel_room(rh_channel *channel, uint32_t index);

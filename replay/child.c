@@ -37,7 +37,8 @@ typedef struct child {
     uint32_t index;
     rh_heap *heap;
     void *slots;
-    uint64_t slots_bytes; /* as the kernel counts them */
+    uint64_t slots_bytes; /* as the kernel counts them; with aged_blocks */
+    rh_aged_block *aged_blocks;
     bool zero_fits;
     rh_memory_before before;
     bool watched; /* system pass: calls are counted */
@@ -57,26 +58,32 @@ static rh_locality locality;
 
 /* Zeroed memory for the table of live blocks, resident from now on. It lies between two pages that
  * cannot be touched, so that the kernel never joins it to a mapping that is not the harness's. */
-static bool
-map_slots(child *self, uint64_t count, uint64_t each_bytes)
+static void *
+map_table(child *self, uint64_t count, uint64_t each_bytes)
 {
     uint64_t page = rh_host_page_bytes(), bytes;
     if (__builtin_mul_overflow(count + 1, each_bytes, &bytes) || bytes > INT64_MAX)
-        return false;
+        return NULL;
     bytes = (bytes + page - 1) & ~(page - 1);
     char *span = mmap(NULL, bytes + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (span == MAP_FAILED)
-        return false;
+        return NULL;
     char *slots = span + page;
     if (mprotect(slots, bytes, PROT_READ | PROT_WRITE) != 0)
-        return false;
+        return NULL;
     madvise(slots, bytes, MADV_HUGEPAGE); /* a hint: fewer misses on the harness's own account */
     volatile char *touched = slots;
     for (uint64_t at = 0; at < bytes; at += page)
         touched[at] = 0;
-    self->slots = slots;
-    self->slots_bytes = bytes;
-    return true;
+    self->slots_bytes += bytes;
+    return slots;
+}
+
+static bool
+map_slots(child *self, uint64_t count, uint64_t each_bytes)
+{
+    self->slots = map_table(self, count, each_bytes);
+    return self->slots != NULL;
 }
 
 /* CPython's allocators take a realloc to 0 bytes as documented for its API; C libraries differ. */
@@ -137,6 +144,12 @@ prepare(child *self, rh_error *error)
     if (!threads && !map_slots(self, self->channel->slots, each_bytes))
         return rh_fail(error, RH_SYSTEM, "there is no memory for the table of %llu live blocks",
                        (unsigned long long)self->channel->slots);
+    if (self->member->age.aged)
+        self->aged_blocks =
+            map_table(self, self->channel->age_most_blocks, sizeof *self->aged_blocks);
+    if (self->member->age.aged && !self->aged_blocks)
+        return rh_fail(error, RH_SYSTEM, "there is no memory for the table of %llu blocks of age",
+                       (unsigned long long)self->channel->age_most_blocks);
     if (!threads && !rh_pass_is_shared(self->member->pass))
         self->member->pinned = rh_host_pin(rh_host_processors() - 1);
     if (memory)
@@ -224,7 +237,7 @@ end_round(child *self, const rh_round *round)
 static uint64_t
 mapped_now(const child *self)
 {
-    if (self->channel->round_capacity == 0) /* nobody asks */
+    if (self->channel->round_capacity == 0 && !self->member->age.aged) /* nobody asks */
         return RH_UNKNOWN;
     if (self->heap->mapped_bytes)
         return *self->heap->mapped_bytes;
@@ -232,6 +245,24 @@ mapped_now(const child *self)
     if (mapped == RH_UNKNOWN || before == RH_UNKNOWN)
         return RH_UNKNOWN;
     return mapped > before ? mapped - before : 0;
+}
+
+/* What the heap goes through before the first call. */
+static void
+age(child *self)
+{
+    rh_member *member = self->member;
+    if (!member->age.aged)
+        return;
+    const rh_age_plan plan = {.age = member->age,
+                              .most_blocks = self->channel->age_most_blocks,
+                              .most_bytes = self->channel->age_most_bytes,
+                              .sizes = rh_channel_age_sizes(self->channel),
+                              .size_count = self->channel->age_size_count,
+                              .touch = member->touch,
+                              .beat = &member->beat};
+    rh_age_heap(&plan, self->heap, self->aged_blocks, &member->aged);
+    member->aged_mapped_bytes = mapped_now(self);
 }
 
 static rh_round
@@ -482,6 +513,11 @@ replay_memory(child *self)
         rh_arena_history_begin(history.history, self->heap, self->channel->sample_capacity,
                                &memory.totals->calls);
     }
+    age(self);
+    rh_counters counters;
+    rh_heap_snapshot(self->heap, &counters);
+    if (self->member->age.aged && counters.block_bytes != RH_UNKNOWN)
+        memory.aged_block_bytes = counters.block_bytes;
     play_memory(self, &memory);
     rh_heap_figures(self->heap, rh_figures_take, &self->member->figures);
     write_statistics(self);
@@ -567,6 +603,8 @@ replay(child *self, rh_error *error)
 {
     rh_status status = RH_OK;
     struct rusage before, after;
+    if (self->member->pass != RH_PASS_MEMORY)
+        age(self); /* the memory pass looks on */
     getrusage(RUSAGE_SELF, &before);
     if (self->member->pass == RH_PASS_MEMORY && self->member->pins)
         status = replay_pins(self, error);

@@ -35,6 +35,7 @@ enum {
     KEY_SIZES,
     KEY_PACE,
     KEY_LOOP,
+    KEY_AGE,
     KEY_END
 };
 
@@ -70,6 +71,11 @@ static const struct argp_option known[] = {
      "play the recording N times on the same heap, or until the heap is steady; with `,end=free` "
      "what lives at the end of a round is freed (else it stays), with `steady,most=N` at most N "
      "rounds (else 100)",
+     0},
+    {"age", KEY_AGE, "CHURN", 0,
+     "before the recording begins, fill each heap with blocks of its sizes, exchange them CHURN "
+     "times "
+     "over, and free all but 10 % (`,keep=25%` for another share, `,seed=S` for other blocks)",
      0},
     {"domain", KEY_DOMAIN, "D", 0,
      "where a recording without domains goes: raw, mem or obj (default: obj)", 0},
@@ -168,6 +174,13 @@ parse(int key, char *argument, struct argp_state *state)
                        "--loop=%s: it is a number of rounds up to %d, or steady, and may be "
                        "followed by ,end=keep or ,end=free and, after steady, by ,most=N",
                        argument, RH_ROUNDS_MOST);
+        return 0;
+    case KEY_AGE:
+        if (!rh_age_parse(argument, &experiment->age))
+            argp_error(state,
+                       "--age=%s: it is how many times over blocks are exchanged, 0 to %d, "
+                       "and may be followed by ,keep=PERCENT and ,seed=S",
+                       argument, RH_AGE_CHURN_MOST);
         return 0;
     case KEY_DOMAIN:
         experiment->domain = rh_option_choice(state, "domain", argument, rh_domain_names);
@@ -305,6 +318,8 @@ misfit(const replay_options *options, const rh_experiment *kept)
         return "--pace";
     if (given[KEY_LOOP - KEY_REPS] && !rh_loop_same(&said->loop, &kept->loop))
         return "--loop";
+    if (given[KEY_AGE - KEY_REPS] && !rh_age_same(&said->age, &kept->age))
+        return "--age";
     if (given[KEY_DOMAIN - KEY_REPS] && said->domain != kept->domain)
         return "--domain";
     if (given[KEY_SAMPLES - KEY_REPS] && said->samples != kept->samples)

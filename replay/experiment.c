@@ -41,6 +41,8 @@ typedef struct trace_entry {
     int64_t id;
     rh_scan scan;
     rh_compiler compiler;   /* its options, without samples */
+    rh_age_size *age_sizes; /* aged: what is drawn from */
+    size_t age_size_count;
     rh_leftovers leftovers; /* looped: what lives at the end, found where it is asked for */
 } trace_entry;
 
@@ -235,6 +237,25 @@ check_rounds(const run_state *state, trace_entry *trace, rh_error *error)
 }
 
 static rh_status
+find_age_sizes(const run_state *state, trace_entry *trace, rh_error *error)
+{
+    const rh_experiment *experiment = state->experiment;
+    rh_reader *reader;
+    rh_status status = rh_reader_open(trace->path, NULL, &reader, error);
+    if (status != RH_OK)
+        return status;
+    rh_source source = rh_trace_source(reader);
+    status =
+        rh_age_sizes_find(&source, trace->compiler.has_domains, (unsigned)experiment->domain,
+                          experiment->age.seed, &trace->age_sizes, &trace->age_size_count, error);
+    rh_reader_close(reader);
+    if (status == RH_OK && trace->age_size_count == 0)
+        status = rh_fail(error, RH_USAGE, "%s: asks for no block, of whose size a heap could age",
+                         trace->path);
+    return status;
+}
+
+static rh_status
 read_trace(const run_state *state, trace_entry *trace, rh_error *error)
 {
     rh_reader *reader;
@@ -254,6 +275,8 @@ read_trace(const run_state *state, trace_entry *trace, rh_error *error)
     if (status == RH_OK && trace->scan.counts.calls == 0)
         status = rh_fail(error, RH_BAD_INPUT, "%s: it holds no event that could be replayed",
                          trace->path);
+    if (status == RH_OK && state->experiment->age.aged)
+        status = find_age_sizes(state, trace, error);
     if (status == RH_OK && state->experiment->loop.rounds)
         status = check_rounds(state, trace, error);
     if (status == RH_OK && state->experiment->pace > 0)
@@ -329,7 +352,10 @@ store_settings(run_state *state, rh_error *error)
             rh_results_set(state->results, "domain", rh_domain_names[experiment->domain], error);
     if (status == RH_OK)
         status = rh_results_set(state->results, "touch", rh_touch_names[experiment->touch], error);
-    char pace[32], loop[64];
+    char pace[32], loop[64], age[96];
+    if (status == RH_OK)
+        status = rh_results_set(state->results, "age",
+                                rh_age_text(&experiment->age, age, sizeof age), error);
     if (status == RH_OK)
         status = rh_results_set(state->results, "loop",
                                 rh_loop_text(&experiment->loop, loop, sizeof loop), error);
@@ -418,7 +444,8 @@ members_that_fit(const run_state *state, const trace_entry *trace)
 {
     const rh_loop *loop = &state->experiment->loop;
     uint64_t kept = loop->frees ? 0 : trace->scan.end_requested_bytes * loop->rounds;
-    uint64_t each = (trace->scan.peak_requested_bytes + kept) / 2 * 3 +
+    uint64_t aged = state->experiment->age.aged ? trace->scan.peak_requested_bytes : 0;
+    uint64_t each = (trace->scan.peak_requested_bytes + kept + aged) / 2 * 3 +
                     trace->scan.slots * (uint64_t)sizeof(rh_memory_slot) + MEMBER_BYTES;
     uint64_t fit = rh_host_memory_bytes() / 2 / each;
     return fit < 1 ? 1 : fit > MEMBERS_MOST ? MEMBERS_MOST : (unsigned)fit;
@@ -649,6 +676,14 @@ batches_of(const trace_entry *trace)
     return trace->scan.batches + (uint32_t)(trace->leftovers.count / (RH_CHANNEL_WIDES - 2)) + 1;
 }
 
+/* That live at once while a heap ages. */
+static uint64_t
+aged_most_blocks(const rh_experiment *experiment, const trace_entry *trace)
+{
+    uint64_t blocks = experiment->age.aged ? trace->scan.peak_live_blocks : 0;
+    return blocks < RH_AGE_BLOCKS_MOST ? blocks : RH_AGE_BLOCKS_MOST;
+}
+
 static rh_group_plan
 group_plan(run_state *state, const group_order *order, const attempt_set *attempt)
 {
@@ -665,6 +700,11 @@ group_plan(run_state *state, const group_order *order, const attempt_set *attemp
                           .libraries = attempt->libraries,
                           .members = attempt->count,
                           .padding_bytes = padding_of(experiment, order),
+                          .age = experiment->age,
+                          .age_sizes = trace->age_sizes,
+                          .age_size_count = trace->age_size_count,
+                          .age_most_blocks = aged_most_blocks(experiment, trace),
+                          .age_most_bytes = trace->scan.peak_requested_bytes,
                           .loop = experiment->loop,
                           .round_leaves =
                               experiment->loop.frees ? 0 : trace->scan.end_requested_bytes,
@@ -869,6 +909,7 @@ release_trace(trace_entry *trace)
 {
     rh_scan_release(&trace->scan);
     rh_leftovers_release(&trace->leftovers);
+    free(trace->age_sizes);
 }
 
 static void

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "replay/age.h"
 #include "replay/pin_plan.h"
 #include "replay/results.h"
 #include "replay/rounds.h"
@@ -33,6 +34,7 @@ typedef struct rh_experiment {
     uint64_t seed;        /* order of the runs, and whatever a run draws */
     rh_touch touch;
     bool threads; /* time passes have a thread for each recorded one, all at once */
+    rh_age age;   /* of every heap, before the recording begins */
     rh_loop loop; /* the recording again and again; rounds 0: once */
     double pace;  /* of the latency pass: begun when recorded, so many times as fast; 0: at once */
     int domain;   /* where events of a trace without domains go; PYMEM_DOMAIN_OBJ by default */

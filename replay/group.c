@@ -422,6 +422,7 @@ start_all(rh_group *group, int channel_file, rh_error *error)
             group->plan->order_of(group->plan->order_ctx, i, rh_channel_room(group->channel, i));
         member->threads = group->plan->threads;
         member->pace = group->plan->pace;
+        member->age = group->plan->age;
         member->rounds = rounds_of(group->plan);
         member->steady = group->plan->loop.steady;
         member->round_leaves = group->plan->round_leaves;
@@ -455,6 +456,9 @@ rh_group_run(const rh_group_plan *plan, const rh_source *source, rh_group **run,
                                 .slots = plan->slots,
                                 .sample_capacity = plan->sample_capacity,
                                 .round_capacity = plan->loop.rounds,
+                                .age_size_count = plan->age_size_count,
+                                .age_most_blocks = plan->age_most_blocks,
+                                .age_most_bytes = plan->age_most_bytes,
                                 .room_bytes = plan->room_bytes,
                                 .spins =
                                     plan->members == 1 && rh_host_processors() > 1 ? SPINS : 0};
@@ -463,6 +467,9 @@ rh_group_run(const rh_group_plan *plan, const rh_source *source, rh_group **run,
         rh_group_close(group);
         return status;
     }
+    if (plan->age_size_count)
+        memcpy(rh_channel_age_sizes(group->channel), plan->age_sizes,
+               plan->age_size_count * sizeof *plan->age_sizes);
     status = start_all(group, file, error);
     close(file);
     if (status == RH_OK) {

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "replay/age.h"
 #include "replay/channel.h"
 #include "replay/program.h"
 #include "replay/rounds.h"
@@ -19,9 +20,13 @@ typedef struct rh_group_plan {
     bool threads; /* of a time pass: the recorded ones; the compiler has them too */
     rh_loop loop; /* rounds 0: one */
     const rh_leftovers *leftovers; /* freed at the end of each round; NULL: nothing is */
-    uint64_t round_leaves;         /* requested bytes that each round leaves alive */
-    double pace;                   /* latency: the compiler has times; 0: as fast as possible */
-    rh_compiler compiler;          /* options; samples too */
+    rh_age age;                    /* of each heap, before the recording begins: */
+    const rh_age_size *age_sizes;  /* drawn from these, */
+    size_t age_size_count;
+    uint64_t age_most_blocks, age_most_bytes; /* at most so many at once */
+    uint64_t round_leaves;                    /* requested bytes that each round leaves alive */
+    double pace;          /* latency: the compiler has times; 0: as fast as possible */
+    rh_compiler compiler; /* options; samples too */
     uint64_t slots;
     uint64_t sample_capacity;
     const char *const *specs;     /* as the children open them */

@@ -72,6 +72,18 @@ complete_counters(const rh_memory *memory, rh_counters *counters)
     complete_parts(counters, block_bytes);
 }
 
+/* What lived before the first call was asked for by nobody: it is no part of the blocks. Where the
+ * rest is all that is left, it is in there. */
+static void
+set_aged_apart(const rh_memory *memory, rh_counters *counters)
+{
+    if (memory->aged_block_bytes == 0 || counters->block_bytes == RH_UNKNOWN)
+        return;
+    counters->block_bytes -= memory->aged_block_bytes;
+    if (memory->heap->mapped_bytes && counters->other_bytes != RH_UNKNOWN)
+        counters->other_bytes += memory->aged_block_bytes;
+}
+
 static void
 take_sample(const rh_memory *memory, uint64_t time_ns, rh_sample *sample)
 {
@@ -81,6 +93,7 @@ take_sample(const rh_memory *memory, uint64_t time_ns, rh_sample *sample)
                           .live_blocks = memory->live_blocks,
                           .resident_bytes = RH_UNKNOWN};
     rh_heap_snapshot(memory->heap, &sample->counters);
+    set_aged_apart(memory, &sample->counters);
     complete_counters(memory, &sample->counters);
 }
 

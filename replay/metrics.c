@@ -226,6 +226,17 @@ add_figures(rh_metrics *metrics, const rh_figures *figures)
         add(metrics, figures->figure[i].name, number(figures->figure[i].value));
 }
 
+/* What the heap had gone through before the first call. */
+static void
+add_age(rh_metrics *metrics, const rh_member *member)
+{
+    add(metrics, "aged_calls", number(member->aged.calls));
+    add(metrics, "aged_failed_allocations", number(member->aged.failed_allocations));
+    add(metrics, "aged_blocks", number(member->aged.blocks));
+    add(metrics, "aged_bytes", number(member->aged.bytes));
+    add(metrics, "aged_mapped_bytes", number(member->aged_mapped_bytes));
+}
+
 void
 rh_metrics_fill(rh_metrics *metrics, const rh_member *member, const rh_scan *scan,
                 double ticks_per_ns)
@@ -234,6 +245,8 @@ rh_metrics_fill(rh_metrics *metrics, const rh_member *member, const rh_scan *sca
     add_events(metrics, member, scan);
     switch (member->pass) {
     case RH_PASS_MEMORY:
+        if (member->age.aged)
+            add_age(metrics, member);
         add_memory(metrics, &member->memory);
         add_figures(metrics, &member->figures);
         break;

@@ -119,7 +119,8 @@ rh_provenance(const rh_machine *machine, const rh_experiment *experiment, const 
     json_object_set_new(object, "seed", json_integer((json_int_t)experiment->seed));
     set_text(object, "touch", rh_touch_names[experiment->touch]);
     set_text(object, "threads", rh_threads_names[member && member->threads]);
-    char pace[32], loop[64];
+    char pace[32], loop[64], age[96];
+    set_text(object, "age", rh_age_text(&experiment->age, age, sizeof age));
     set_text(object, "loop", rh_loop_text(&experiment->loop, loop, sizeof loop));
     set_text(object, "pace", rh_pace_text(member ? member->pace : 0, pace, sizeof pace));
     set_text(object, "domain", rh_domain_names[experiment->domain]);

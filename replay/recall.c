@@ -39,6 +39,8 @@ read_settings(rh_experiment *experiment, rh_results *results)
     experiment->threads = threads == 1;
     const char *pace = rh_results_get(results, "pace"); /* none in files of earlier builds */
     bool modes = !pace || rh_pace_parse(pace, &experiment->pace);
+    const char *age = rh_results_get(results, "age");
+    modes &= !age || rh_age_parse(age, &experiment->age);
     const char *loop = rh_results_get(results, "loop");
     modes &= !loop || rh_loop_parse(loop, &experiment->loop);
     experiment->touch = (rh_touch)touch;

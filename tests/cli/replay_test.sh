@@ -119,6 +119,27 @@ refuses 2 'number of rounds' "$REHEAP" replay program.rht --loop steady,end=neve
 printf 'reheap-text 1\nheader {"domains":true}\nraw malloc 4294967296 #1\n' >huge.txt
 "$REHEAP" import --from text huge.txt -o huge.rht 2>import.err || problem "cannot import: $(cat import.err)"
 refuses 2 'leaves 4.00 GiB behind in each' "$REHEAP" replay huge.rht --loop 10000 -o none.db
+# Aged: the same past for the same seed, in no number of the recording's own.
+for age in none 2 2 2,seed=2; do
+    expect 0 '' "$REHEAP" replay program.rht -a pymalloc -a bestfit -a malloc --reps 1 --measure memory --age $age --json
+    json '[[r["metrics"].get(m) for m in ("aged_blocks", "aged_bytes", "aged_mapped_bytes", "peak_mapped_bytes", "other_bytes",
+        "fragmentation_mean")] for r in it["runs"] if r["allocator"]["spec"] != "malloc"]' >>aged
+    json '[[r["metrics"][m] for m in ("events", "peak_requested_bytes", "peak_live_blocks", "end_requested_bytes")] for r in it["runs"]]' >>ageless
+    same "the parts add up ($age)" True "$(json 'all(sum(r["metrics"][p + "_bytes"] for p in ("requested", "rounding", "header",
+        "page_header", "page_tail", "free_block", "free_page", "free_arena", "metadata", "other")) == r["metrics"]["mapped_bytes"] for r in
+        it["runs"] if r["allocator"]["spec"] != "malloc")')"
+done
+same "what the recording asked for" 1 "$(sort -u ageless | wc -l)"
+same "the same seed twice, another, and none" "1 2 1" "$(uniq -c aged | /usr/bin/awk '{ printf "%s%s", s, $1; s = " " }')"
+for measure in throughput latency system; do
+    expect 0 complete "$REHEAP" replay threads.rht -a malloc --reps 1 --measure $measure --age 3,keep=50% --touch first
+done
+expect 0 complete "$REHEAP" replay threads.rht -a malloc --reps 1 --measure throughput --age 3 --threads recorded --loop 2
+expect 0 '' "$REHEAP" replay program.rht -a pymalloc --reps 1 --age 1 -o young.db
+expect 0 '' "$REHEAP" replay program.rht -a pymalloc --reps 1 --age 1,seed=2 -o old.db
+refuses 2 'differ in age .*"1,keep=10%,seed=2".*"1,keep=10%,seed=1"' "$REHEAP" compare young.db old.db
+refuses 2 'begun with other --age' "$REHEAP" replay --resume -o young.db --age 2
+refuses 2 'blocks are exchanged' "$REHEAP" replay program.rht --age old
 # Results replace results, and nothing that somebody else keeps there.
 /usr/bin/python3 -c 'import sqlite3; d = sqlite3.connect("other.db"); d.execute("create table t(a)"); d.commit()'
 echo 'a letter to the bank' >letter

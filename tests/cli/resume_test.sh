@@ -45,7 +45,7 @@ expect 0 '' "$REHEAP" replay a.rht "${specs[@]}" --reps 4 -o whole.db --resume
 same "runs with one repetition more" 37 "$(runs_of whole.db | grep -c complete)"
 expect 0 '' "$REHEAP" compare whole.db
 
-for words in "--touch lines" "--seed 2" "--measure memory" "-a bump" "--samples 7" "--domain raw" "--threads recorded" "--pace 2x" "--loop 2" "b.rht"; do
+for words in "--touch lines" "--seed 2" "--measure memory" "-a bump" "--samples 7" "--domain raw" "--threads recorded" "--pace 2x" "--loop 2" "--age 1" "b.rht"; do
     refuses 2 'begun with other' "$REHEAP" replay --resume -o whole.db $words
 done
 refuses 2 'fewer' "$REHEAP" replay --resume -o whole.db --reps 2

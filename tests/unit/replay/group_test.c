@@ -273,6 +273,102 @@ test_rounds_leave_what_the_recording_leaves(void **state)
     rh_leftovers_release(&leftovers);
 }
 
+static void
+expect_same_memory(const rh_group *left, uint32_t l, const rh_group *right, uint32_t r)
+{
+    const rh_member *a = rh_group_member(left, l), *b = rh_group_member(right, r);
+    assert_int_equal(a->status, RH_OK);
+    assert_int_equal(b->status, RH_OK);
+    assert_int_equal(a->memory.sample_count, b->memory.sample_count);
+    rh_metrics ma, mb;
+    rh_metrics_fill(&ma, a, &scan, 1);
+    rh_metrics_fill(&mb, b, &scan, 1);
+    assert_int_equal(ma.count, mb.count);
+    for (size_t i = 0; i < ma.count; i++) {
+        /* What the kernel had resident may differ; nothing else. */
+        if (strstr(ma.metric[i].name, "resident"))
+            continue;
+        if (memcmp(&ma.metric[i].value, &mb.metric[i].value, sizeof(double)) != 0 &&
+            !(isnan(ma.metric[i].value) && isnan(mb.metric[i].value)))
+            fail_msg("%s differs: %.17g and %.17g", ma.metric[i].name, ma.metric[i].value,
+                     mb.metric[i].value);
+    }
+    const rh_sample *sa = rh_group_samples(left, l), *sb = rh_group_samples(right, r);
+    for (uint64_t i = 0; i < a->memory.sample_count; i++) {
+        assert_int_equal(sa[i].event, sb[i].event);
+        assert_memory_equal(&sa[i].counters, &sb[i].counters, sizeof sa[i].counters);
+    }
+}
+
+static rh_group *
+run_aged(rh_age age, const rh_age_size *sizes, size_t count)
+{
+    static const char *const specs[] = {"pymalloc", "bestfit", "malloc"};
+    rh_group_plan plan = plan_for(RH_PASS_MEMORY, specs, 3);
+    plan.age = age;
+    plan.age_sizes = sizes;
+    plan.age_size_count = count;
+    plan.age_most_blocks = scan.peak_live_blocks;
+    plan.age_most_bytes = scan.peak_requested_bytes;
+    return run(&plan);
+}
+
+/* What survived is in no number of the recording's; the parts sum to what is mapped all the same.
+ */
+static void
+expect_aged(const rh_group *group, uint32_t index, const rh_group *young)
+{
+    const rh_member *member = rh_group_member(group, index),
+                    *unaged = rh_group_member(young, index);
+    const rh_memory_totals *totals = &member->memory;
+    assert_int_equal(member->status, RH_OK);
+    assert_int_equal(totals->calls, scan.counts.calls);
+    assert_int_equal(totals->peak_requested_bytes, scan.peak_requested_bytes);
+    assert_int_equal(totals->peak_live_blocks, scan.peak_live_blocks);
+    assert_int_equal(totals->end.requested_bytes, scan.end_requested_bytes);
+    assert_true(member->aged.blocks > 0 && member->aged.bytes > 0);
+    assert_true(member->aged_mapped_bytes >= member->aged.bytes);
+    assert_int_equal(unaged->aged.calls, 0);
+    const rh_sample *samples = rh_group_samples(group, index);
+    assert_int_equal(samples[0].counters.mapped_bytes, member->aged_mapped_bytes);
+    for (uint64_t i = 0; i < totals->sample_count && index < 2; i++) {
+        const rh_counters *counters = &samples[i].counters;
+        assert_int_equal(rh_counters_parts(counters), counters->mapped_bytes);
+        assert_true(counters->block_bytes >= samples[i].requested_bytes);
+        assert_true(counters->other_bytes >= member->aged.bytes);
+    }
+}
+
+static void
+test_an_aged_heap(void **state)
+{
+    (void)state;
+    rh_source source = rh_test_events_source(&events);
+    rh_age_size *sizes;
+    size_t count;
+    rh_error error;
+    assert_int_equal(rh_age_sizes_find(&source, true, PYMEM_DOMAIN_OBJ, 1, &sizes, &count, &error),
+                     RH_OK);
+    rh_group *young = run_aged((rh_age){.aged = false}, NULL, 0);
+    rh_group *aged = run_aged((rh_age){true, 2, 10, 1}, sizes, count);
+    rh_group *again = run_aged((rh_age){true, 2, 10, 1}, sizes, count);
+    rh_group *other = run_aged((rh_age){true, 2, 10, 2}, sizes, count);
+    for (uint32_t i = 0; i < 3; i++)
+        expect_aged(aged, i, young);
+    for (uint32_t i = 0; i < 2; i++) {
+        expect_same_memory(aged, i, again, i);
+        assert_memory_equal(&rh_group_member(aged, i)->aged, &rh_group_member(again, i)->aged,
+                            sizeof(rh_age_totals));
+        assert_int_not_equal(rh_group_member(aged, i)->aged.bytes,
+                             rh_group_member(other, i)->aged.bytes);
+    }
+    rh_group_close(young);
+    rh_group_close(aged);
+    rh_group_close(again);
+    rh_group_close(other);
+    free(sizes);
+}
+
 /* One block that is freed needs the same each time: steady after three rounds. Each member ends
  * when it is, and none waits for the others. */
 static void
@@ -302,33 +398,6 @@ test_steady_heaps_end(void **state)
         rh_group_close(group);
     }
     rh_test_events_release(&small);
-}
-
-static void
-expect_same_memory(const rh_group *left, uint32_t l, const rh_group *right, uint32_t r)
-{
-    const rh_member *a = rh_group_member(left, l), *b = rh_group_member(right, r);
-    assert_int_equal(a->status, RH_OK);
-    assert_int_equal(b->status, RH_OK);
-    assert_int_equal(a->memory.sample_count, b->memory.sample_count);
-    rh_metrics ma, mb;
-    rh_metrics_fill(&ma, a, &scan, 1);
-    rh_metrics_fill(&mb, b, &scan, 1);
-    assert_int_equal(ma.count, mb.count);
-    for (size_t i = 0; i < ma.count; i++) {
-        /* What the kernel had resident may differ; nothing else. */
-        if (strstr(ma.metric[i].name, "resident"))
-            continue;
-        if (memcmp(&ma.metric[i].value, &mb.metric[i].value, sizeof(double)) != 0 &&
-            !(isnan(ma.metric[i].value) && isnan(mb.metric[i].value)))
-            fail_msg("%s differs: %.17g and %.17g", ma.metric[i].name, ma.metric[i].value,
-                     mb.metric[i].value);
-    }
-    const rh_sample *sa = rh_group_samples(left, l), *sb = rh_group_samples(right, r);
-    for (uint64_t i = 0; i < a->memory.sample_count; i++) {
-        assert_int_equal(sa[i].event, sb[i].event);
-        assert_memory_equal(&sa[i].counters, &sb[i].counters, sizeof sa[i].counters);
-    }
 }
 
 static void
@@ -418,6 +487,7 @@ main(int argc, char **argv)
         cmocka_unit_test(test_latency_times_every_call),
         cmocka_unit_test(test_rounds_leave_what_the_recording_leaves),
         cmocka_unit_test(test_steady_heaps_end),
+        cmocka_unit_test(test_an_aged_heap),
         cmocka_unit_test(test_paced_calls_wait_for_slow_ones),
         cmocka_unit_test(test_a_schedule_takes_its_time),
         cmocka_unit_test(test_memory_alone_and_in_company),
