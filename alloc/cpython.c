@@ -21,6 +21,7 @@
 
 #include "alloc/debug_stats.h"
 #include "alloc/library_file.h"
+#include "alloc/python_pools.h"
 #include "alloc/side_memory.h"
 
 #define LIBRARY_STANDARD "libpython3.11.so.1.0"
@@ -28,16 +29,12 @@
 
 enum { ALIGNMENT = 16, OLDEST_MINOR = 7, NEWEST_MINOR = 11, TEXT_BYTES = 16384 };
 /* Pools are larger since LARGE_POOLS_MINOR. */
-enum {
-    POOL_CLASS_OFFSET = 36,
-    POOL_BYTES = 4096,
-    LARGE_POOL_BYTES = 16384,
-    LARGE_POOLS_MINOR = 10
-};
+enum { POOL_BYTES = 4096, LARGE_POOL_BYTES = 16384, LARGE_POOLS_MINOR = 10 };
 
 typedef struct arena {
     void *address;
     size_t size;
+    uint32_t slot;
 } arena;
 
 /* What is used of the library. */
@@ -58,6 +55,10 @@ typedef struct cpython_heap {
     uint64_t arenas_allocated, arenas_released, arenas_highwater, arena_bytes;
     rh_side_memory arenas; /* of struct arena: those held, by address */
     size_t arenas_current;
+    rh_side_memory vacant; /* of uint32_t, a stack: the library's slots whose arenas went */
+    uint32_t vacant_count, slots;
+    rh_arena_watch watch;
+    bool other_source; /* whose arenas may hold anything at first */
     size_t pool_bytes;
     FILE *stats;
     char stats_buffer[TEXT_BYTES];
@@ -79,23 +80,36 @@ place_after(const cpython_heap *cpython, const void *address)
     return low;
 }
 
+/* The library takes the slot that became vacant last, and else the next that never had an arena. */
+static uint32_t
+take_slot(cpython_heap *cpython)
+{
+    if (cpython->vacant_count == 0)
+        return cpython->slots++;
+    return ((uint32_t *)cpython->vacant.base)[--cpython->vacant_count];
+}
+
 static void *
 arena_alloc(void *ctx, size_t size)
 {
     cpython_heap *cpython = ctx;
     size_t count = cpython->arenas_current;
-    if (!rh_side_memory_grow(&cpython->arenas, (count + 1) * sizeof(arena)))
+    if (!rh_side_memory_grow(&cpython->arenas, (count + 1) * sizeof(arena)) ||
+        !rh_side_memory_grow(&cpython->vacant, (count + 1) * sizeof(uint32_t)))
         return NULL;
     void *address = cpython->source.alloc(cpython->source.ctx, size);
     if (!address)
         return NULL;
+    uint32_t slot = take_slot(cpython);
     arena *at = (arena *)cpython->arenas.base + place_after(cpython, address);
     memmove(at + 1, at, (size_t)((arena *)cpython->arenas.base + count - at) * sizeof *at);
-    *at = (arena){address, size};
+    *at = (arena){address, size, slot};
     cpython->arenas_allocated++;
     cpython->arena_bytes += size;
     if (++cpython->arenas_current > cpython->arenas_highwater)
         cpython->arenas_highwater = cpython->arenas_current;
+    if (cpython->watch.born)
+        cpython->watch.born(cpython->watch.ctx, slot, (uintptr_t)address, size);
     return address;
 }
 
@@ -105,6 +119,10 @@ arena_free(void *ctx, void *address, size_t size)
     cpython_heap *cpython = ctx;
     arena *end = (arena *)cpython->arenas.base + cpython->arenas_current;
     arena *after = (arena *)cpython->arenas.base + place_after(cpython, address);
+    uint32_t slot = after[-1].slot;
+    ((uint32_t *)cpython->vacant.base)[cpython->vacant_count++] = slot;
+    if (cpython->watch.died)
+        cpython->watch.died(cpython->watch.ctx, slot, (uintptr_t)address);
     memmove(after - 1, after, (size_t)(end - after) * sizeof *after);
     cpython->arenas_current--;
     cpython->arenas_released++;
@@ -112,8 +130,6 @@ arena_free(void *ctx, void *address, size_t size)
     cpython->source.free(cpython->source.ctx, address, size);
 }
 
-/* The size class stands in the header of the block's pool, which has been the same from 3.7
- * to 3.11: a count, three pointers, the number of the arena, and the class. */
 static size_t
 usable_size(rh_heap *heap, PyMemAllocatorDomain domain, const void *block)
 {
@@ -124,9 +140,7 @@ usable_size(rh_heap *heap, PyMemAllocatorDomain domain, const void *block)
     if (place == 0 || (uintptr_t)block - (uintptr_t)held->address >= held->size)
         return malloc_usable_size((void *)(uintptr_t)block);
     uintptr_t pool = (uintptr_t)block & ~(uintptr_t)(cpython->pool_bytes - 1);
-    uint32_t size_class;
-    memcpy(&size_class, (const char *)pool + POOL_CLASS_OFFSET, sizeof size_class);
-    return (size_class + 1) * (size_t)ALIGNMENT;
+    return rh_python_pool_block_bytes((const void *)pool);
 }
 
 static void
@@ -143,7 +157,26 @@ set_arenas(rh_heap *heap, const PyObjectArenaAllocator *arenas, rh_error *error)
         return rh_fail(error, RH_USAGE,
                        "the source of arenas must be set before the first allocation");
     cpython->source = *arenas;
+    cpython->other_source = true;
     return RH_OK;
+}
+
+static bool
+walk_pages(rh_heap *heap, rh_region_visitor *visit, void *ctx)
+{
+    const cpython_heap *cpython = (cpython_heap *)heap;
+    const arena *held = cpython->arenas.base;
+    bool on = !cpython->other_source;
+    for (size_t i = 0; i < cpython->arenas_current && on; i++)
+        on = rh_python_arena_show((uintptr_t)held[i].address, held[i].size, cpython->pool_bytes,
+                                  visit, ctx);
+    return on;
+}
+
+static void
+watch_arenas(rh_heap *heap, const rh_arena_watch *watch)
+{
+    ((cpython_heap *)heap)->watch = watch ? *watch : (rh_arena_watch){.ctx = NULL};
 }
 
 /* Has the library print its statistics, and reads them. */
@@ -223,6 +256,7 @@ close_cpython(rh_heap *heap)
         cpython->source.free(cpython->source.ctx, held[i].address, held[i].size);
     cpython->python.set_arenas(&cpython->original);
     rh_side_memory_release(&cpython->arenas);
+    rh_side_memory_release(&cpython->vacant);
     fclose(cpython->stats);
     dlclose(cpython->python.library);
     free(cpython);
@@ -234,6 +268,8 @@ static const rh_heap_operations operations = {
     .set_arenas = set_arenas,
     .snapshot = snapshot,
     .print_stats = print_stats,
+    .walk_pages = walk_pages,
+    .watch_arenas = watch_arenas,
     .check = check,
     .close = close_cpython,
 };

@@ -753,6 +753,7 @@ typedef struct finding_set {
     const group_order *order;
     rh_group_plan memory_plan, pins_plan; /* as long as the groups */
     rh_group *memory, *pins;              /* pins: NULL when nobody asked */
+    const size_t *candidates;             /* of the members */
 } finding_set;
 
 static void
@@ -764,6 +765,8 @@ order_pins(void *ctx, uint32_t index, void *room)
     rh_pin_plan(&state->experiment->pin_wish, &state->traces[found->order->trace].scan,
                 rh_group_room(found->memory, index), &rh_group_member(found->memory, index)->memory,
                 &findings->order);
+    findings->order.arenas_differ =
+        !rh_spec_repeats(&state->candidates[found->candidates[index]].spec);
 }
 
 static rh_status
@@ -831,8 +834,10 @@ store_member(finding_set *found, const attempt_set *attempt, uint32_t index, rh_
 static rh_status
 run_attempt(run_state *state, const group_order *order, const attempt_set *attempt, rh_error *error)
 {
-    finding_set found = {
-        .state = state, .order = order, .memory_plan = group_plan(state, order, attempt)};
+    finding_set found = {.state = state,
+                         .order = order,
+                         .candidates = attempt->candidate,
+                         .memory_plan = group_plan(state, order, attempt)};
     rh_status status = run_group(state, order, &found.memory_plan, &found.memory, error);
     if (status == RH_OK && state->experiment->pins && order->pass == RH_PASS_MEMORY)
         status = look_at_pins(&found, error);

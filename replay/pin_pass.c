@@ -99,11 +99,12 @@ note_region(void *ctx, const rh_region *region)
         if (!grow(pass, &point->arenas, &point->arena_room, point->view.arena_count,
                   sizeof *point->arenas))
             return false;
-        point->arenas[point->view.arena_count++] = (rh_pinned_arena){
-            .number = pass->history->exact ? rh_arena_history_find(pass->history, region->address)
-                                           : UINT32_MAX,
-            .address = region->address,
-            .size_bytes = region->size_bytes};
+        point->arenas[point->view.arena_count++] =
+            (rh_pinned_arena){.number = pass->history->exact && !pass->findings->order.arenas_differ
+                                            ? rh_arena_history_find(pass->history, region->address)
+                                            : UINT32_MAX,
+                              .address = region->address,
+                              .size_bytes = region->size_bytes};
         return true;
     }
     if (region->kind != RH_REGION_PAGE || !region->used)

@@ -27,6 +27,7 @@ enum {
 
 /* What is asked for: plain data, in shared memory. */
 typedef struct rh_pin_order {
+    bool arenas_differ; /* from those of the pass before: which is which cannot be told */
     uint32_t point_count;
     struct {
         char name[RH_PIN_NAME];

@@ -120,6 +120,17 @@ fi
 
 printf 'reheap-text 1\nheader {"domains":true}\nobj malloc 64 #0\n' | "$REHEAP" import --from text - -o one.rht 2>/dev/null
 
+# The real pymalloc: its arenas lie where the kernel puts them, and hold 63 or 64 pools. (libpython cannot be run under every build.)
+if "$REHEAP" arenas waste.rht -a cpython --at pinned --json --list >out 2>err; then
+    same "cpython's arenas are pinned as well" "True True 40000 3" "$(json '"{} {} {blocks} {packed_arenas}".format(
+        246 <= point("pinned")["arenas"] <= 250, point("pinned")["arenas"] == point("pinned")["under_10_arenas"], **point("pinned"))')"
+    same "and are the library's" "True True" "$(json '"{} {}".format(all(a["exact"] for a in run["arena"]),
+        [a["slot"] for a in run["arena"]] == list(range(len(run["arena"]))))')"
+    same "of two passes, arenas are not named" "{None}" "$(json '{r["arena"] for r in run["pin_arena"]}')"
+else
+    echo "SKIP cpython: $(head -c 200 err)"
+fi
+
 # Those that do not tell say so.
 expect 0 '' "$REHEAP" generate pinning,objects=10000 -o small.rht
 expect 0 'malloc: does not tell' "$REHEAP" arenas small.rht -a malloc
