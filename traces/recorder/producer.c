@@ -20,7 +20,8 @@
 enum {
     NAP_NS = 100000,
     ROOM_RECORDS = 8, /* what any one call may need */
-    PLACE_EVERY = 64, /* calls */
+    PLACE_EVERY = 64, /* calls; of short records: */
+    SHORT_PLACE_EVERY = 128,
 };
 
 rh_channel_pages rh_recorder_channel __attribute__((aligned(4096)));
@@ -423,7 +424,7 @@ next_limit(const rh_thread_end *end)
     if (producer.capture == RH_CAPTURE_BOTH)
         return 1; /* it has no fast way */
     uint64_t limit = end->room > several ? end->room - several : 1;
-    const uint64_t stretch = PLACE_EVERY * sizeof(uint64_t);
+    const uint64_t stretch = SHORT_PLACE_EVERY * sizeof(uint64_t);
     if (producer.capture == RH_CAPTURE_MALLOC && limit > end->cursor + stretch)
         limit = end->cursor + stretch;
     return limit;
