@@ -165,7 +165,8 @@ rh_ring_view_unpack(rh_ring_view *view, bool last)
             break;
         }
     }
-    rh_ring_view_give_back(view, view->bytes / 8);
+    if (view->read - view->given_back >= view->bytes / 8)
+        rh_ring_view_give_back(view);
 }
 
 uint64_t
@@ -176,10 +177,10 @@ rh_ring_view_waiting(const rh_ring_view *view)
 }
 
 void
-rh_ring_view_give_back(rh_ring_view *view, uint64_t step)
+rh_ring_view_give_back(rh_ring_view *view)
 {
     const uint64_t read = read_so_far(view);
-    if (read - view->given_back < step || read == view->given_back)
+    if (read == view->given_back)
         return;
     view->given_back = read;
     rh_ring_room_give(view->ring, read);

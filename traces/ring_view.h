@@ -39,8 +39,8 @@ void rh_ring_view_unpack(rh_ring_view *view, bool last);
 /* At least as many as there are records. */
 uint64_t rh_ring_view_waiting(const rh_ring_view *view);
 
-/* Tells the writer how far its ring has been read; `step`: if that is so many bytes. */
-void rh_ring_view_give_back(rh_ring_view *view, uint64_t step);
+/* Tells the writer how far its ring has been read. */
+void rh_ring_view_give_back(rh_ring_view *view);
 
 /* Gives a ring that its thread has left, and that is read, to whoever comes next. */
 void rh_ring_view_recycle(rh_ring_view *view);
@@ -50,6 +50,14 @@ static inline const rh_record *
 rh_ring_view_record(const rh_ring_view *view, uint64_t at)
 {
     return (const rh_record *)(view->records + (at & view->mask));
+}
+
+/* The same if it is an eighth of a ring of records; of one that is unpacked that is done then. */
+static inline void
+rh_ring_view_give_part(rh_ring_view *view)
+{
+    if (!view->unpacked && view->at - view->given_back >= view->bytes / 8)
+        rh_ring_view_give_back(view);
 }
 
 static inline void

@@ -126,7 +126,7 @@ take(fixture *f, uint64_t most, bool last)
         view->at += sizeof *record;
         rh_ring_view_refill(view, last);
     }
-    rh_ring_view_give_back(view, 0);
+    rh_ring_view_give_back(view);
 }
 
 static void
@@ -202,7 +202,7 @@ test_stray_writes(void **state)
         }
         view->read = view->seen = view->read / 8 * 8; /* half a record may be left */
         atomic_store(&f->ring.cursor, view->read);
-        rh_ring_view_give_back(view, 0);
+        rh_ring_view_give_back(view);
     }
 }
 
