@@ -311,8 +311,8 @@ pass_of(const char *metric)
     static const char *const timed[] = {"ns_per_event", "wall_ns",     "preempted_ns",
                                         "waited_ns",    "page_faults", "context_switches"};
     static const char *const of_kernel[] = {
-        "mmap_calls", "munmap_calls",       "mremap_calls",    "madvise_calls", "mprotect_calls",
-        "brk_calls",  "system_page_faults", "peak_huge_bytes", "end_huge_bytes"};
+        "mmap_calls", "munmap_calls",       "mremap_calls",    "madvise_calls",  "mprotect_calls",
+        "brk_calls",  "system_page_faults", "peak_huge_bytes", "end_huge_bytes", "huge_coverage"};
     for (size_t i = 0; i < sizeof of_kernel / sizeof of_kernel[0]; i++)
         if (strcmp(metric, of_kernel[i]) == 0)
             return "system";

@@ -69,6 +69,7 @@ typedef struct rh_system_totals {
     uint64_t calls[RH_SYSTEM_CALL_COUNT];       /* from the first event to the last */
     uint64_t resident_after[RH_RESIDENT_LOOKS]; /* after the end, see rh_resident_delays_ms */
     uint64_t peak_huge_bytes, end_huge_bytes;   /* resident in huge pages */
+    uint64_t huge_sum, huge_resident_sum;       /* over the looks: in huge pages, resident */
 } rh_system_totals;
 
 /* One allocator, in a process of its own. */

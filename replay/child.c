@@ -545,6 +545,11 @@ look_at_huge(child *self)
     system->end_huge_bytes = less(rh_self_huge_bytes(), self->huge_before);
     if (system->end_huge_bytes != RH_UNKNOWN && system->end_huge_bytes > system->peak_huge_bytes)
         system->peak_huge_bytes = system->end_huge_bytes;
+    uint64_t resident = less(rh_self_resident_bytes(), self->before.resident_bytes);
+    if (system->end_huge_bytes != RH_UNKNOWN && resident != RH_UNKNOWN) {
+        system->huge_sum += system->end_huge_bytes;
+        system->huge_resident_sum += resident;
+    }
 }
 
 static void

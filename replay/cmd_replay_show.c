@@ -97,6 +97,7 @@ static const figure_column system_columns[] = {
     {"brk", "brk_calls", COUNT},
     {"faults", "system_page_faults", COUNT},
     {"in huge pages", "peak_huge_bytes", BYTES},
+    {"of resident", "huge_coverage", RATIO},
     {"left after 0.1 s", "resident_after_100ms_bytes", BYTES},
     {"1 s", "resident_after_1s_bytes", BYTES},
     {"5 s", "resident_after_5s_bytes", BYTES},

@@ -111,6 +111,9 @@ add_system(rh_metrics *metrics, const rh_system_totals *totals)
         add(metrics, resident[i], number(totals->resident_after[i]));
     add(metrics, "peak_huge_bytes", number(totals->peak_huge_bytes));
     add(metrics, "end_huge_bytes", number(totals->end_huge_bytes));
+    add(metrics, "huge_coverage",
+        totals->huge_resident_sum ? (double)totals->huge_sum / (double)totals->huge_resident_sum
+                                  : NAN);
 }
 
 typedef struct latency_names {

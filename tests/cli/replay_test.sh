@@ -54,6 +54,13 @@ if [ "$(json 'it["runs"][0]["metrics"]["mmap_calls"]')" != None ]; then
     same "pymalloc maps its arenas" True "$(json 'all(r["metrics"]["mmap_calls"] > 0 for r in it["runs"] if r["allocator"]["name"] == "pymalloc")')"
     same "the C library extends its heap" True "$(json 'any(r["metrics"]["brk_calls"] > 0 for r in it["runs"] if r["allocator"]["name"] == "malloc")')"
 fi
+# Arenas of whole huge pages, written to, lie in such where the machine gives any.
+expect 0 '' "$REHEAP" replay program.rht -a pymalloc,source=huge -a pymalloc --reps 1 --measure system --touch pages --json
+same "coverage is a share" True "$(json 'all(0 <= (r["metrics"]["huge_coverage"] or 0) <= 1.05 for r in it["runs"])')"
+if grep -qE '\[(always|madvise)\]' /sys/kernel/mm/transparent_hugepage/enabled 2>/dev/null; then
+    same "huge pages cover source=huge" True "$(json 'next(r["metrics"]["huge_coverage"] for r in it["runs"] if "huge" in
+        r["allocator"]["spec"]) > .3')"
+fi
 # Threads as recorded: for allocators that threads may share.
 cat >threads.py <<'END'
 import threading
