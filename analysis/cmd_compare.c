@@ -308,6 +308,32 @@ same_trace(const rh_summary *summary, const rh_workload *wanted)
     return &summary->workloads[0];
 }
 
+/* The build that made the first run of a workload which tells; "" when none does. */
+static void
+read_build(const rh_workload *workload, char text[12])
+{
+    text[0] = '\0';
+    for (size_t i = 0; i < workload->subject_count && !text[0]; i++) {
+        const char *provenance = workload->subjects[i].runs[0]->provenance;
+        json_t *object = provenance ? json_loads(provenance, 0, NULL) : NULL;
+        const char *build = json_string_value(json_object_get(object, "build"));
+        if (build && build[strspn(build, "0123456789abcdef")] == '\0')
+            snprintf(text, 12, "%.8s", build);
+        json_decref(object);
+    }
+}
+
+/* Two files may come from two builds: that is worth a line. */
+static void
+print_builds(const rh_workload *before, const rh_workload *after)
+{
+    char older[12], newer[12];
+    read_build(before, older);
+    read_build(after, newer);
+    if (older[0] && newer[0] && strcmp(older, newer) != 0)
+        printf("the builds of reheap differ: %s and %s\n", older, newer);
+}
+
 static rh_status
 compare_files(const compare_options *options, const rh_summary *older, const rh_summary *newer,
               json_t *workloads, gate_report *report, rh_error *error)
@@ -329,8 +355,10 @@ compare_files(const compare_options *options, const rh_summary *older, const rh_
             continue;
         }
         print_heading(after);
-        printf("older: %s; newer: %s; a ratio below 1 is an improvement\n\n", older->path,
+        printf("older: %s; newer: %s; a ratio below 1 is an improvement\n", older->path,
                newer->path);
+        print_builds(before, after);
+        putchar('\n');
         rh_table *table = rh_compare_two(before, after);
         print_table(table);
         rh_table_free(table);

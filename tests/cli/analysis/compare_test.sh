@@ -104,12 +104,19 @@ for field in $fields; do
 db = sqlite3.connect("altered.db")
 db.execute("update run set provenance = json_set(provenance, ?, ?)", ("$." + sys.argv[1], "another"))
 db.commit()' "$field"
-        expect 0 'older: real\.db' "$REHEAP" compare real.db altered.db ;;
+        expect 0 'older: real\.db' "$REHEAP" compare real.db altered.db
+        grep -q 'builds of reheap differ' out && problem "another $field is called another build" ;;
     *)
         refuses 2 "altered\.db: runs that differ in $field are not compared" "$REHEAP" compare altered.db
         refuses 2 "altered\.db: runs that differ in $field are not compared" "$REHEAP" compare real.db altered.db ;;
     esac
 done
+cp real.db altered.db
+/usr/bin/python3 -c 'import sqlite3
+db = sqlite3.connect("altered.db")
+db.execute("update run set provenance = json_set(provenance, \"$.build\", \"0123456789abcdef0123456789abcdef\")")
+db.commit()'
+expect 0 '^the builds of reheap differ: [0-9a-f]{8} and 01234567$' "$REHEAP" compare real.db altered.db
 cp real.db altered.db
 alter altered.db assertions memory
 expect 0 '' "$REHEAP" compare altered.db
