@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -28,9 +27,11 @@
 #include "traces/elf_needs.h"
 #include "traces/enter.h"
 #include "traces/intake.h"
+#include "traces/launch.h"
 #include "traces/place.h"
 #include "traces/reception.h"
 #include "traces/record_signals.h"
+#include "traces/recorded_facts.h"
 #include "traces/session.h"
 #include "traces/writer.h"
 
@@ -153,18 +154,6 @@ keep_channels_on_offer(collector *c)
     return status;
 }
 
-/* Each recorded process takes some descriptors here: all that may be had, where the program keeps
- * the limit that it was given. */
-static void
-raise_file_limit(struct rlimit *before)
-{
-    struct rlimit wanted;
-    if (getrlimit(RLIMIT_NOFILE, before) != 0)
-        *before = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
-    wanted = (struct rlimit){before->rlim_max, before->rlim_max};
-    setrlimit(RLIMIT_NOFILE, &wanted);
-}
-
 /* What the loader and the library look for. A path with a blank or a colon would be two in
  * LD_PRELOAD, so a descriptor of this process stands for it. */
 static rh_status
@@ -185,134 +174,6 @@ name_session(const collector *c, rh_error *error)
              c->session.descriptor, (unsigned long long)c->reception.name,
              (unsigned long long)c->reception.key, (unsigned long long)c->reception.network);
     return RH_OK;
-}
-
-static bool
-set_environment(const rh_session *session)
-{
-    const char *old = getenv("LD_PRELOAD");
-    char *preload;
-    if (asprintf(&preload, "%s%s%s", session->library, old && *old ? ":" : "", old ? old : "") < 0)
-        return false;
-    bool set = setenv("LD_PRELOAD", preload, 1) == 0 &&
-               setenv(RH_SESSION_VARIABLE, session->place, 1) == 0;
-    free(preload);
-    return set;
-}
-
-/* In the new process: never returns. */
-static void
-become_program(const collector *c, int problem_pipe)
-{
-    rh_session *session = c->session.memory;
-    session->root = getpid();
-    if (set_environment(session))
-        execvp(c->options->command[0], c->options->command);
-    int problem = errno;
-    ssize_t ignored = write(problem_pipe, &problem, sizeof problem);
-    (void)ignored;
-    _exit(127);
-}
-
-static rh_status
-start_program(collector *c, const rh_record_signals *before, rh_error *error)
-{
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return rh_fail_errno(error, RH_SYSTEM, errno, "cannot make a pipe");
-    rh_status status = RH_OK;
-    c->program = fork();
-    if (c->program == 0) {
-        rh_record_signals_unwatch(before, true);
-        setrlimit(RLIMIT_NOFILE, &c->file_limit);
-        become_program(c, ends[1]);
-    }
-    if (c->program < 0)
-        status = rh_fail_errno(error, RH_SYSTEM, errno, "cannot start a process");
-    close(ends[1]);
-    int problem = 0;
-    if (status == RH_OK && read(ends[0], &problem, sizeof problem) == sizeof problem) {
-        waitpid(c->program, NULL, 0);
-        status = rh_fail_errno(error, RH_CANNOT_RUN, problem, "%s: cannot run it",
-                               c->options->command[0]);
-    }
-    close(ends[0]);
-    return status;
-}
-
-/* The command line, each word quoted as a shell wants it. The caller frees it. */
-static char *
-quoted_command(const rh_channel_facts *facts)
-{
-    uint32_t bytes = facts->command_bytes;
-    if (bytes == 0 || bytes > sizeof facts->command)
-        return NULL;
-    char *line = malloc((size_t)bytes * 5 + 16), *out = line;
-    if (!line)
-        return NULL;
-    for (uint32_t at = 0; at < bytes;) {
-        const char *word = facts->command + at;
-        size_t length = strnlen(word, bytes - at);
-        at += (uint32_t)length + 1;
-        size_t plain = strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                    "_-./=:,@%+");
-        bool quote = length == 0 || plain < length;
-        if (out > line)
-            *out++ = ' ';
-        if (quote)
-            *out++ = '\'';
-        for (size_t i = 0; i < length; i++) {
-            if (word[i] == '\'')
-                out = stpcpy(out, "'\\''");
-            else
-                *out++ = word[i];
-        }
-        if (quote)
-            *out++ = '\'';
-    }
-    *out = '\0';
-    return line;
-}
-
-static char *
-copy_text(const char *text, size_t room)
-{
-    return text[0] ? strndup(text, room) : NULL;
-}
-
-static void
-describe(const collector *c, const source *s, rh_trace_info *info)
-{
-    const rh_channel_facts *facts = &s->channel->facts;
-    char host[256], now[64];
-    time_t seconds = time(NULL);
-    struct tm utc;
-    strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
-    rh_trace_info_init(info);
-    info->command = quoted_command(facts);
-    info->program = copy_text(facts->program, sizeof facts->program);
-    static const char *const captures[] = {[RH_CAPTURE_PYTHON] = "python",
-                                           [RH_CAPTURE_MALLOC] = "malloc",
-                                           [RH_CAPTURE_BOTH] = "python and malloc"};
-    static const char *const recorders[] = {[RH_CAPTURE_PYTHON] = "reheap record --python",
-                                            [RH_CAPTURE_MALLOC] = "reheap record --malloc",
-                                            [RH_CAPTURE_BOTH] = "reheap record --python --malloc"};
-    const uint32_t kind = facts->capture < RH_CAPTURES ? facts->capture : 0;
-    const char *capture = captures[kind];
-    if (asprintf(&info->capture, "%s%s%s%s", capture, facts->attached ? ", attached" : "",
-                 facts->forked ? ", from a fork on" : "", c->paused ? ", paused at first" : "") < 0)
-        info->capture = NULL;
-    info->python_version = copy_text(facts->python_version, sizeof facts->python_version);
-    info->allocator = copy_text(facts->allocator, sizeof facts->allocator);
-    info->recorder = strdup(recorders[kind]);
-    info->host = strdup(rh_host_kernel(host, sizeof host));
-    info->started = strdup(now);
-    info->arena_bytes = facts->arena_bytes;
-    info->pool_bytes = facts->pool_bytes;
-    info->process_id = (uint64_t)s->channel->process_id;
-    info->timestamps = c->options->timestamps;
-    info->addresses = c->options->addresses;
-    info->domains = kind != RH_CAPTURE_MALLOC;
 }
 
 /* The program's own recording gets the name that was asked for, every other one its process's. A
@@ -430,7 +291,9 @@ open_writer(const collector *c, source *s, rh_error *error)
         return status;
     rh_trace_info info;
     rh_writer_options writing = {.in_place = true};
-    describe(c, s, &info);
+    rh_recorded_facts(s->channel, c->paused, &info);
+    info.timestamps = c->options->timestamps;
+    info.addresses = c->options->addresses;
     status = rh_writer_open(s->place->partial, &info, &writing, &s->writer, error);
     rh_trace_info_release(&info);
     if (status != RH_OK)
@@ -1032,7 +895,7 @@ rh_collector_run(const rh_recording_options *options, rh_recordings *recordings,
     if (status != RH_OK)
         return status;
     rh_record_signals_watch(&before);
-    raise_file_limit(&c.file_limit);
+    rh_launch_raise_file_limit(&c.file_limit);
     if (options->children)
         prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     status = rh_place_name(&c.place, options->output, error);
@@ -1044,7 +907,9 @@ rh_collector_run(const rh_recording_options *options, rh_recordings *recordings,
         *error = c.error;
     c.paused = options->paused;
     if (status == RH_OK)
-        status = options->process ? visit_process(&c, error) : start_program(&c, &before, error);
+        status = options->process ? visit_process(&c, error)
+                                  : rh_launch(c.session.memory, options->command, &before,
+                                              &c.file_limit, &c.program, error);
     if (status == RH_OK) {
         if (c.paused)
             tell(&c, "paused; `kill -USR1 %d` begins recording, -USR2 pauses it", (int)getpid());
