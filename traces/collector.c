@@ -587,7 +587,8 @@ serve_source(collector *c, source *s, uint64_t *events)
         refuse_source(c, s);
     } else if (state == RH_CHANNEL_TAKEN) {
         s->offered = false;
-        if (process_ended(c, s))
+        /* Ended, it changes its state no more: before that it may just have done so. */
+        if (process_ended(c, s) && atomic_load(&s->channel->state) == RH_CHANNEL_TAKEN)
             retire(s); /* before it said anything */
     } else if (s->drain) {
         drain_source(c, s, events);
