@@ -300,17 +300,18 @@ expect_same_memory(const rh_group *left, uint32_t l, const rh_group *right, uint
     }
 }
 
+/* `plan` is the group's as long as that is open. */
 static rh_group *
-run_aged(rh_age age, const rh_age_size *sizes, size_t count)
+run_aged(rh_group_plan *plan, rh_age age, const rh_age_size *sizes, size_t count)
 {
     static const char *const specs[] = {"pymalloc", "bestfit", "malloc"};
-    rh_group_plan plan = plan_for(RH_PASS_MEMORY, specs, 3);
-    plan.age = age;
-    plan.age_sizes = sizes;
-    plan.age_size_count = count;
-    plan.age_most_blocks = scan.peak_live_blocks;
-    plan.age_most_bytes = scan.peak_requested_bytes;
-    return run(&plan);
+    *plan = plan_for(RH_PASS_MEMORY, specs, 3);
+    plan->age = age;
+    plan->age_sizes = sizes;
+    plan->age_size_count = count;
+    plan->age_most_blocks = scan.peak_live_blocks;
+    plan->age_most_bytes = scan.peak_requested_bytes;
+    return run(plan);
 }
 
 /* What survived is in no number of the recording's; the parts sum to what is mapped all the same.
@@ -349,10 +350,11 @@ test_an_aged_heap(void **state)
     rh_error error;
     assert_int_equal(rh_age_sizes_find(&source, true, PYMEM_DOMAIN_OBJ, 1, &sizes, &count, &error),
                      RH_OK);
-    rh_group *young = run_aged((rh_age){.aged = false}, NULL, 0);
-    rh_group *aged = run_aged((rh_age){true, 2, 10, 1}, sizes, count);
-    rh_group *again = run_aged((rh_age){true, 2, 10, 1}, sizes, count);
-    rh_group *other = run_aged((rh_age){true, 2, 10, 2}, sizes, count);
+    rh_group_plan plans[4];
+    rh_group *young = run_aged(&plans[0], (rh_age){.aged = false}, NULL, 0);
+    rh_group *aged = run_aged(&plans[1], (rh_age){true, 2, 10, 1}, sizes, count);
+    rh_group *again = run_aged(&plans[2], (rh_age){true, 2, 10, 1}, sizes, count);
+    rh_group *other = run_aged(&plans[3], (rh_age){true, 2, 10, 2}, sizes, count);
     for (uint32_t i = 0; i < 3; i++)
         expect_aged(aged, i, young);
     for (uint32_t i = 0; i < 2; i++) {
