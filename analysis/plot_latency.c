@@ -17,12 +17,12 @@ typedef struct tails {
 
 /* Appends a subject's to the set, if it has any. */
 static rh_status
-load_one(const rh_plot *plot, const rh_subject *subject, const char *operation, tails *set,
-         size_t *count, rh_error *error)
+load_one(const rh_plot *plot, const rh_subject *subject, const char *operation, bool response,
+         tails *set, size_t *count, rh_error *error)
 {
     tails next = {.subject = subject};
-    rh_status status =
-        rh_subject_buckets(plot->summary, subject, operation, &next.buckets, &next.count, error);
+    rh_status status = rh_subject_buckets(plot->summary, subject, operation, response,
+                                          &next.buckets, &next.count, error);
     if (status != RH_OK)
         return status;
     for (size_t j = 0; j < next.count; j++)
@@ -34,15 +34,16 @@ load_one(const rh_plot *plot, const rh_subject *subject, const char *operation, 
 
 /* Of those chosen, and last of the control, where there is one. */
 static rh_status
-load(const rh_plot *plot, const char *operation, tails *set, size_t *count, rh_error *error)
+load(const rh_plot *plot, const char *operation, bool response, tails *set, size_t *count,
+     rh_error *error)
 {
     rh_status status = RH_OK;
     *count = 0;
     for (size_t i = 0; i < plot->chosen_count && status == RH_OK; i++)
-        status = load_one(plot, plot->chosen[i], operation, set, count, error);
+        status = load_one(plot, plot->chosen[i], operation, response, set, count, error);
     const rh_subject *control = &plot->workload->control;
     if (status == RH_OK && *count > 0 && control->run_count > 0)
-        status = load_one(plot, control, operation, set, count, error);
+        status = load_one(plot, control, operation, response, set, count, error);
     return status;
 }
 
@@ -86,7 +87,7 @@ blind_below_ns(const rh_plot *plot)
 }
 
 static void
-write_axes(const rh_plot *plot, FILE *script, const tails *set, size_t count)
+write_axes(const rh_plot *plot, FILE *script, bool response, const tails *set, size_t count)
 {
     double least = INFINITY, longest = 10, rarest = 1;
     for (size_t i = 0; i < count; i++) {
@@ -104,8 +105,9 @@ write_axes(const rh_plot *plot, FILE *script, const tails *set, size_t count)
             "set ytics ('all' 1, '1 in 10' 0.1, '1 in 100' 1e-2, '1 in 1,000' 1e-3, "
             "'1 in 10,000' 1e-4, '1 in 100,000' 1e-5, '1 in 1,000,000' 1e-6, "
             "'1 in 10 million' 1e-7, '1 in 100 million' 1e-8)\n"
-            "set xlabel 'time of one call'\nset ylabel 'calls that take at least as long'\n",
-            left * 0.9, right * 1.1, pow(10, floor(log10(rarest))));
+            "set xlabel '%s'\nset ylabel 'calls that take at least as long'\n",
+            left * 0.9, right * 1.1, pow(10, floor(log10(rarest))),
+            response ? "from when a call was due to its end" : "time of one call");
     if (blind > left)
         fprintf(script,
                 "set object 1 rectangle from first %.6g,graph 0 to first %.6g,graph 1 behind "
@@ -116,22 +118,24 @@ write_axes(const rh_plot *plot, FILE *script, const tails *set, size_t count)
 }
 
 static rh_status
-one_operation(const rh_plot *plot, const char *operation, rh_figures *figures, rh_error *error)
+one_operation(const rh_plot *plot, const char *operation, bool response, rh_figures *figures,
+              rh_error *error)
 {
     tails set[RH_PLOT_CURVES + 1];
     size_t count;
-    rh_status status = load(plot, operation, set, &count, error);
+    rh_status status = load(plot, operation, response, set, &count, error);
     if (status == RH_OK && count > 0) {
         char name[64], caption[160], heading[64];
-        snprintf(name, sizeof name, "latency-%s", operation);
+        const char *from = response ? " from when it was due" : "";
+        snprintf(name, sizeof name, "%s-%s", response ? "response" : "latency", operation);
         snprintf(caption, sizeof caption,
-                 "How long %s takes: the share of calls that take at least as long as the time "
+                 "How long %s takes%s: the share of calls that take at least as long as the time "
                  "below, both axes logarithmic",
-                 operation);
-        snprintf(heading, sizeof heading, "How long %s takes", operation);
+                 operation, from);
+        snprintf(heading, sizeof heading, "How long %s takes%s", operation, from);
         rh_figure *figure = rh_figure_begin(figures, name, 1100, 600, caption);
         rh_figure_title(figure, heading, plot->workload->command);
-        write_axes(plot, figure->script, set, count);
+        write_axes(plot, figure->script, response, set, count);
         for (size_t i = 0; i < count; i++) {
             fprintf(figure->script, "%s'%s.tsv' index %zu using 1:2 with ",
                     i ? ", \\\n     " : "\nplot ", figure->name, i);
@@ -156,7 +160,8 @@ rh_plot_latency(const rh_plot *plot, rh_figures *figures, rh_error *error)
 {
     static const char *const operations[] = {"malloc", "calloc", "realloc", "free"};
     rh_status status = RH_OK;
-    for (size_t i = 0; status == RH_OK && i < sizeof operations / sizeof operations[0]; i++)
-        status = one_operation(plot, operations[i], figures, error);
+    for (int response = 0; response < 2; response++)
+        for (size_t i = 0; status == RH_OK && i < sizeof operations / sizeof operations[0]; i++)
+            status = one_operation(plot, operations[i], response, figures, error);
     return status;
 }

@@ -548,7 +548,7 @@ merge_buckets(rh_bucket *buckets, size_t count)
 
 rh_status
 rh_subject_buckets(const rh_summary *summary, const rh_subject *subject, const char *operation,
-                   rh_bucket **buckets, size_t *count, rh_error *error)
+                   bool response, rh_bucket **buckets, size_t *count, rh_error *error)
 {
     rh_bucket *all = NULL;
     size_t found = 0;
@@ -562,7 +562,8 @@ rh_subject_buckets(const rh_summary *summary, const rh_subject *subject, const c
             return status;
         }
         for (size_t j = 0; j < run.bucket_count; j++) {
-            if (!run.buckets[j].operation || run.buckets[j].count == 0 || run.buckets[j].response ||
+            if (!run.buckets[j].operation || run.buckets[j].count == 0 ||
+                run.buckets[j].response != response ||
                 strcmp(run.buckets[j].operation, operation) != 0)
                 continue;
             all = grown(all, found, sizeof *all);

@@ -106,10 +106,11 @@ rh_status rh_subject_samples(const rh_summary *summary, const rh_subject *subjec
 void rh_subject_arenas(const rh_summary *summary, const rh_subject *subject,
                        rh_arena_report *report);
 
-/* The latency buckets of one operation, service time, of all sizes, summed over the repetitions, in
- * rising order, to be freed by the caller. */
+/* The latency buckets of one operation, of all sizes, summed over the repetitions, in rising order,
+ * to be freed by the caller. `response`: from the moment at which a call was due, of paced runs;
+ * else of the call itself. */
 rh_status rh_subject_buckets(const rh_summary *summary, const rh_subject *subject,
-                             const char *operation, rh_bucket **buckets, size_t *count,
-                             rh_error *error);
+                             const char *operation, bool response, rh_bucket **buckets,
+                             size_t *count, rh_error *error);
 
 #endif

@@ -200,11 +200,16 @@ buckets_are_summed_over_repetitions(void **state)
     rh_summary *summary = reopen(results);
     rh_bucket *merged;
     size_t count;
-    must(rh_subject_buckets(summary, &summary->workloads[0].subjects[0], "malloc", &merged, &count,
-                            &error));
+    must(rh_subject_buckets(summary, &summary->workloads[0].subjects[0], "malloc", false, &merged,
+                            &count, &error));
     assert_int_equal(count, 2);
     assert_true(merged[0].lower_ns == 10 && merged[0].count == 13);
     assert_true(merged[1].lower_ns == 20 && merged[1].count == 6);
+    free(merged);
+    must(rh_subject_buckets(summary, &summary->workloads[0].subjects[0], "malloc", true, &merged,
+                            &count, &error));
+    assert_int_equal(count, 1);
+    assert_int_equal(merged[0].count, 18);
     free(merged);
     rh_summary_close(summary);
 }
