@@ -287,6 +287,7 @@ compare_one(const compare_options *options, const rh_summary *summary, json_t *w
         rh_comparison tables = rh_compare_tables(workload, baseline);
         print_table(tables.speed);
         print_table(tables.latency);
+        print_table(tables.response);
         print_table(tables.memory);
         print_table(tables.arenas);
         print_table(tables.system);

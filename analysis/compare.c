@@ -166,31 +166,57 @@ latency_cell(rh_table *table, const rh_subject *subject, const char *metric)
         rh_table_cell(table, "%.0f", value);
 }
 
-static rh_table *
-latency_table(const rh_workload *workload)
+enum { LATENCY_METRICS = 6 };
+
+static void
+latency_cells(rh_table *table, const rh_subject *subject, const char *const *metrics)
 {
-    static const char *const metrics[] = {"malloc_p50_ns", "malloc_p99_ns", "malloc_p999_ns",
-                                          "free_p50_ns",   "free_p99_ns",   "free_p999_ns"};
-    enum { METRICS = sizeof metrics / sizeof metrics[0] };
-    if (!any_has(workload, "malloc_p50_ns") && !any_has(workload, "free_p50_ns"))
+    for (size_t m = 0; m < LATENCY_METRICS; m++)
+        latency_cell(table, subject, metrics[m]);
+}
+
+static const char *const service[LATENCY_METRICS] = {"malloc_p50_ns",  "malloc_p99_ns",
+                                                     "malloc_p999_ns", "free_p50_ns",
+                                                     "free_p99_ns",    "free_p999_ns"};
+
+/* NULL where nobody measured the first of the metrics of either half: malloc's, free's. Columns are
+ * headed as those of service times are. */
+static rh_table *
+latencies(const rh_workload *workload, const char *heading, const char *const *metrics)
+{
+    if (!any_has(workload, metrics[0]) && !any_has(workload, metrics[LATENCY_METRICS / 2]))
         return NULL;
-    rh_table *table = rh_table_new(METRICS + 1);
-    rh_table_cell(table, "Latency (ns)");
-    for (size_t m = 0; m < METRICS; m++)
-        rh_table_cell(table, "%s", rh_quantity_find(metrics[m])->heading);
+    rh_table *table = rh_table_new(LATENCY_METRICS + 1);
+    rh_table_cell(table, "%s", heading);
+    for (size_t m = 0; m < LATENCY_METRICS; m++)
+        rh_table_cell(table, "%s", rh_quantity_find(service[m])->heading);
     for (size_t i = 0; i < workload->subject_count; i++) {
         if (!ran(&workload->subjects[i]))
             continue;
         name_cell(table, &workload->subjects[i]);
-        for (size_t m = 0; m < METRICS; m++)
-            latency_cell(table, &workload->subjects[i], metrics[m]);
+        latency_cells(table, &workload->subjects[i], metrics);
     }
     if (ran(&workload->control)) {
         rh_table_cell(table, "%s (control)", workload->control.spec);
-        for (size_t m = 0; m < METRICS; m++)
-            latency_cell(table, &workload->control, metrics[m]);
+        latency_cells(table, &workload->control, metrics);
     }
     return table;
+}
+
+static rh_table *
+latency_table(const rh_workload *workload)
+{
+    return latencies(workload, "Latency (ns)", service);
+}
+
+/* Of paced runs: from the moment at which a call was due. */
+static rh_table *
+response_table(const rh_workload *workload)
+{
+    static const char *const metrics[LATENCY_METRICS] = {
+        "malloc_response_p50_ns", "malloc_response_p99_ns", "malloc_response_p999_ns",
+        "free_response_p50_ns",   "free_response_p99_ns",   "free_response_p999_ns"};
+    return latencies(workload, "Response (ns)", metrics);
 }
 
 static void
@@ -298,6 +324,7 @@ rh_compare_tables(const rh_workload *workload, const rh_subject *baseline)
 {
     return (rh_comparison){.speed = speed_table(workload, baseline),
                            .latency = latency_table(workload),
+                           .response = response_table(workload),
                            .memory = memory_table(workload, baseline),
                            .arenas = arenas_table(workload),
                            .system = system_table(workload)};
@@ -308,6 +335,7 @@ rh_comparison_release(rh_comparison *tables)
 {
     rh_table_free(tables->speed);
     rh_table_free(tables->latency);
+    rh_table_free(tables->response);
     rh_table_free(tables->memory);
     rh_table_free(tables->arenas);
     rh_table_free(tables->system);

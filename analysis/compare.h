@@ -10,7 +10,7 @@
 /* The tables of one workload, each NULL when the results have nothing for it. The caller frees
  * them. */
 typedef struct rh_comparison {
-    rh_table *speed, *latency, *memory, *arenas, *system;
+    rh_table *speed, *latency, *response, *memory, *arenas, *system;
 } rh_comparison;
 
 rh_comparison rh_compare_tables(const rh_workload *workload, const rh_subject *baseline);

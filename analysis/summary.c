@@ -15,6 +15,12 @@ const rh_quantity rh_quantities[] = {
     {"free_p50_ns", "free p50", RH_QUANTITY_NS},
     {"free_p99_ns", "free p99", RH_QUANTITY_NS},
     {"free_p999_ns", "free p99.9", RH_QUANTITY_NS},
+    {"malloc_response_p50_ns", "malloc response p50", RH_QUANTITY_NS},
+    {"malloc_response_p99_ns", "malloc response p99", RH_QUANTITY_NS},
+    {"malloc_response_p999_ns", "malloc response p99.9", RH_QUANTITY_NS},
+    {"free_response_p50_ns", "free response p50", RH_QUANTITY_NS},
+    {"free_response_p99_ns", "free response p99", RH_QUANTITY_NS},
+    {"free_response_p999_ns", "free response p99.9", RH_QUANTITY_NS},
     {"peak_mapped_bytes", "peak mapped", RH_QUANTITY_BYTES},
     {"peak_resident_bytes", "peak resident", RH_QUANTITY_BYTES},
     {"fragmentation_mean", "mean fragmentation", RH_QUANTITY_EXCESS},
@@ -308,8 +314,11 @@ ends_with(const char *text, const char *end)
 static const char *
 pass_of(const char *metric)
 {
-    static const char *const timed[] = {"ns_per_event", "wall_ns",     "preempted_ns",
-                                        "waited_ns",    "page_faults", "context_switches"};
+    static const char *const timed[] = {
+        "ns_per_event",       "wall_ns",          "preempted_ns",      "waited_ns",
+        "page_faults",        "context_switches", "throughput_rounds", "first_round_ns_per_event",
+        "steady_ns_per_event"};
+    static const char *const probed[] = {"late_share", "pace_slowdown", "latency_rounds"};
     static const char *const of_kernel[] = {
         "mmap_calls", "munmap_calls",       "mremap_calls",    "madvise_calls",  "mprotect_calls",
         "brk_calls",  "system_page_faults", "peak_huge_bytes", "end_huge_bytes", "huge_coverage"};
@@ -321,6 +330,9 @@ pass_of(const char *metric)
     for (size_t i = 0; i < sizeof timed / sizeof timed[0]; i++)
         if (strcmp(metric, timed[i]) == 0)
             return "throughput";
+    for (size_t i = 0; i < sizeof probed / sizeof probed[0]; i++)
+        if (strcmp(metric, probed[i]) == 0)
+            return "latency";
     return ends_with(metric, "_ns") ? "latency" : "memory";
 }
 

@@ -95,6 +95,7 @@ done
 expect 0 '' "$REHEAP" replay times.rht -a malloc --measure latency,throughput --reps 1 --pace 10x -o ten.db
 expect 0 'malloc +response +free' "$REHEAP" replay times.rht -a malloc --measure latency --reps 1 --pace 20x -o twenty.db
 refuses 2 'differ in pace .*"20x".*"10x"' "$REHEAP" compare ten.db twenty.db
+expect 0 'Response \(ns\) +malloc p50' "$REHEAP" compare ten.db
 refuses 2 'begun with other --pace' "$REHEAP" replay --resume -o ten.db --pace 20x
 expect 0 '' "$REHEAP" replay --resume -o ten.db --pace 10x --reps 2
 "$REHEAP" record --malloc --timestamps=none -o timeless.rht -- /bin/true 2>record.err || problem "cannot record: $(cat record.err)"
