@@ -18,7 +18,7 @@
 #define GATES_MOST 64
 
 typedef struct compare_options {
-    const char *results, *newer, *baseline;
+    const char *results, *newer, *baseline, *reference;
     rh_gate gates[GATES_MOST];
     size_t gate_count;
     bool json;
@@ -31,11 +31,15 @@ typedef struct gate_report {
     size_t failed, judged;
 } gate_report;
 
-enum { KEY_BASELINE = 256, KEY_FAIL_IF };
+enum { KEY_BASELINE = 256, KEY_FAIL_IF, KEY_REFERENCE };
 
 static const struct argp_option known[] = {
     {"baseline", KEY_BASELINE, "SPEC", 0,
      "what the others are compared with (default: pymalloc, or the first)", 0},
+    {"reference", KEY_REFERENCE, "SPEC", 0,
+     "of two files: an allocator in both that did not change; times are compared as multiples of "
+     "its",
+     0},
     {"fail-if", KEY_FAIL_IF, "CONDITION", 0,
      "end with status 1 where an allocator meets it: 'peak_mapped_bytes > +3%' (to the baseline or "
      "the "
@@ -63,6 +67,9 @@ parse(int key, char *argument, struct argp_state *state)
     case KEY_BASELINE:
         options->baseline = argument;
         return 0;
+    case KEY_REFERENCE:
+        options->reference = argument;
+        return 0;
     case KEY_FAIL_IF:
         add_gate(state, options, argument);
         return 0;
@@ -79,6 +86,8 @@ parse(int key, char *argument, struct argp_state *state)
             argp_error(state, "name the results file that `reheap replay -o` wrote");
         if (options->newer && options->baseline)
             argp_error(state, "two files are compared with each other, not with a --baseline");
+        if (!options->newer && options->reference)
+            argp_error(state, "--reference is for two files; of one, name a --baseline");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -102,6 +111,7 @@ static const struct argp parser = {
     "Example:\n"
     "  reheap replay program.rht -a pymalloc -a mimalloc --reps 7 -o runs.db\n"
     "  reheap compare runs.db --baseline mimalloc\n"
+    "  reheap compare before.db after.db --reference bump\n"
     "  reheap compare before.db after.db --fail-if 'peak_mapped_bytes > +3%'",
     NULL,
     NULL,
@@ -210,13 +220,13 @@ gate_row(gate_report *report, const rh_gate *gate, const rh_subject *subject, co
 /* `before`: what `subject` is compared with; itself: nothing. */
 static void
 judge(const compare_options *options, gate_report *report, const rh_workload *workload,
-      const rh_subject *subject, const rh_subject *before, bool paired)
+      const rh_subject *subject, const rh_subject *before, rh_relation relation)
 {
     for (size_t i = 0; i < options->gate_count; i++) {
         const rh_gate *gate = &options->gates[i];
         if (gate->relative && before == subject)
             continue;
-        rh_gated gated = rh_gate_judge(gate, subject, before, paired);
+        rh_gated gated = rh_gate_judge(gate, subject, before, relation);
         report->judged += gated.outcome != RH_GATE_UNKNOWN;
         report->failed += gated.outcome == RH_GATE_FAILS;
         json_array_append_new(
@@ -277,7 +287,7 @@ compare_one(const compare_options *options, const rh_summary *summary, json_t *w
         if (status != RH_OK)
             return status;
         for (size_t s = 0; s < workload->subject_count; s++)
-            judge(options, report, workload, &workload->subjects[s], baseline, true);
+            judge(options, report, workload, &workload->subjects[s], baseline, RH_PAIRED);
         if (options->json) {
             json_array_append_new(workloads, rh_compare_json(workload, baseline));
             continue;
@@ -336,6 +346,17 @@ print_builds(const rh_workload *before, const rh_workload *after)
 }
 
 static rh_status
+check_reference(const compare_options *options, const rh_workload *before, const rh_workload *after,
+                rh_error *error)
+{
+    const char *spec = options->reference;
+    if (!spec || (rh_workload_subject(before, spec) && rh_workload_subject(after, spec)))
+        return RH_OK;
+    return rh_fail(error, RH_USAGE, "%s: it has no allocator '%s' to refer to",
+                   rh_workload_subject(before, spec) ? options->newer : options->results, spec);
+}
+
+static rh_status
 compare_files(const compare_options *options, const rh_summary *older, const rh_summary *newer,
               json_t *workloads, gate_report *report, rh_error *error)
 {
@@ -346,13 +367,18 @@ compare_files(const compare_options *options, const rh_summary *older, const rh_
             status = rh_alike_within(older, before, error);
         if (status == RH_OK)
             status = rh_alike_within(newer, after, error);
+        if (status == RH_OK)
+            status = check_reference(options, before, after, error);
         if (status != RH_OK)
             return status;
-        for (size_t s = 0; s < after->subject_count; s++)
-            judge(options, report, after, &after->subjects[s],
-                  rh_workload_subject(before, after->subjects[s].spec), false);
+        for (size_t s = 0; s < after->subject_count; s++) {
+            const char *spec = after->subjects[s].spec;
+            judge(options, report, after, &after->subjects[s], rh_workload_subject(before, spec),
+                  rh_relation_between(before, after, spec, options->reference));
+        }
         if (options->json) {
-            json_array_append_new(workloads, rh_compare_two_json(before, after));
+            json_array_append_new(workloads,
+                                  rh_compare_two_json(before, after, options->reference));
             continue;
         }
         print_heading(after);
@@ -360,7 +386,7 @@ compare_files(const compare_options *options, const rh_summary *older, const rh_
                newer->path);
         print_builds(before, after);
         putchar('\n');
-        rh_table *table = rh_compare_two(before, after);
+        rh_table *table = rh_compare_two(before, after, options->reference);
         print_table(table);
         rh_table_free(table);
         print_troubles(after);

@@ -143,7 +143,7 @@ speed_table(const rh_workload *workload, const rh_subject *baseline)
             continue;
         name_cell(table, subject);
         value_cell(table, subject, ns);
-        rh_ratio ratio = rh_subject_ratio(subject, baseline, ns, true);
+        rh_ratio ratio = rh_subject_ratio(subject, baseline, ns, RH_PAIRED);
         if (subject == baseline)
             no_ratio_cells(table);
         else
@@ -224,7 +224,7 @@ ratio_and_verdict(rh_table *table, const rh_subject *subject, const rh_subject *
                   const rh_quantity *quantity)
 {
     char text[32];
-    rh_ratio ratio = rh_subject_ratio(subject, baseline, quantity, true);
+    rh_ratio ratio = rh_subject_ratio(subject, baseline, quantity, RH_PAIRED);
     if (subject == baseline)
         rh_table_cell(table, "baseline");
     else if (!isfinite(ratio.value))
@@ -350,8 +350,21 @@ number_cell(rh_table *table, const rh_subject *subject, const rh_quantity *quant
         value_cell(table, subject, quantity);
 }
 
+/* The reference itself is compared as it is: that tells how the machine moved. */
+rh_relation
+rh_relation_between(const rh_workload *before, const rh_workload *after, const char *spec,
+                    const char *reference)
+{
+    rh_relation relation = {.paired = false};
+    if (reference && strcmp(spec, reference) != 0) {
+        relation.reference = rh_workload_subject(after, reference);
+        relation.baseline_reference = rh_workload_subject(before, reference);
+    }
+    return relation;
+}
+
 rh_table *
-rh_compare_two(const rh_workload *before, const rh_workload *after)
+rh_compare_two(const rh_workload *before, const rh_workload *after, const char *reference)
 {
     rh_table *table = rh_table_new(7);
     static const char *const headings[] = {"Allocator", "number", "older",  "newer",
@@ -361,8 +374,9 @@ rh_compare_two(const rh_workload *before, const rh_workload *after)
     for (size_t i = 0; i < before->subject_count; i++) {
         const rh_subject *older = &before->subjects[i];
         const rh_subject *newer = rh_workload_subject(after, older->spec);
+        rh_relation relation = rh_relation_between(before, after, older->spec, reference);
         for (const rh_quantity *quantity = rh_quantities; newer && quantity->name; quantity++) {
-            rh_ratio ratio = rh_subject_ratio(newer, older, quantity, false);
+            rh_ratio ratio = rh_subject_ratio(newer, older, quantity, relation);
             bool count = quantity->kind == RH_QUANTITY_COUNT;
             if (!isfinite(ratio.value) || (count && ratio.verdict == RH_VERDICT_SAME))
                 continue;
@@ -397,7 +411,7 @@ numbers_json(const rh_subject *subject, const rh_subject *baseline)
     json_t *numbers = json_object();
     for (const rh_quantity *quantity = rh_quantities; quantity->name; quantity++) {
         rh_values values = rh_subject_values(subject, quantity->name);
-        rh_ratio ratio = rh_subject_ratio(subject, baseline, quantity, true);
+        rh_ratio ratio = rh_subject_ratio(subject, baseline, quantity, RH_PAIRED);
         json_t *number = ratio_json(quantity, &ratio);
         json_object_set_new(number, "median",
                             rh_json_number(rh_median(values.value, values.count)));
@@ -449,7 +463,7 @@ rh_compare_json(const rh_workload *workload, const rh_subject *baseline)
 }
 
 json_t *
-rh_compare_two_json(const rh_workload *before, const rh_workload *after)
+rh_compare_two_json(const rh_workload *before, const rh_workload *after, const char *reference)
 {
     json_t *object = workload_json(after);
     for (size_t i = 0; i < before->subject_count; i++) {
@@ -457,9 +471,10 @@ rh_compare_two_json(const rh_workload *before, const rh_workload *after)
         const rh_subject *newer = rh_workload_subject(after, older->spec);
         if (!newer)
             continue;
+        rh_relation relation = rh_relation_between(before, after, older->spec, reference);
         json_t *one = subject_json(newer), *numbers = json_object();
         for (const rh_quantity *quantity = rh_quantities; quantity->name; quantity++) {
-            rh_ratio ratio = rh_subject_ratio(newer, older, quantity, false);
+            rh_ratio ratio = rh_subject_ratio(newer, older, quantity, relation);
             json_t *number = ratio_json(quantity, &ratio);
             json_object_set_new(number, "older",
                                 rh_json_number(rh_subject_median(older, quantity->name)));

@@ -16,13 +16,20 @@ typedef struct rh_comparison {
 rh_comparison rh_compare_tables(const rh_workload *workload, const rh_subject *baseline);
 void rh_comparison_release(rh_comparison *tables);
 
+/* How an allocator in the one file relates to itself in the other. `reference`: the spec of one
+ * that did not change in between; NULL: none. */
+rh_relation rh_relation_between(const rh_workload *before, const rh_workload *after,
+                                const char *spec, const char *reference);
+
 /* One row for every number that an allocator has in both. */
-rh_table *rh_compare_two(const rh_workload *before, const rh_workload *after);
+rh_table *rh_compare_two(const rh_workload *before, const rh_workload *after,
+                         const char *reference);
 
 /* The same as JSON: {"spec", …, "numbers": {NAME: {"median", "runs", "ratio", "low", "high",
  * "verdict", "more_runs", "varies"}}}; unknown values are null. */
 json_t *rh_compare_json(const rh_workload *workload, const rh_subject *baseline);
-json_t *rh_compare_two_json(const rh_workload *before, const rh_workload *after);
+json_t *rh_compare_two_json(const rh_workload *before, const rh_workload *after,
+                            const char *reference);
 
 /* "faster", "slower", "less", "more", "fewer", "same" (any difference is below what counts), "not
  * distinguishable", or "unknown". */

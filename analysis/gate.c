@@ -128,12 +128,13 @@ lost(const rh_gate *gate, const rh_subject *subject, const rh_subject *before)
 }
 
 rh_gated
-rh_gate_judge(const rh_gate *gate, const rh_subject *subject, const rh_subject *before, bool paired)
+rh_gate_judge(const rh_gate *gate, const rh_subject *subject, const rh_subject *before,
+              rh_relation relation)
 {
     rh_gated gated = {.outcome = RH_GATE_UNKNOWN, .value = NAN, .low = NAN, .high = NAN};
     rh_quantity quantity = {gate->name, gate->name, gate->kind};
     if (gate->relative && before) {
-        rh_ratio ratio = rh_subject_ratio(subject, before, &quantity, paired);
+        rh_ratio ratio = rh_subject_ratio(subject, before, &quantity, relation);
         gated.value = ratio.value - 1;
         gated.low = ratio.low - 1;
         gated.high = ratio.high - 1;

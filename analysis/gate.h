@@ -38,10 +38,10 @@ typedef struct rh_gated {
  * bytes. `text` is kept, not copied. RH_USAGE: something else. */
 rh_status rh_gate_parse(const char *text, rh_gate *gate, rh_error *error);
 
-/* `before` NULL: nothing to compare with, so the outcome of a relative gate is unknown. `paired`:
+/* `before` NULL: nothing to compare with, so the outcome of a relative gate is unknown. `relation`:
  * as for rh_subject_ratio. */
 rh_gated rh_gate_judge(const rh_gate *gate, const rh_subject *subject, const rh_subject *before,
-                       bool paired);
+                       rh_relation relation);
 
 /* "+4.2 %", or the value as tables show it. Returns `text`. */
 char *rh_gate_value_text(const rh_gate *gate, double value, char *text, size_t capacity);

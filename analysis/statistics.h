@@ -1,15 +1,22 @@
 /* What repeated measurements allow one to say.
  *
  * Times on a shared machine are noisy and skewed by stalls, so a value is the median of its
- * repetitions, and a comparison is a ratio with an interval. Repetitions of one experiment are
- * interleaved: the n-th run of one allocator met much the same machine as the n-th of another, so
- * their ratio is taken pair by pair. Runs out of two files have no such partner and are compared as
- * two samples.
+ * repetitions, and a comparison is a ratio with an interval that covers 95 %.
  *
- * The interval covers 95 %. From six repetitions on it is the percentile interval of a seeded
- * bootstrap of the median. A bootstrap of three to five values can only return their extremes and
- * is far too sure of itself; there Student's t on the logarithms is used, which is wide, and
- * rightly so. Fewer than three repetitions give no interval and no verdict.
+ * Repetitions of one experiment are rounds: the n-th run of one allocator met much the same machine
+ * as the n-th of another, so their ratio is taken pair by pair. From six repetitions on the
+ * interval is the percentile interval of a seeded bootstrap of the median. A bootstrap of three to
+ * five values can only return their extremes and is far too sure of itself; there Student's t on
+ * the logarithms is used, which is wide, and rightly so. Fewer than three repetitions give no
+ * interval and no verdict.
+ *
+ * Runs out of two files have no such partner, and worse: machines drift, and what moved between the
+ * experiments moved all runs of one of them. A comparison that takes the runs for independent is
+ * far too sure: it calls four of ten like allocators unlike where the drift is as large as the
+ * noise. So each file is cut into stretches of rounds, three to five, and what the stretches differ
+ * by beyond the noise within them is drift. A whole file is taken for one draw of it, which more
+ * rounds of the same short experiment would not make any surer; the interval is Student's t, with
+ * as many degrees of freedom as there are stretches less two.
  */
 #ifndef REHEAP_ANALYSIS_STATISTICS_H
 #define REHEAP_ANALYSIS_STATISTICS_H
@@ -53,7 +60,8 @@ double rh_quantile(const double *values, size_t count, double fraction);
  * left out. */
 rh_ratio rh_ratio_paired(const double *subject, const double *baseline, size_t count);
 
-/* Median of `subject` over median of `baseline`, two samples without partners. */
+/* Median of `subject` over median of `baseline`: two experiments, each in the order of its rounds.
+ */
 rh_ratio rh_ratio_unpaired(const double *subject, size_t subject_count, const double *baseline,
                            size_t baseline_count);
 

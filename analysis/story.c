@@ -89,7 +89,8 @@ append_time(char *text, size_t capacity, const char *role, const rh_subject *sub
     double ns = rh_subject_median(subject, "ns_per_event");
     if (!isfinite(ns))
         return;
-    rh_ratio ratio = rh_subject_ratio(subject, baseline, rh_quantity_find("ns_per_event"), true);
+    rh_ratio ratio =
+        rh_subject_ratio(subject, baseline, rh_quantity_find("ns_per_event"), RH_PAIRED);
     append(text, capacity, "; %s, %s, %.1f ns", role, subject->spec, ns);
     if (ratio.verdict == RH_VERDICT_SAME)
         append(text, capacity, " (too near to tell apart)");

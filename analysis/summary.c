@@ -467,14 +467,32 @@ lift_to_probe(rh_values *values, const rh_subject *subject, const char *metric)
         values->value[i] = values->value[i] < blind ? blind : values->value[i];
 }
 
+/* Leaves the repetitions that the reference has too, as multiples of its value; all as they are
+ * when it has none. */
+static void
+divide(rh_values *values, const rh_subject *reference, const char *metric)
+{
+    rh_values unit = rh_subject_values(reference, metric);
+    if (unit.count) {
+        values->count = pair_up(values, &unit);
+        for (size_t i = 0; i < values->count; i++)
+            values->value[i] /= unit.value[i];
+    }
+    rh_values_release(&unit);
+}
+
 rh_ratio
 rh_subject_ratio(const rh_subject *subject, const rh_subject *baseline, const rh_quantity *quantity,
-                 bool paired)
+                 rh_relation relation)
 {
     rh_values ours = rh_subject_values(subject, quantity->name);
     rh_values theirs = rh_subject_values(baseline, quantity->name);
     lift_to_probe(&ours, subject, quantity->name);
     lift_to_probe(&theirs, baseline, quantity->name);
+    if (quantity->kind == RH_QUANTITY_NS && relation.reference && relation.baseline_reference) {
+        divide(&ours, relation.reference, quantity->name);
+        divide(&theirs, relation.baseline_reference, quantity->name);
+    }
     double shift = quantity->kind == RH_QUANTITY_EXCESS ? 1 : 0;
     for (size_t i = 0; i < ours.count; i++)
         ours.value[i] += shift;
@@ -489,7 +507,7 @@ rh_subject_ratio(const rh_subject *subject, const rh_subject *baseline, const rh
     if (exact)
         ratio = rh_ratio_exact(rh_median(ours.value, ours.count),
                                rh_median(theirs.value, theirs.count));
-    else if (paired)
+    else if (relation.paired)
         ratio = rh_ratio_paired(ours.value, theirs.value, pair_up(&ours, &theirs));
     else
         ratio = rh_ratio_unpaired(ours.value, ours.count, theirs.value, theirs.count);

@@ -91,10 +91,19 @@ double rh_subject_median(const rh_subject *subject, const char *metric);
  * every time runs once, and its numbers never do. */
 bool rh_subject_varies(const rh_subject *subject, const char *metric);
 
-/* `subject` over `baseline`: with an interval where a number varies from run to run. `paired`: both
- * ran in one experiment. Quantiles of latency under twice the probe's cost count as that much. */
+/* How two subjects belong together. */
+typedef struct rh_relation {
+    bool paired; /* both ran in one experiment */
+    /* Two experiments: an allocator that ran in each and is the same in both; times are taken as
+     * multiples of its time in the same repetition. NULL: none. */
+    const rh_subject *reference, *baseline_reference;
+} rh_relation;
+#define RH_PAIRED ((rh_relation){.paired = true})
+
+/* `subject` over `baseline`: with an interval where a number varies from run to run. Quantiles of
+ * latency under twice the probe's cost count as that much. */
 rh_ratio rh_subject_ratio(const rh_subject *subject, const rh_subject *baseline,
-                          const rh_quantity *quantity, bool paired);
+                          const rh_quantity *quantity, rh_relation relation);
 
 /* The samples of the first memory run that has any, to be freed by the caller; count 0 when there
  * are none. */

@@ -469,15 +469,36 @@ plan_shared(run_state *state, size_t trace, rh_pass pass)
 }
 
 static void
-shuffle(run_state *state)
+shuffle(group_order *orders, size_t count, rh_random *random)
+{
+    for (size_t i = count; i > 1; i--) {
+        size_t j = (size_t)rh_random_below(random, i);
+        group_order swap = orders[i - 1];
+        orders[i - 1] = orders[j];
+        orders[j] = swap;
+    }
+}
+
+/* A repetition is a round: what is compared in pairs runs within it, in an order that is drawn anew
+ * each time. Rounds come in their order, so that a drift of the machine is to be seen in them. */
+static void
+shuffle_rounds(run_state *state)
 {
     rh_random random = {state->experiment->seed};
-    for (size_t i = state->order_count; i > 1; i--) {
-        size_t j = (size_t)rh_random_below(&random, i);
-        group_order swap = state->orders[i - 1];
-        state->orders[i - 1] = state->orders[j];
-        state->orders[j] = swap;
+    group_order *sorted = malloc((state->order_count + 1) * sizeof *sorted);
+    if (!sorted)
+        abort();
+    size_t done = 0;
+    for (unsigned rep = 0; done < state->order_count; rep++) {
+        size_t first = done;
+        for (size_t i = 0; i < state->order_count; i++)
+            if (state->orders[i].rep == rep)
+                sorted[done++] = state->orders[i];
+        shuffle(sorted + first, done - first, &random);
     }
+    free(state->orders);
+    state->orders = sorted;
+    state->order_capacity = state->order_count + 1;
 }
 
 static void
@@ -495,7 +516,7 @@ plan(run_state *state)
             plan_control(state, t);
         }
     }
-    shuffle(state);
+    shuffle_rounds(state);
 }
 
 /* Takes out of the plan what the results have. */

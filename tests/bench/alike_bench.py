@@ -3,12 +3,15 @@
 A recording is made. Then, --rounds times each:
   same, one file    an allocator beside itself under two spellings, in one experiment (pairs)
   same, two files   an allocator replayed twice, one experiment after the other (no pairs)
+  ..., reference    the same, with another allocator in both files, to whose times they are held
   slower, ...       the same, one of them with 5 % of its time added by the layer `delay`
 What should come out: "not distinguishable" or "same" for 19 of 20 of the first two, "slower" for the others. The machine
 has to be idle, or the intervals say less, as they should."""
 import argparse
 import json
+import math
 import os
+import sqlite3
 import subprocess
 import tempfile
 
@@ -54,28 +57,30 @@ alias = options.allocator + f"+delay,ns=0,every={EVERY + 1}"
 slower = options.allocator + f"+delay,ns={added},every={EVERY}"
 print(f"{run[0]['metrics']['events']:,.0f} events at {nanoseconds:.1f} ns; {options.reps} repetitions; 5 %: {added} ns at every "
       f"{EVERY}th call for memory\n")
-print(f"{'':18} {'ratios':>15}  verdicts of {options.rounds}")
+print(f"{'':18} {'ratios':>15}  interval  verdicts of {options.rounds}")
+reference = options.allocator + f"+delay,ns=0,every={EVERY + 2}"
 kinds = {
-    "same, one file": (True, alias), "same, two files": (False, plain),
-    "slower, one file": (True, slower), "slower, two files": (False, slower),
+    "same, one file": alias, "same, two files": plain, "same, reference": plain,
+    "slower, one file": slower, "slower, two files": slower, "slower, reference": slower,
 }
 found = {kind: [] for kind in kinds}
 for i in range(options.rounds):
-    for kind, (paired, other) in kinds.items():
-        if paired:
+    for kind, other in kinds.items():
+        if kind.endswith("one file"):
             replay("one.db", i, plain, other)
             found[kind].append(judged(other, "one.db", "--baseline", plain))
-        else:
-            # Two files compare what has the same spec: the second is entered under the first's name.
-            replay("older.db", 2 * i, plain)
-            replay("newer.db", 2 * i + 1, other)
-            if other != plain:
-                import sqlite3
-                with sqlite3.connect("newer.db") as database:
-                    database.execute("UPDATE run SET spec = ?", (plain,))
-            found[kind].append(judged(plain, "older.db", "newer.db"))
+            continue
+        more = [reference] if kind.endswith("reference") else []
+        replay("older.db", 2 * i, plain, *more)
+        replay("newer.db", 2 * i + 1, other, *more)
+        # Two files compare what has the same spec: the second is entered under the first's name.
+        with sqlite3.connect("newer.db") as database:
+            database.execute("UPDATE run SET spec = ? WHERE spec = ?", (plain, other))
+        words = ["--reference", reference] if more else []
+        found[kind].append(judged(plain, "older.db", "newer.db", *words))
 for kind, numbers in found.items():
     ratios = sorted(number["ratio"] for number in numbers)
     verdicts = [number["verdict"] for number in numbers]
+    reach = sorted(math.sqrt(number["high"] / number["low"]) - 1 for number in numbers)[len(numbers) // 2]
     counted = ", ".join(f"{verdicts.count(word)} {word}" for word in sorted(set(verdicts)))
-    print(f"{kind:18} {ratios[0]:.3f} to {ratios[-1]:.3f}  {counted}")
+    print(f"{kind:18} {ratios[0]:.3f} to {ratios[-1]:.3f}  ±{100 * reach:4.1f} %  {counted}")

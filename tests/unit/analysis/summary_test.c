@@ -116,7 +116,7 @@ pairs_are_by_repetition(void **state)
     const rh_workload *workload = &summary->workloads[0];
     rh_ratio ratio =
         rh_subject_ratio(rh_workload_subject(workload, "a"), rh_workload_subject(workload, "b"),
-                         rh_quantity_find("ns_per_event"), true);
+                         rh_quantity_find("ns_per_event"), RH_PAIRED);
     assert_true(fabs(ratio.value - 0.5) < 1e-9 && fabs(ratio.high - 0.5) < 1e-9);
     rh_summary_close(summary);
 }
@@ -132,7 +132,7 @@ excess_is_compared_as_a_whole(void **state)
     rh_summary *summary = reopen(results);
     const rh_workload *workload = &summary->workloads[0];
     rh_ratio ratio = rh_subject_ratio(&workload->subjects[0], &workload->subjects[1],
-                                      rh_quantity_find("fragmentation_mean"), true);
+                                      rh_quantity_find("fragmentation_mean"), RH_PAIRED);
     assert_int_equal(ratio.verdict, RH_VERDICT_SAME);
     rh_summary_close(summary);
 }
