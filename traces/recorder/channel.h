@@ -17,7 +17,7 @@
  * no lock orders: its outermost RAW calls, or, when the C library's functions are recorded, all
  * there is. Now and then a place record there tells where the main ring's cursor stood and what the
  * time was, so that the collector can put the records after it into their place among the others:
- * before every RAW call, whose neighbours are in the main ring; every 128 records, and whenever the
+ * before every RAW call, whose neighbours are in the main ring; every 256 records, and whenever the
  * collector has begun a new turn, when there are only threads' rings. Where both are recorded, it
  * is before every RAW call, before what a thread that has called the interpreter asks of the C
  * library while the main ring has moved, and as often as in the last case.

@@ -21,7 +21,7 @@ enum {
     NAP_NS = 100000,
     ROOM_RECORDS = 8, /* what any one call may need */
     PLACE_EVERY = 64, /* calls; of short records: */
-    SHORT_PLACE_EVERY = 128,
+    SHORT_PLACE_EVERY = 256,
 };
 
 rh_channel_pages rh_recorder_channel __attribute__((aligned(4096)));
