@@ -136,6 +136,11 @@ print_heading(const rh_workload *workload)
     if (workload->events)
         printf(" (%s events)", rh_count_grouped(workload->events, events, sizeof events));
     putchar('\n');
+    if (workload->conditions[0]) {
+        fputs("replayed with ", stdout);
+        rh_output_plain(workload->conditions, stdout);
+        putchar('\n');
+    }
 }
 
 /* Why an allocator has no numbers, or not of everything. */

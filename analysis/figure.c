@@ -158,7 +158,7 @@ rh_figure_title(const rh_figure *figure, const char *heading, const char *comman
     fputs("set title ", figure->script);
     rh_figure_quoted(figure->script, heading, 0);
     fputs(".\"\\n\".", figure->script);
-    rh_figure_quoted(figure->script, command, 110);
+    rh_figure_quoted(figure->script, command, RH_TITLE_CHARACTERS);
     fputc('\n', figure->script);
 }
 

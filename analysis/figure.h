@@ -40,6 +40,9 @@ void rh_figure_quoted(FILE *out, const char *text, size_t longest);
 /* The same for the label of a tic, which gnuplot takes for a format. */
 void rh_figure_quoted_tic(FILE *out, const char *text, size_t longest);
 
+/* What of a title's second line has room. */
+enum { RH_TITLE_CHARACTERS = 120 };
+
 /* Writes the title: a heading, and below it what was run. */
 void rh_figure_title(const rh_figure *figure, const char *heading, const char *command);
 

@@ -162,7 +162,7 @@ write_map(const rh_plot *plot, const size_grid *grid, const heat_map *map, rh_fi
     rh_figure *figure = rh_figure_begin(figures, map->name, 1000,
                                         260 + 60 * (unsigned)grid->pools.count, map->caption);
     FILE *script = figure->script;
-    rh_figure_title(figure, map->heading, plot->workload->command);
+    rh_figure_title(figure, map->heading, plot->workload->title);
     fprintf(script, "set tmargin 5.5\nset title offset 0,0.8\nset xlabel 'arena'\nset ylabel "
                     "'pool'\nunset grid\n"
                     "set border 0\nunset key\n");

@@ -134,7 +134,7 @@ one_operation(const rh_plot *plot, const char *operation, bool response, rh_figu
                  operation, from);
         snprintf(heading, sizeof heading, "How long %s takes%s", operation, from);
         rh_figure *figure = rh_figure_begin(figures, name, 1100, 600, caption);
-        rh_figure_title(figure, heading, plot->workload->command);
+        rh_figure_title(figure, heading, plot->workload->title);
         write_axes(plot, figure->script, response, set, count);
         for (size_t i = 0; i < count; i++) {
             fprintf(figure->script, "%s'%s.tsv' index %zu using 1:2 with ",

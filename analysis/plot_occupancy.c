@@ -24,6 +24,16 @@ typedef struct arena_set {
     double last_event;
 } arena_set;
 
+/* Without any there is nothing to draw: no program of large blocks alone needs an arena. */
+static bool
+held_any(const rh_arena_report *report)
+{
+    for (size_t i = 0; i < report->looks_count; i++)
+        if (report->looks[i].arenas)
+            return true;
+    return false;
+}
+
 static void
 load(const rh_plot *plot, arena_set *set)
 {
@@ -31,7 +41,7 @@ load(const rh_plot *plot, arena_set *set)
     for (size_t i = 0; i < plot->chosen_count && set->count < PANELS_MOST; i++) {
         arena_series next = {.subject = plot->chosen[i]};
         rh_subject_arenas(plot->summary, next.subject, &next.report);
-        if (next.report.looks_count == 0)
+        if (next.report.looks_count == 0 || !held_any(&next.report))
             continue;
         const rh_arena_census *last = &next.report.looks[next.report.looks_count - 1];
         set->last_event = fmax(set->last_event, (double)last->event);
@@ -68,7 +78,7 @@ begin_panels(const rh_plot *plot, const arena_set *set, rh_figures *figures, con
     fprintf(figure->script, "set multiplot title ");
     rh_figure_quoted(figure->script, title, 0);
     fprintf(figure->script, ".\"\\n\".");
-    rh_figure_quoted(figure->script, plot->workload->command, 110);
+    rh_figure_quoted(figure->script, plot->workload->title, RH_TITLE_CHARACTERS);
     fprintf(figure->script,
             "\nset lmargin at screen %.2f\nset rmargin at screen %.2f\nset border 3\nset style "
             "textbox opaque fillcolor rgb 'white' border lc rgb '#888888'\n",
@@ -152,6 +162,7 @@ fill_grid(heat_grid *grid, const rh_arena_report *report, double last_event)
     for (size_t i = 0; i < report->lives_count; i++)
         if (report->lives[i].slot != UINT32_MAX && report->lives[i].slot >= grid->places)
             grid->places = report->lives[i].slot + UINT64_C(1);
+    grid->places = grid->places ? grid->places : 1;
     grid->each = (grid->places + ROWS_MOST - 1) / ROWS_MOST;
     grid->each = grid->each ? grid->each : 1;
     grid->rows = (size_t)((grid->places + grid->each - 1) / grid->each);
@@ -382,8 +393,8 @@ typedef struct pin_panel {
 
 static const pin_panel pin_panels[PIN_PANELS] = {
     {RH_PIN_SIZE, "by size of block", 0.10},
-    {RH_PIN_LIFETIME, "by calls they stay, at most", 0.42},
-    {RH_PIN_BIRTH, "by phase they came in", 0.765},
+    {RH_PIN_LIFETIME, "by calls they stay, at most", 0.40},
+    {RH_PIN_BIRTH, "by phase they came in", 0.785},
 };
 
 /* The most rows of a panel. */
@@ -398,11 +409,20 @@ most_bars(const pin_view *view)
     return most < BARS_MOST ? most : BARS_MOST;
 }
 
+/* 1, 2 or 5 times a power of ten, so that a narrow panel has three or four tics. */
+static double
+tic_step(double largest)
+{
+    double power = pow(10, floor(log10(largest / 4)));
+    double least = largest / 4 / power;
+    return power * (least <= 1 ? 1 : least <= 2 ? 2 : least <= 5 ? 5 : 10);
+}
+
 static void
 write_pin_panel(rh_figure *figure, const pin_view *view, size_t number)
 {
     const pin_panel *panel = &pin_panels[number];
-    const double width = 0.21;
+    const double width = 0.19;
     FILE *script = figure->script;
     size_t count;
     const rh_pin_row *rows = rows_by(view, panel->by, &count);
@@ -452,13 +472,14 @@ rh_plot_pins(const rh_plot *plot, rh_figures *figures, rh_error *error)
     fprintf(script, "set multiplot title ");
     rh_figure_quoted(script, heading, 0);
     fprintf(script, ".\"\\n\".");
-    rh_figure_quoted(script, plot->workload->command, 110);
+    rh_figure_quoted(script, plot->workload->title, RH_TITLE_CHARACTERS);
+    double largest = fmax((double)view.sum->arena_bytes / scale.divisor, 1e-3);
     fprintf(script,
             "\nbytes = %.1f\nset tmargin at screen %.4f\nset bmargin at screen %.4f\nset xlabel "
-            "'arenas (%s)'\nset xrange [0:%.6g]\nset yrange [%zu-0.5:-0.5]\nset border 1\nunset "
-            "grid\nset grid x\n",
-            scale.divisor, 1 - 118 / height, 60 / height, scale.unit,
-            fmax((double)view.sum->arena_bytes / scale.divisor, 1e-3), bars);
+            "'arenas (%s)'\nset xrange [0:%.6g]\nset xtics 0,%.6g\nset yrange [%zu-0.5:-0.5]\nset "
+            "border 1\nunset grid\nset grid x\n",
+            scale.divisor, 1 - 118 / height, 60 / height, scale.unit, largest, tic_step(largest),
+            bars);
     fprintf(script, "set key at screen 0.5,screen %.4f center top horizontal\n", 1 - 50 / height);
     for (size_t i = 0; i < PIN_PANELS; i++)
         write_pin_panel(figure, &view, i);

@@ -166,7 +166,7 @@ write_script(const rh_plot *plot, const rh_figure *figure, const dot *dots, size
     bool excess = quantity->kind == RH_QUANTITY_EXCESS;
     rh_scale scale = rh_scale_bytes(dots[count - 1].memory);
     area a = area_of(dots, count, quantity);
-    rh_figure_title(figure, "Speed against memory (lower left is better)", plot->workload->command);
+    rh_figure_title(figure, "Speed against memory (lower left is better)", plot->workload->title);
     fprintf(script,
             "set lmargin at screen %.2f\nset rmargin at screen %.2f\nset bmargin at screen %.2f\n"
             "set tmargin at screen %.2f\n",

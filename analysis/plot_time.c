@@ -109,7 +109,7 @@ write_head(const rh_plot *plot, const rh_figure *figure, const series_set *set, 
     enum { AXIS = 90, KEY_LETTERS = 60, LINE = 17 };
     char note[64], heading[160];
     snprintf(heading, sizeof heading, "%s%s", what, curves_note(plot, note, sizeof note));
-    rh_figure_title(figure, heading, plot->workload->command);
+    rh_figure_title(figure, heading, plot->workload->title);
     unsigned room = rh_plot_marks_room(plot->workload, set->last_event);
     if (room == 0)
         return;
@@ -411,7 +411,7 @@ rh_plot_arenas(const rh_plot *plot, rh_figures *figures, rh_error *error)
     fprintf(script, "set multiplot title ");
     rh_figure_quoted(script, "Arenas over time", 0);
     fprintf(script, ".\"\\n\".");
-    rh_figure_quoted(script, plot->workload->command, 110);
+    rh_figure_quoted(script, plot->workload->title, RH_TITLE_CHARACTERS);
     fputc('\n', script);
     fprintf(script, "set lmargin at screen %.2f\nset rmargin at screen %.3f\nset yrange [0:5<*]\n",
             PANELS_LEFT, legend_left(&set));

@@ -274,7 +274,7 @@ rh_plot_waterfall(const rh_plot *plot, rh_figures *figures, rh_error *error)
     fprintf(figure->script, "set multiplot title ");
     rh_figure_quoted(figure->script, "Where the memory is, at the moment when most is held", 0);
     fprintf(figure->script, ".\"\\n\".");
-    rh_figure_quoted(figure->script, plot->workload->command, 110);
+    rh_figure_quoted(figure->script, plot->workload->title, RH_TITLE_CHARACTERS);
     fputc('\n', figure->script);
     write_panels(plot, figure, bars, count, present, height);
     fprintf(figure->script, "unset multiplot\n");

@@ -218,7 +218,7 @@ begin(const rh_plot *plot, const part_set *set, rh_figures *figures)
         rh_figure_quoted(script, "Where the memory is over time", 0);
     }
     fprintf(script, ".\"\\n\".");
-    rh_figure_quoted(script, plot->workload->command, 110);
+    rh_figure_quoted(script, plot->workload->title, RH_TITLE_CHARACTERS);
     fprintf(script,
             "\nset lmargin at screen %.2f\nset rmargin at screen %.2f\nset style fill solid 1 "
             "noborder\n"

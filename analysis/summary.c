@@ -7,6 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/conditions.h"
+
+/* Bytes of a command in a title that also says how it was replayed. */
+enum { TITLE_COMMAND = 56 };
+
 const rh_quantity rh_quantities[] = {
     {"ns_per_event", "ns/event", RH_QUANTITY_NS},
     {"malloc_p50_ns", "malloc p50", RH_QUANTITY_NS},
@@ -209,6 +214,42 @@ order_subjects(rh_workload *workload, const char *list)
     free(order);
 }
 
+/* How many of the first `most` bytes of UTF-8 are whole characters. */
+static size_t
+whole_characters(const char *text, size_t most)
+{
+    size_t length = strnlen(text, most + 1);
+    if (length <= most)
+        return length;
+    for (length = most; length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80;)
+        length--;
+    return length;
+}
+
+/* Passes differ in what they know of; the first run of each stands for the others, which `compare`
+ * would refuse if they were unlike. */
+static void
+read_conditions(rh_workload *workload)
+{
+    rh_conditions conditions = {0};
+    for (size_t i = 0; i < workload->subject_count; i++) {
+        const rh_subject *subject = &workload->subjects[i];
+        const char *before = "";
+        for (size_t j = 0; j < subject->run_count; j++) {
+            if (strcmp(subject->runs[j]->pass, before) != 0)
+                rh_conditions_add(&conditions, subject->runs[j]->provenance);
+            before = subject->runs[j]->pass;
+        }
+    }
+    char text[RH_CONDITIONS_TEXT], title[RH_CONDITIONS_TEXT + TITLE_COMMAND + 16];
+    workload->conditions = copied(rh_conditions_text(&conditions, text));
+    size_t shown = whole_characters(workload->command, TITLE_COMMAND);
+    bool cut = workload->command[shown] != '\0';
+    snprintf(title, sizeof title, "%.*s%s (%s)", (int)shown, workload->command, cut ? "…" : "",
+             text);
+    workload->title = copied(text[0] ? title : workload->command);
+}
+
 rh_status
 rh_summary_of(const char *path, rh_results *results, rh_summary **summary, rh_error *error)
 {
@@ -243,6 +284,7 @@ rh_summary_of(const char *path, rh_results *results, rh_summary **summary, rh_er
     for (size_t i = 0; status == RH_OK && i < made->workload_count; i++) {
         rh_workload *workload = &made->workloads[i];
         order_subjects(workload, list);
+        read_conditions(workload);
         status = rh_results_load_marks(results, workload->trace, &workload->marks,
                                        &workload->mark_count, error);
     }
@@ -287,6 +329,8 @@ rh_summary_detach(rh_summary *summary)
         free(workload->subjects);
         release_control(&workload->control);
         free(workload->command);
+        free(workload->conditions);
+        free(workload->title);
     }
     free(summary->workloads);
     free(summary->path);
@@ -310,7 +354,7 @@ ends_with(const char *text, const char *end)
     return length >= tail && strcmp(text + length - tail, end) == 0;
 }
 
-/* The pass that measures a number undisturbed. */
+/* The pass that measures a number undisturbed; NULL: any that has it. */
 static const char *
 pass_of(const char *metric)
 {
@@ -333,7 +377,7 @@ pass_of(const char *metric)
     for (size_t i = 0; i < sizeof probed / sizeof probed[0]; i++)
         if (strcmp(metric, probed[i]) == 0)
             return "latency";
-    return ends_with(metric, "_ns") ? "latency" : "memory";
+    return ends_with(metric, "_ns") ? "latency" : NULL;
 }
 
 static double
@@ -371,11 +415,10 @@ insert_value(rh_values *values, double value, unsigned repetition)
     values->repetition[at] = repetition;
 }
 
-rh_values
-rh_subject_values(const rh_subject *subject, const char *metric)
+static rh_values
+values_of_pass(const rh_subject *subject, const char *metric, const char *pass)
 {
     rh_values values = {NULL, NULL, 0};
-    const char *pass = pass_of(metric);
     for (size_t i = 0; i < subject->run_count; i++) {
         const rh_run *run = subject->runs[i];
         if (strcmp(run->pass, pass) != 0 || strcmp(run->status, "failed") == 0)
@@ -384,6 +427,18 @@ rh_subject_values(const rh_subject *subject, const char *metric)
         if (plausible(metric, value))
             insert_value(&values, value, run->rep);
     }
+    return values;
+}
+
+/* A number that several passes have is the memory pass's, whose clock disturbs nobody. */
+rh_values
+rh_subject_values(const rh_subject *subject, const char *metric)
+{
+    static const char *const passes[] = {"memory", "throughput", "latency", "system"};
+    const char *pass = pass_of(metric);
+    rh_values values = values_of_pass(subject, metric, pass ? pass : passes[0]);
+    for (size_t i = 1; !pass && values.count == 0 && i < sizeof passes / sizeof passes[0]; i++)
+        values = values_of_pass(subject, metric, passes[i]);
     return values;
 }
 
@@ -463,7 +518,8 @@ static void
 lift_to_probe(rh_values *values, const rh_subject *subject, const char *metric)
 {
     double blind = 2 * rh_subject_median(subject, "probe_ns");
-    for (size_t i = 0; strcmp(pass_of(metric), "latency") == 0 && i < values->count; i++)
+    const char *pass = pass_of(metric);
+    for (size_t i = 0; pass && strcmp(pass, "latency") == 0 && i < values->count; i++)
         values->value[i] = values->value[i] < blind ? blind : values->value[i];
 }
 

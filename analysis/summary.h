@@ -46,6 +46,8 @@ typedef struct rh_workload {
     int64_t trace;
     const char *path, *hash, *info;   /* info: JSON, may be NULL */
     char *command;                    /* what was recorded; the file's name when unknown */
+    char *conditions;                 /* how it was replayed, as options; "" in the ordinary way */
+    char *title;                      /* for figures: both, a long command shortened */
     uint64_t events;                  /* 0: unknown */
     uint64_t arena_bytes, pool_bytes; /* of the recorded pymalloc; 0: unknown */
     rh_subject *subjects;             /* in the order in which they were named */

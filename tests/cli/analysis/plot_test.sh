@@ -72,6 +72,17 @@ c = sqlite3.connect("odd.db"); c.execute(sys.argv[1]); c.commit()' "$change" || 
     expect 0 '' "$REHEAP" compare odd.db
 done
 
+# A program of large blocks alone needs no arena: nothing to draw of them, and all else is drawn. Titles say how it was replayed.
+printf 'reheap-text 1\nmalloc 1000 #0\nmalloc 5000 #1\nfree #0\nmalloc 100000 #2\n' >large.txt
+expect 0 '' "$REHEAP" import -f text large.txt -o large.rht
+expect 0 '' "$REHEAP" replay large.rht -a pymalloc --measure memory --touch read --age 1 -o large.db
+expect 0 '^large/memory\.svg ' "$REHEAP" plot large.db -o large
+absent large/occupancy.svg large/occupancy-bands.svg
+for name in memory fragmentation waterfall waterfall-time; do
+    grep -q -e '--touch read --age 1,keep=10%,seed=1' "large/$name.svg" || problem "$name does not say how it was replayed"
+done
+expect 0 '^replayed with --touch read --age 1,keep=10%,seed=1$' "$REHEAP" compare large.db
+
 # What a stranger wrote into the results is text, never a command.
 [ -z "$(find . -name ran)" ] || problem "gnuplot ran a command out of the results"
 grep -q 'touch ran; echo of it' figures/memory.svg || problem "the command line is not in the title"

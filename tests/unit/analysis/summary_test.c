@@ -97,6 +97,25 @@ numbers_come_from_their_pass(void **state)
     rh_summary_close(summary);
 }
 
+/* How late a paced replay was is told by the latency pass alone, how many rounds it took by each. */
+static void
+numbers_without_a_pass_of_their_own_are_found(void **state)
+{
+    (void)state;
+    int64_t trace;
+    rh_results *results = create(&trace);
+    add(results, trace, "a", "latency", 0, "complete", "pace_slowdown", 1.5);
+    add(results, trace, "a", "throughput", 0, "complete", "steady_ns_per_event", 7);
+    add(results, trace, "a", "latency", 1, "complete", "rounds", 3);
+    add(results, trace, "a", "memory", 0, "complete", "rounds", 9);
+    rh_summary *summary = reopen(results);
+    const rh_subject *a = rh_workload_subject(&summary->workloads[0], "a");
+    assert_true(rh_subject_median(a, "pace_slowdown") == 1.5);
+    assert_true(rh_subject_median(a, "steady_ns_per_event") == 7);
+    assert_true(rh_subject_median(a, "rounds") == 9);
+    rh_summary_close(summary);
+}
+
 static void
 pairs_are_by_repetition(void **state)
 {
@@ -292,6 +311,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_come_from_their_pass),
+        cmocka_unit_test(numbers_without_a_pass_of_their_own_are_found),
         cmocka_unit_test(pairs_are_by_repetition),
         cmocka_unit_test(excess_is_compared_as_a_whole),
         cmocka_unit_test(order_is_that_of_the_list),
