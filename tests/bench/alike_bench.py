@@ -25,6 +25,7 @@ parser.add_argument("reheap")
 parser.add_argument("--rounds", type=int, default=20)
 parser.add_argument("--reps", type=int, default=9)
 parser.add_argument("--allocator", default="pymalloc")
+parser.add_argument("--only", default="", metavar="WORDS", help="only the kinds with WORDS in their names")
 options = parser.parse_args()
 folder = tempfile.TemporaryDirectory(prefix="reheap-alike.")
 os.chdir(folder.name)
@@ -63,6 +64,7 @@ kinds = {
     "same, one file": alias, "same, two files": plain, "same, reference": plain,
     "slower, one file": slower, "slower, two files": slower, "slower, reference": slower,
 }
+kinds = {kind: other for kind, other in kinds.items() if options.only in kind}
 found = {kind: [] for kind in kinds}
 for i in range(options.rounds):
     for kind, other in kinds.items():
