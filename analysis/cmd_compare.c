@@ -390,6 +390,9 @@ compare_files(const compare_options *options, const rh_summary *older, const rh_
         printf("older: %s; newer: %s; a ratio below 1 is an improvement\n", older->path,
                newer->path);
         print_builds(before, after);
+        if (options->reference)
+            printf("ratios of times are of multiples of the time of %s in the same repetition\n",
+                   options->reference);
         putchar('\n');
         rh_table *table = rh_compare_two(before, after, options->reference);
         print_table(table);
@@ -406,6 +409,8 @@ print_json(const compare_options *options, json_t *workloads, json_t *gates)
                                options->results, "workloads", workloads);
     if (options->newer)
         json_object_set_new(object, "newer", json_string(options->newer));
+    if (options->reference)
+        json_object_set_new(object, "reference", json_string(options->reference));
     if (options->gate_count)
         json_object_set(object, "gates", gates);
     json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));

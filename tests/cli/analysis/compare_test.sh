@@ -32,6 +32,13 @@ expect 0 '^malloc +19\.[0-9] +1\.7[0-9]+ +- +too few runs \(1 more\)$' "$REHEAP"
 expect 0 '^pymalloc +ns/event +11\.2 +13\.4 +1\.20. .*slower$' "$REHEAP" compare runs.db slower.db
 expect 0 '"newer"' "$REHEAP" compare runs.db slower.db --json
 
+# All times are longer by the same, so held to one of them nothing is; memory is as it is.
+expect 0 '^pymalloc +ns/event +11\.2 +13\.4 +1\.000 ' "$REHEAP" compare runs.db slower.db --reference malloc
+expect 0 '^malloc +ns/event .* 1\.20. .*slower$' "$REHEAP" compare runs.db slower.db --reference malloc
+expect 0 '"reference": "malloc"' "$REHEAP" compare runs.db slower.db --reference malloc --json
+expect 2 "no allocator 'nothing'" "$REHEAP" compare runs.db slower.db --reference nothing
+expect 2 'for two files' "$REHEAP" compare runs.db --reference malloc
+
 # What cannot be told apart, and how many more runs would tell.
 expect 0 '^pymalloc .*(same|not distinguishable)' "$REHEAP" compare runs.db runs.db
 "$make_results" near.db slower=1.005
