@@ -36,6 +36,7 @@ set tmargin at screen 0.7446
 set bmargin at screen 0.1299
 set xlabel 'arenas (MiB)'
 set xrange [0:8.75]
+set xtics 0,5
 set yrange [8-0.5:-0.5]
 set border 1
 unset grid
@@ -43,21 +44,21 @@ set grid x
 set key at screen 0.5,screen 0.8918 center top horizontal
 
 set lmargin at screen 0.100
-set rmargin at screen 0.310
+set rmargin at screen 0.290
 set label 1 'by size of block' at graph 0.5,graph 1 center offset 0,0.7
 set ytics ('400 bytes' 0, '384 bytes' 1, '112 bytes' 2, '160 bytes' 3, '336 bytes' 4, '224 bytes' 5, '352 bytes' 6, '240 bytes' 7) scale 0
 plot 'pins.tsv' index 0 using ($2/bytes):1:(0):($2/bytes):($1-0.38):($1+0.38) with boxxyerror fs solid noborder lc rgb '#FDB863' title 'keeps (its share)', \
      '' index 0 using ($3/bytes):1:(0):($3/bytes):($1-0.2):($1+0.2) with boxxyerror fs solid noborder lc rgb '#7B6BA8' title 'released, had it lived apart'
 
-set lmargin at screen 0.420
-set rmargin at screen 0.630
+set lmargin at screen 0.400
+set rmargin at screen 0.590
 set label 1 'by calls they stay, at most' at graph 0.5,graph 1 center offset 0,0.7
 set ytics ('65,536' 0, '262,144' 1) scale 0
 unset key
 plot 'pins.tsv' index 1 using ($2/bytes):1:(0):($2/bytes):($1-0.38):($1+0.38) with boxxyerror fs solid noborder lc rgb '#FDB863' title 'keeps (its share)', \
      '' index 1 using ($3/bytes):1:(0):($3/bytes):($1-0.2):($1+0.2) with boxxyerror fs solid noborder lc rgb '#7B6BA8' title 'released, had it lived apart'
 
-set lmargin at screen 0.765
+set lmargin at screen 0.785
 set rmargin at screen 0.975
 set label 1 'by phase they came in' at graph 0.5,graph 1 center offset 0,0.7
 set ytics ('allocate' 0) scale 0
