@@ -24,6 +24,7 @@
 #include "replay/figures.h"
 #include "replay/locality.h"
 #include "replay/pin_pass.h"
+#include "replay/rounds.h"
 #include "replay/self_maps.h"
 #include "replay/system_watch.h"
 #include "replay/thread_plan.h"
@@ -495,6 +496,15 @@ replay_pins(child *self, rh_error *error)
     return status;
 }
 
+/* A heap that becomes steady does so long before the most rounds that there is room for. */
+static uint64_t
+likely_samples(const child *self)
+{
+    uint64_t rounds = self->channel->round_capacity;
+    uint64_t each = self->channel->sample_capacity / (rounds ? rounds : 1);
+    return each * rh_loop_shares(self->member->steady, (unsigned)rounds);
+}
+
 static void
 replay_memory(child *self)
 {
@@ -510,7 +520,7 @@ replay_memory(child *self)
     rh_memory_watch watch = {.ctx = &history, .sampled = history_sample};
     if (self->channel->room_bytes >= sizeof *history.history) {
         memory.watch = &watch;
-        rh_arena_history_begin(history.history, self->heap, self->channel->sample_capacity,
+        rh_arena_history_begin(history.history, self->heap, likely_samples(self),
                                &memory.totals->calls);
     }
     age(self);

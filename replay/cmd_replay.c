@@ -164,7 +164,8 @@ parse(int key, char *argument, struct argp_state *state)
     case KEY_PACE:
         if (!rh_pace_parse(argument, &experiment->pace))
             argp_error(state,
-                       "--pace=%s: it is none, or how many times as fast as recorded, as in "
+                       "--pace=%s: it is none, or how many times as fast as recorded, 0.001x to "
+                       "1000000x, as in "
                        "1x, 10x or 0.5x",
                        argument);
         return 0;

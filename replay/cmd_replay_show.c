@@ -247,15 +247,15 @@ print_heading(rh_results *results, const run_list *runs, const rh_run *first)
                any_value(runs, first->trace, "probe_max_ns"));
 }
 
-/* The most allocations that failed in one of the runs like this one. */
+/* The most of a number in one of the runs like this one. */
 static double
-most_failed(const run_list *runs, const rh_run *like)
+most_of(const run_list *runs, const rh_run *like, const char *metric)
 {
     double most = 0;
     for (size_t i = 0; i < runs->count; i++)
         if (same_allocator(&runs->run[i], like))
-            most = fmax(most, rh_metrics_get(runs->run[i].metrics, runs->run[i].metric_count,
-                                             "failed_allocations"));
+            most =
+                fmax(most, rh_metrics_get(runs->run[i].metrics, runs->run[i].metric_count, metric));
     return most;
 }
 
@@ -402,61 +402,64 @@ print_latencies(rh_results *results, const run_list *runs, const rh_run *first,
     rh_table_free(table);
 }
 
-/* Whether the recorded times were kept: of each allocator's repetitions the median. */
+/* Whether the recorded times were kept: of the repetitions the median, and of them all the latest
+ * call, which is among the response times of the table above. */
 static void
-print_pace(const run_list *runs, const rh_run *first)
+print_pace(const run_list *runs, const rh_run *run)
 {
-    for (size_t i = 0; i < runs->count; i++) {
-        const rh_run *run = &runs->run[i];
-        double late = median(runs, run, "late_share");
-        if (run->trace != first->trace || !is_first_of_allocator(runs, i) || isnan(late))
-            continue;
-        printf("%s%s: %.1f %% of the calls began more than 1 µs after they were due, the latest "
-               "%.3g ms",
-               run->spec, is_control(run) ? CONTROL_MARK : "", late * 100,
-               median(runs, run, "latest_ns") / 1e6);
-        double slowdown = median(runs, run, "pace_slowdown");
-        if (slowdown > PACE_SLACK)
-            printf("; the pace was not held: the calls took %.2f times as long as they should",
-                   slowdown);
-        printf("\n");
-    }
+    double late = median(runs, run, "late_share");
+    if (isnan(late))
+        return;
+    printf("%s%s: %.1f %% of the calls began more than 1 µs after they were due, the latest "
+           "%.3g ms",
+           run->spec, is_control(run) ? CONTROL_MARK : "", late * 100,
+           most_of(runs, run, "latest_ns") / 1e6);
+    double slowdown = median(runs, run, "pace_slowdown");
+    if (slowdown > PACE_SLACK)
+        printf("; the pace was not held: the calls took %.2f times as long as they should",
+               slowdown);
+    printf("\n");
 }
 
 /* What kept a heap that was to become steady from it. */
 static void
-print_unsteady(const run_list *runs, const rh_run *first)
+print_unsteady(const run_list *runs, const rh_run *run)
 {
     char leak[RH_SIZE_TEXT];
-    for (size_t i = 0; i < runs->count; i++) {
-        const rh_run *run = &runs->run[i];
-        double grows = median(runs, run, "round_growth_requested_bytes");
-        if (run->trace != first->trace || !is_first_of_allocator(runs, i) || isnan(grows) ||
-            !isnan(median(runs, run, "steady_round")))
-            continue;
-        printf("%s is not steady after %.0f rounds", run->spec, median(runs, run, "rounds"));
-        if (grows > 0)
-            printf(": each leaves %s alive, which --loop=...,end=free would free",
-                   rh_size_human((uint64_t)grows, leak, sizeof leak));
-        printf("\n");
-    }
+    double grows = median(runs, run, "round_growth_requested_bytes");
+    if (isnan(grows) || !isnan(median(runs, run, "steady_round")))
+        return;
+    printf("%s is not steady after %.0f rounds", run->spec, median(runs, run, "rounds"));
+    if (grows > 0)
+        printf(": each leaves %s alive, which --loop=...,end=free would free",
+               rh_size_human((uint64_t)grows, leak, sizeof leak));
+    printf("\n");
 }
 
 /* What `flagged` means, for each allocator that is. */
 static void
-explain_flags(const run_list *runs, int64_t trace)
+explain_flags(const run_list *runs, const rh_run *run)
 {
     char calls[RH_SIZE_TEXT];
-    for (size_t i = 0; i < runs->count; i++) {
-        const rh_run *run = &runs->run[i];
-        if (run->trace != trace || !is_first_of_allocator(runs, i) ||
-            strcmp(worst_status(runs, run), "flagged") != 0)
-            continue;
-        double most = most_failed(runs, run);
-        printf("%s is flagged: %s %s failed in a run that had succeeded in the recording\n",
-               run->spec, rh_count_grouped((uint64_t)most, calls, sizeof calls),
-               most == 1 ? "call" : "calls");
-    }
+    if (strcmp(worst_status(runs, run), "flagged") != 0)
+        return;
+    double most = most_of(runs, run, "failed_allocations");
+    printf("%s is flagged: %s %s failed in a run that had succeeded in the recording\n", run->spec,
+           rh_count_grouped((uint64_t)most, calls, sizeof calls), most == 1 ? "call" : "calls");
+}
+
+typedef void print_notes(const run_list *runs, const rh_run *run);
+
+/* Of each allocator on a trace, in the order in which they were named; runs are shuffled. */
+static void
+print_of_each(print_notes *print, const run_list *runs, const rh_run *first,
+              const char *const *specs, size_t spec_count)
+{
+    for (size_t place = 0; place <= spec_count; place++)
+        for (size_t i = 0; i < runs->count; i++)
+            if (runs->run[i].trace == first->trace && is_first_of_allocator(runs, i) &&
+                place_of(specs, spec_count, runs->run[i].spec) == place)
+                print(runs, &runs->run[i]);
 }
 
 /* The control knows latencies alone; whoever was asked for has a row anyway. */
@@ -501,11 +504,11 @@ print_trace(rh_results *results, const run_list *runs, const rh_run *first,
     print_heading(results, runs, first);
     print_columns(runs, first, columns, COLUMNS, specs, spec_count);
     print_latencies(results, runs, first, specs, spec_count, sizes);
-    print_pace(runs, first);
+    print_of_each(print_pace, runs, first, specs, spec_count);
     print_columns(runs, first, system_columns, SYSTEM_COLUMNS, specs, spec_count);
     print_columns(runs, first, round_columns, ROUND_COLUMNS, specs, spec_count);
-    print_unsteady(runs, first);
-    explain_flags(runs, first->trace);
+    print_of_each(print_unsteady, runs, first, specs, spec_count);
+    print_of_each(explain_flags, runs, first, specs, spec_count);
 }
 
 static rh_status

@@ -676,14 +676,17 @@ padding_of(const rh_experiment *experiment, const group_order *order)
     return (unsigned)rh_random_below(&random, PADDING_MOST);
 }
 
-/* All rounds share the samples that were asked for, as far as that leaves some for each. */
+/* All rounds that are likely share the samples that were asked for, as far as that leaves some for
+ * each; those of all rounds together are bounded. */
 static uint64_t
 samples_a_round(const rh_experiment *experiment)
 {
-    uint64_t samples = rh_experiment_samples(experiment);
-    if (experiment->loop.rounds == 0)
-        return samples;
-    uint64_t each = samples / experiment->loop.rounds;
+    const rh_loop *loop = &experiment->loop;
+    uint64_t each = rh_experiment_samples(experiment) / rh_loop_shares(loop->steady, loop->rounds);
+    uint64_t most = SAMPLES_MOST / (loop->rounds ? loop->rounds : 1);
+    if (loop->rounds == 0)
+        return each;
+    each = each > most ? most : each;
     return each > ROUND_SAMPLES_LEAST ? each : ROUND_SAMPLES_LEAST;
 }
 
@@ -733,6 +736,9 @@ group_plan(run_state *state, const group_order *order, const attempt_set *attemp
                           .patience_seconds = experiment->patience_seconds,
                           .progress = show_progress,
                           .progress_ctx = state};
+    /* bump frees nothing, and would never be steady. */
+    if (order->control && plan.loop.steady && plan.loop.rounds > RH_STEADY_ROUNDS)
+        plan.loop.rounds = RH_STEADY_ROUNDS;
     plan.compiler.threads = threads;
     plan.compiler.times = paced;
     plan.pace = paced ? experiment->pace : 0;

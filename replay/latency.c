@@ -1,8 +1,7 @@
 #include "replay/latency.h"
 
+#include <inttypes.h>
 #include <stdio.h>
-
-#include "base/size.h"
 
 const char *const rh_timed_names[RH_TIMED_OPERATIONS] = {"malloc", "calloc", "realloc", "free"};
 
@@ -18,12 +17,16 @@ rh_size_range_least(unsigned range)
 char *
 rh_size_range_text(uint64_t least, uint64_t most, char *text, size_t capacity)
 {
-    char upper[RH_SIZE_TEXT];
-    rh_size_human(most == UINT64_MAX ? least - 1 : most, upper, sizeof upper);
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB"};
+    uint64_t bound = most == UINT64_MAX ? least - 1 : most;
+    size_t unit = 0;
+    for (; bound >= 1024 && bound % 1024 == 0 && unit < 3; unit++)
+        bound /= 1024;
     if (least == 0 && most == UINT64_MAX)
         snprintf(text, capacity, "all sizes");
     else
-        snprintf(text, capacity, "%s %s", most == UINT64_MAX ? "above" : "to", upper);
+        snprintf(text, capacity, "%s %" PRIu64 " %s", most == UINT64_MAX ? "above" : "to", bound,
+                 units[unit]);
     return text;
 }
 

@@ -64,6 +64,14 @@ rh_loop_text(const rh_loop *loop, char *text, size_t capacity)
     return text;
 }
 
+unsigned
+rh_loop_shares(bool steady, unsigned rounds)
+{
+    if (steady && rounds > RH_STEADY_LIKELY)
+        return RH_STEADY_LIKELY;
+    return rounds ? rounds : 1;
+}
+
 bool
 rh_loop_same(const rh_loop *one, const rh_loop *other)
 {

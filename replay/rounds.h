@@ -23,6 +23,7 @@
 #define RH_ROUNDS_MOST   10000
 #define RH_STEADY_ROUNDS 3
 #define RH_STEADY_MOST   100 /* rounds, where nothing else was said */
+#define RH_STEADY_LIKELY 10  /* that a heap takes which becomes steady at all */
 
 typedef struct rh_loop {
     unsigned rounds; /* at most; 0: not looped, which is one round */
@@ -36,6 +37,9 @@ bool rh_loop_parse(const char *text, rh_loop *loop);
 /* What is read back as the same. Returns `text`. */
 char *rh_loop_text(const rh_loop *loop, char *text, size_t capacity);
 bool rh_loop_same(const rh_loop *one, const rh_loop *other);
+/* Among how many rounds samples and looks are shared: with `steady` the rounds that are likely, so
+ * that a heap which is steady soon is still looked at often. At least 1. */
+unsigned rh_loop_shares(bool steady, unsigned rounds);
 
 /* Whether the last of these rounds makes the heap steady. */
 bool rh_rounds_steady(const rh_round *rounds, size_t count);

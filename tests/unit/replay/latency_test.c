@@ -52,8 +52,9 @@ test_every_size_is_in_its_range(void **state)
     }
     char text[64];
     assert_string_equal(rh_size_range_text(0, 64, text, sizeof text), "to 64 B");
+    assert_string_equal(rh_size_range_text(513, 4096, text, sizeof text), "to 4 KiB");
     assert_string_equal(rh_size_range_text((1 << 20) + 1, UINT64_MAX, text, sizeof text),
-                        "above 1.00 MiB");
+                        "above 1 MiB");
 }
 
 static void
