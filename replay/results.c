@@ -1,4 +1,5 @@
-/* The file of results: its names, its lock, its tables, and what is said of the whole experiment. */
+/* The file of results: its names, its lock, its tables, and what is said of the whole experiment.
+ */
 #define _GNU_SOURCE
 #include "replay/results_parts.h"
 
@@ -313,6 +314,15 @@ pragma(rh_results *results, const char *sql)
     return value;
 }
 
+/* SQLite's findings are lines under a heading; the last is the one that says where. */
+static rh_status
+damaged(const rh_results *results, const char *finding, rh_error *error)
+{
+    const char *line = strrchr(finding, '\n');
+    return rh_fail(error, RH_BAD_INPUT, "%s: the results file is damaged (%s); replay again",
+                   results->path, line && line[1] ? line + 1 : finding);
+}
+
 /* SQLite keeps no checksums; it can tell whether its tables and indexes agree. */
 static rh_status
 check_sound(rh_results *results, rh_error *error)
@@ -322,13 +332,13 @@ check_sound(rh_results *results, rh_error *error)
     if (sqlite3_prepare_v2(results->database, "PRAGMA integrity_check(1)", -1, &statement, NULL) !=
             SQLITE_OK ||
         sqlite3_step(statement) != SQLITE_ROW) {
-        status = rh_results_error(results, error, "check it");
+        status = sqlite3_errcode(results->database) == SQLITE_CORRUPT
+                     ? damaged(results, sqlite3_errmsg(results->database), error)
+                     : rh_results_error(results, error, "check it");
     } else {
         const char *found = (const char *)sqlite3_column_text(statement, 0);
         if (!found || strcmp(found, "ok") != 0)
-            status =
-                rh_fail(error, RH_BAD_INPUT, "%s: the results file is damaged (%s); replay again",
-                        results->path, found ? found : "unreadable");
+            status = damaged(results, found ? found : "unreadable", error);
     }
     sqlite3_finalize(statement);
     return status;
@@ -344,7 +354,8 @@ check_kind(rh_results *results, rh_error *error)
     int64_t format = pragma(results, "PRAGMA user_version");
     if (format != FORMAT)
         return rh_fail(error, RH_BAD_INPUT,
-                       "%s: is a results file of format %lld, and this program reads format %d",
+                       "%s: is a results file of format %lld, and this program reads format %d; "
+                       "replay again",
                        results->path, (long long)format, FORMAT);
     return check_sound(results, error);
 }

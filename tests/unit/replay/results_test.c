@@ -214,6 +214,44 @@ test_other_files_are_refused(void **state)
     assert_int_equal(rh_results_create("/nowhere/at/all.db", &results, &error), RH_SYSTEM);
 }
 
+/* Overwrites what stands at `offset`, or at the first `word`; the message is one line that says
+ * what to do. */
+static void
+damaged_is_told(long offset, const char *word)
+{
+    rh_results *results;
+    rh_error error;
+    int64_t trace;
+    static char start[1 << 18];
+    assert_int_equal(rh_results_create(path, &results, &error), RH_OK);
+    assert_int_equal(rh_results_add_trace(results, "a.rht", "", "{}", &trace, &error), RH_OK);
+    add_run(results, trace, "bump");
+    rh_results_close(results);
+    FILE *file = fopen(path, "r+");
+    size_t read = fread(start, 1, sizeof start, file);
+    if (word) {
+        const char *at = memmem(start, read, word, strlen(word));
+        assert_non_null(at);
+        offset = at - start;
+    }
+    assert_int_equal(fseek(file, offset, SEEK_SET), 0);
+    fputs("]]]]]]]]]]]]", file);
+    fclose(file);
+    assert_int_equal(rh_results_open(path, &results, &error), RH_BAD_INPUT);
+    assert_non_null(strstr(error.message, "damaged"));
+    assert_non_null(strstr(error.message, "replay again"));
+    assert_null(strchr(error.message, '\n'));
+    unlink(path);
+}
+
+static void
+test_damage_is_told(void **state)
+{
+    (void)state;
+    damaged_is_told(0, "CREATE INDEX");
+    damaged_is_told(2 * 4096 + 1, NULL);
+}
+
 /* Before its first run the file lies under another name, afterwards under its own. */
 static void
 test_a_second_writer_is_refused(void **state)
@@ -244,6 +282,7 @@ main(void)
         cmocka_unit_test_setup(test_nothing_left_without_a_run, choose_path),
         cmocka_unit_test_setup(test_only_files_are_replaced, choose_path),
         cmocka_unit_test_setup(test_other_files_are_refused, choose_path),
+        cmocka_unit_test_setup(test_damage_is_told, choose_path),
         cmocka_unit_test_setup(test_a_second_writer_is_refused, choose_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
