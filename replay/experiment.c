@@ -383,6 +383,11 @@ check_settings(const rh_experiment *experiment, rh_error *error)
     if (experiment->pace > 0 && !(experiment->measures & RH_MEASURE_LATENCY))
         return rh_fail(error, RH_USAGE,
                        "a pace is of the latency pass, which --measure leaves out");
+    if (experiment->threads &&
+        !(experiment->measures & (RH_MEASURE_THROUGHPUT | RH_MEASURE_LATENCY)))
+        return rh_fail(error, RH_USAGE,
+                       "recorded threads are of the throughput and latency passes, which --measure "
+                       "leaves out; the others have one thread");
     if (experiment->loop.rounds > RH_ROUNDS_MOST)
         return rh_fail(error, RH_USAGE, "rounds are at most %d", RH_ROUNDS_MOST);
     if (experiment->domain < 0 || experiment->domain >= RH_DOMAINS)

@@ -63,9 +63,10 @@ print_growths(const rh_habits *habits)
     for (unsigned i = 0; i < RH_GROWTHS; i++)
         if (habits->growths[i])
             printf(", %.1f %% %s", rh_info_percent(habits->growths[i], all), words[i]);
-    printf(".\n  Had each moved, %s would have been copied; one was resized %s times.\n",
+    printf(".\n  Had each moved, %s would have been copied; one was resized %s %s.\n",
            rh_size_human(habits->resized_bytes, size, sizeof size),
-           rh_count_grouped(habits->most_resizes, most, sizeof most));
+           rh_count_grouped(habits->most_resizes, most, sizeof most),
+           habits->most_resizes == 1 ? "time" : "times");
 }
 
 static void

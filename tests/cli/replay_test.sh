@@ -75,6 +75,7 @@ END
 expect 0 '' "$REHEAP" replay threads.rht -a malloc -a mimalloc --threads recorded --measure throughput --reps 2 --json
 same "threads" '[5]' "$(json 'sorted({r["metrics"]["threads"] for r in it["runs"]})')"
 same "all calls" True "$(json 'all(r["metrics"]["failed_allocations"] + r["metrics"]["skipped_events"] == 0 for r in it["runs"])')"
+refuses 2 'which --measure leaves out' "$REHEAP" replay threads.rht -a malloc --threads recorded --measure memory,system -o none.db
 refuses 2 'one thread at a time' "$REHEAP" replay threads.rht -a pymalloc --threads recorded
 refuses 2 "no way of threads 'some'" "$REHEAP" replay threads.rht --threads some
 # Latencies in those threads, and paced. A pace that nobody can hold is told; one of no hurry has nobody waiting for seconds.
