@@ -210,7 +210,7 @@ begin(const rh_plot *plot, const part_set *set, rh_figures *figures)
     FILE *script = figure->script;
     fprintf(script, "set multiplot title ");
     if (plot->workload->subject_count > set->count) {
-        char title[80];
+        char title[128];
         snprintf(title, sizeof title, "Where the memory is over time (%zu of %zu allocators)",
                  set->count, plot->workload->subject_count);
         rh_figure_quoted(script, title, 0);
