@@ -97,7 +97,8 @@ numbers_come_from_their_pass(void **state)
     rh_summary_close(summary);
 }
 
-/* How late a paced replay was is told by the latency pass alone, how many rounds it took by each. */
+/* How late a paced replay was is told by the latency pass alone, how many rounds it took by each.
+ */
 static void
 numbers_without_a_pass_of_their_own_are_found(void **state)
 {
