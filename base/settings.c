@@ -180,6 +180,17 @@ rh_settings_parse(const char **text, const char *owner, const rh_key *keys, rh_s
     return RH_OK;
 }
 
+rh_status
+rh_settings_parse_rest(const char *text, const char *owner, const rh_key *keys,
+                       rh_settings *settings, rh_error *error)
+{
+    rh_status status = rh_settings_parse(&text, owner, keys, settings, error);
+    if (status == RH_OK && *text)
+        status = rh_fail(error, RH_USAGE,
+                         "nothing can follow at '%.64s'; settings begin with a comma", text);
+    return status;
+}
+
 void
 rh_settings_release(rh_settings *settings)
 {

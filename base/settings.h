@@ -56,6 +56,10 @@ rh_status rh_settings_word(const char **text, char **word, rh_error *error);
 rh_status rh_settings_parse(const char **text, const char *owner, const rh_key *keys,
                             rh_settings *settings, rh_error *error);
 
+/* The same, where they go on to the end of the text. */
+rh_status rh_settings_parse_rest(const char *text, const char *owner, const rh_key *keys,
+                                 rh_settings *settings, rh_error *error);
+
 void rh_settings_release(rh_settings *settings);
 
 /* The value of a key. False, leaving the result alone, when it was not given. */

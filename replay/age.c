@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "replay/age.h"
 
 #include <stdio.h>
@@ -7,6 +6,7 @@
 
 #include "base/output.h"
 #include "base/random.h"
+#include "base/settings.h"
 #include "base/size.h"
 #include "traces/event.h"
 
@@ -16,61 +16,59 @@
 
 /* ---- spellings ---- */
 
-static bool
-read_number(const char *text, uint64_t most, uint64_t *number)
-{
-    uint64_t value;
-    if (!rh_size_parse(text, &value) || value > most)
-        return false;
-    *number = value;
-    return true;
-}
+static const rh_key keys[] = {
+    {.name = "keep", .kind = RH_KEY_TEXT, .help = "percent of the blocks that stay, 0 to 100"},
+    {.name = "seed", .kind = RH_KEY_COUNT, .max = INT64_MAX, .help = "of what is drawn"},
+    {.name = NULL},
+};
 
 static bool
-read_percent(char *text, unsigned *percent)
+read_percent(const char *text, unsigned *percent)
 {
-    size_t length = strlen(text);
-    uint64_t value;
-    if (length && text[length - 1] == '%')
-        text[length - 1] = '\0';
-    if (!read_number(text, 100, &value))
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || (*end && strcmp(end, "%") != 0) || value > 100)
         return false;
     *percent = (unsigned)value;
     return true;
 }
 
-static bool
-read_word(char *word, bool first, rh_age *age)
+static rh_status
+understand(const char *churn, const rh_settings *settings, rh_age *age, rh_error *error)
 {
-    uint64_t churn;
-    if (first) {
-        if (!read_number(word, RH_AGE_CHURN_MOST, &churn))
-            return false;
-        age->churn = (unsigned)churn;
-        return true;
-    }
-    if (strncmp(word, "keep=", 5) == 0)
-        return read_percent(word + 5, &age->keep_percent);
-    return strncmp(word, "seed=", 5) == 0 && read_number(word + 5, INT64_MAX, &age->seed);
+    uint64_t times;
+    const char *keep;
+    if (!rh_size_parse(churn, &times) || times > RH_AGE_CHURN_MOST)
+        return rh_fail(error, RH_USAGE,
+                       "'%.64s' is not how many times over blocks are exchanged, 0 to %d", churn,
+                       RH_AGE_CHURN_MOST);
+    if (rh_settings_text(settings, "keep", &keep) && !read_percent(keep, &age->keep_percent))
+        return rh_fail(error, RH_USAGE, "'keep=%.64s' is no percentage from 0 to 100", keep);
+    rh_settings_number(settings, "seed", &age->seed);
+    age->churn = (unsigned)times;
+    return RH_OK;
 }
 
-bool
-rh_age_parse(const char *text, rh_age *age)
+rh_status
+rh_age_parse(const char *text, rh_age *age, rh_error *error)
 {
-    char words[96], *rest = words, *word;
     rh_age read = {.aged = true, .keep_percent = KEEP_STANDARD, .seed = SEED_STANDARD};
-    if (strlen(text) >= sizeof words)
-        return false;
+    rh_settings settings = {.count = 0};
+    char *churn = NULL;
     if (strcmp(text, "none") == 0) {
         *age = (rh_age){.aged = false};
-        return true;
+        return RH_OK;
     }
-    strcpy(words, text);
-    for (bool first = true; (word = strsep(&rest, ",")); first = false)
-        if (!read_word(word, first, &read))
-            return false;
-    *age = read;
-    return true;
+    rh_status status = rh_settings_word(&text, &churn, error);
+    if (status == RH_OK)
+        status = rh_settings_parse_rest(text, "an age", keys, &settings, error);
+    if (status == RH_OK)
+        status = understand(churn, &settings, &read, error);
+    if (status == RH_OK)
+        *age = read;
+    rh_settings_release(&settings);
+    free(churn);
+    return status;
 }
 
 char *

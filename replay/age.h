@@ -32,8 +32,8 @@ typedef struct rh_age {
 } rh_age;
 
 /* "none", or CHURN and after commas "keep=PERCENT" (10, a % sign may follow) and "seed=S" (1).
- * False, leaving *age alone, on anything else. */
-bool rh_age_parse(const char *text, rh_age *age);
+ * RH_USAGE, leaving *age alone, on anything else. */
+rh_status rh_age_parse(const char *text, rh_age *age, rh_error *error);
 /* What is read back as the same. Returns `text`. */
 char *rh_age_text(const rh_age *age, char *text, size_t capacity);
 bool rh_age_same(const rh_age *one, const rh_age *other);

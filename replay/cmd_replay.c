@@ -135,6 +135,7 @@ parse(int key, char *argument, struct argp_state *state)
 {
     replay_options *options = state->input;
     rh_experiment *experiment = &options->experiment;
+    rh_error error = {.status = RH_OK};
     if (key >= KEY_REPS && key < KEY_END)
         options->given[key - KEY_REPS] = true;
     switch (key) {
@@ -170,18 +171,18 @@ parse(int key, char *argument, struct argp_state *state)
                        argument);
         return 0;
     case KEY_LOOP:
-        if (!rh_loop_parse(argument, &experiment->loop))
+        if (rh_loop_parse(argument, &experiment->loop, &error) != RH_OK)
             argp_error(state,
-                       "--loop=%s: it is a number of rounds up to %d, or steady, and may be "
-                       "followed by ,end=keep or ,end=free and, after steady, by ,most=N",
-                       argument, RH_ROUNDS_MOST);
+                       "--loop=%s: %s; it is a number of rounds or steady, and may be followed by "
+                       ",end=keep or ,end=free and, after steady, by ,most=N",
+                       argument, error.message);
         return 0;
     case KEY_AGE:
-        if (!rh_age_parse(argument, &experiment->age))
+        if (rh_age_parse(argument, &experiment->age, &error) != RH_OK)
             argp_error(state,
-                       "--age=%s: it is how many times over blocks are exchanged, 0 to %d, "
-                       "and may be followed by ,keep=PERCENT and ,seed=S",
-                       argument, RH_AGE_CHURN_MOST);
+                       "--age=%s: %s; it is how many times over blocks are exchanged, and may be "
+                       "followed by ,keep=PERCENT and ,seed=S",
+                       argument, error.message);
         return 0;
     case KEY_DOMAIN:
         experiment->domain = rh_option_choice(state, "domain", argument, rh_domain_names);

@@ -40,9 +40,9 @@ read_settings(rh_experiment *experiment, rh_results *results)
     const char *pace = rh_results_get(results, "pace"); /* none in files of earlier builds */
     bool modes = !pace || rh_pace_parse(pace, &experiment->pace);
     const char *age = rh_results_get(results, "age");
-    modes &= !age || rh_age_parse(age, &experiment->age);
+    modes &= !age || rh_age_parse(age, &experiment->age, NULL) == RH_OK;
     const char *loop = rh_results_get(results, "loop");
-    modes &= !loop || rh_loop_parse(loop, &experiment->loop);
+    modes &= !loop || rh_loop_parse(loop, &experiment->loop, NULL) == RH_OK;
     experiment->touch = (rh_touch)touch;
     experiment->seed = seed;
     experiment->repetitions = (unsigned)repetitions;

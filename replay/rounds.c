@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "replay/rounds.h"
 
 #include <stdio.h>
@@ -7,50 +6,58 @@
 
 #include "alloc/counters.h"
 #include "base/output.h"
+#include "base/settings.h"
 #include "base/size.h"
 
-static bool
-read_count(const char *text, unsigned *count)
+static const rh_key keys[] = {
+    {.name = "most",
+     .kind = RH_KEY_COUNT,
+     .min = 1,
+     .max = RH_ROUNDS_MOST,
+     .help = "rounds, where the heap does not become steady before"},
+    {.name = "end",
+     .kind = RH_KEY_CHOICE,
+     .choices = "keep|free",
+     .help = "what becomes of blocks that live at the end of a round"},
+    {.name = NULL},
+};
+
+static rh_status
+understand(const char *rounds, const rh_settings *settings, rh_loop *loop, rh_error *error)
 {
-    uint64_t value;
-    if (!rh_size_parse(text, &value) || value < 1 || value > RH_ROUNDS_MOST)
-        return false;
-    *count = (unsigned)value;
-    return true;
+    uint64_t count = RH_STEADY_MOST, frees = 0;
+    loop->steady = strcmp(rounds, "steady") == 0;
+    if (!loop->steady && (!rh_size_parse(rounds, &count) || count < 1 || count > RH_ROUNDS_MOST))
+        return rh_fail(error, RH_USAGE, "'%.64s' is neither steady nor 1 to %d rounds", rounds,
+                       RH_ROUNDS_MOST);
+    if (rh_settings_number(settings, "most", &count) && !loop->steady)
+        return rh_fail(error, RH_USAGE, "most= goes with steady: %.64s rounds are as many", rounds);
+    rh_settings_number(settings, "end", &frees);
+    loop->rounds = (unsigned)count;
+    loop->frees = frees != 0;
+    return RH_OK;
 }
 
-static bool
-read_word(const char *word, bool first, rh_loop *loop)
+rh_status
+rh_loop_parse(const char *text, rh_loop *loop, rh_error *error)
 {
-    if (first && strcmp(word, "steady") == 0) {
-        loop->steady = true;
-        return true;
-    }
-    if (first)
-        return read_count(word, &loop->rounds);
-    if (strncmp(word, "most=", 5) == 0 && loop->steady)
-        return read_count(word + 5, &loop->rounds);
-    loop->frees = strcmp(word, "end=free") == 0;
-    return loop->frees || strcmp(word, "end=keep") == 0;
-}
-
-bool
-rh_loop_parse(const char *text, rh_loop *loop)
-{
-    char words[64], *rest = words, *word;
-    rh_loop read = {.rounds = RH_STEADY_MOST};
-    if (strlen(text) >= sizeof words)
-        return false;
+    rh_loop read = {.rounds = 0};
+    rh_settings settings = {.count = 0};
+    char *rounds = NULL;
     if (strcmp(text, "none") == 0) {
-        *loop = (rh_loop){.rounds = 0};
-        return true;
+        *loop = read;
+        return RH_OK;
     }
-    strcpy(words, text);
-    for (bool first = true; (word = strsep(&rest, ",")); first = false)
-        if (!read_word(word, first, &read))
-            return false;
-    *loop = read;
-    return true;
+    rh_status status = rh_settings_word(&text, &rounds, error);
+    if (status == RH_OK)
+        status = rh_settings_parse_rest(text, "a loop", keys, &settings, error);
+    if (status == RH_OK)
+        status = understand(rounds, &settings, &read, error);
+    if (status == RH_OK)
+        *loop = read;
+    rh_settings_release(&settings);
+    free(rounds);
+    return status;
 }
 
 char *

@@ -31,9 +31,9 @@ typedef struct rh_loop {
     bool frees;      /* what lives at the end of a round is freed */
 } rh_loop;
 
-/* "none", or N or "steady", and after commas "most=N" and "end=keep" or "end=free". False, leaving
- * *loop alone, on anything else. */
-bool rh_loop_parse(const char *text, rh_loop *loop);
+/* "none", or N or "steady", and after commas "most=N" and "end=keep" or "end=free". RH_USAGE,
+ * leaving *loop alone, on anything else. */
+rh_status rh_loop_parse(const char *text, rh_loop *loop, rh_error *error);
 /* What is read back as the same. Returns `text`. */
 char *rh_loop_text(const rh_loop *loop, char *text, size_t capacity);
 bool rh_loop_same(const rh_loop *one, const rh_loop *other);

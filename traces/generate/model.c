@@ -65,13 +65,8 @@ rh_model_parse(const char *text, rh_model_spec *spec, rh_error *error)
         status = choose(word, spec, error);
     free(word);
     if (status == RH_OK)
-        status =
-            rh_settings_parse(&at, spec->model->name, spec->model->keys, &spec->settings, error);
-    if (status == RH_OK && *at)
-        status = rh_fail(error, RH_USAGE,
-                         "nothing can follow at '%.64s'; settings begin with a "
-                         "comma",
-                         at);
+        status = rh_settings_parse_rest(at, spec->model->name, spec->model->keys, &spec->settings,
+                                        error);
     if (status == RH_OK)
         status = check_needed(spec, error);
     if (status == RH_OK)

@@ -32,15 +32,15 @@ test_spellings(void **state)
     for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
         rh_age age = {.churn = 77}, back = {.churn = 78};
         char text[96];
-        assert_true(rh_age_parse(right[i].text, &age));
+        assert_int_equal(rh_age_parse(right[i].text, &age, NULL), RH_OK);
         assert_true(rh_age_same(&age, &right[i].age));
         assert_string_equal(rh_age_text(&age, text, sizeof text), right[i].whole);
-        assert_true(rh_age_parse(text, &back));
+        assert_int_equal(rh_age_parse(text, &back, NULL), RH_OK);
         assert_true(rh_age_same(&age, &back));
     }
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         rh_age age = {.churn = 77};
-        assert_false(rh_age_parse(wrong[i], &age));
+        assert_int_equal(rh_age_parse(wrong[i], &age, NULL), RH_USAGE);
         assert_int_equal(age.churn, 77);
     }
 }

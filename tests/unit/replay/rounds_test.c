@@ -50,15 +50,15 @@ test_spellings(void **state)
     for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
         rh_loop loop = {.rounds = 77}, back = {.rounds = 78};
         char text[64];
-        assert_true(rh_loop_parse(right[i].text, &loop));
+        assert_int_equal(rh_loop_parse(right[i].text, &loop, NULL), RH_OK);
         assert_true(rh_loop_same(&loop, &right[i].loop));
         assert_string_equal(rh_loop_text(&loop, text, sizeof text), right[i].whole);
-        assert_true(rh_loop_parse(text, &back));
+        assert_int_equal(rh_loop_parse(text, &back, NULL), RH_OK);
         assert_true(rh_loop_same(&loop, &back));
     }
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         rh_loop loop = {.rounds = 77};
-        assert_false(rh_loop_parse(wrong[i], &loop));
+        assert_int_equal(rh_loop_parse(wrong[i], &loop, NULL), RH_USAGE);
         assert_int_equal(loop.rounds, 77);
     }
 }
