@@ -89,42 +89,38 @@ count_in(tally *sum, const rh_ratio *ratio, double truth)
     sum->undecided_without_advice += !apart && wide && ratio->more_runs == 0;
 }
 
-/* One experiment after another: an allocator, and itself changed by `truth`. */
+/* One experiment after the other: an allocator, and itself changed by `truth`; `held`: to the times
+ * of one that did not change, in the same rounds. */
 static tally
-two_files(const machine *on, size_t runs, double truth)
+after_another(const machine *on, size_t runs, double truth, bool held)
 {
     tally sum = {0};
     for (uint64_t seed = 1; seed <= TRIALS; seed++) {
-        double before[RUNS_MOST], after[RUNS_MOST];
+        double times[2][RUNS_MOST];
         clock_state now;
         start_machine(&now, on, seed);
-        for (size_t i = 0; i < runs; i++, next_round(&now))
-            before[i] = measure(&now, 10);
-        for (size_t i = 0; i < runs; i++, next_round(&now))
-            after[i] = measure(&now, 10 * truth);
-        rh_ratio ratio = rh_ratio_unpaired(after, runs, before, runs);
+        for (int file = 0; file < 2; file++)
+            for (size_t i = 0; i < runs; i++, next_round(&now)) {
+                times[file][i] = measure(&now, file ? 10 * truth : 10);
+                if (held)
+                    times[file][i] /= measure(&now, 7);
+            }
+        rh_ratio ratio = rh_ratio_unpaired(times[1], runs, times[0], runs);
         count_in(&sum, &ratio, truth);
     }
     return sum;
 }
 
-/* The same with an allocator in both files that did not change, to whose times those are held. */
+static tally
+two_files(const machine *on, size_t runs, double truth)
+{
+    return after_another(on, runs, truth, false);
+}
+
 static tally
 two_files_with_reference(const machine *on, size_t runs, double truth)
 {
-    tally sum = {0};
-    for (uint64_t seed = 1; seed <= TRIALS; seed++) {
-        double before[RUNS_MOST], after[RUNS_MOST];
-        clock_state now;
-        start_machine(&now, on, seed);
-        for (size_t i = 0; i < runs; i++, next_round(&now))
-            before[i] = measure(&now, 10) / measure(&now, 7);
-        for (size_t i = 0; i < runs; i++, next_round(&now))
-            after[i] = measure(&now, 10 * truth) / measure(&now, 7);
-        rh_ratio ratio = rh_ratio_unpaired(after, runs, before, runs);
-        count_in(&sum, &ratio, truth);
-    }
-    return sum;
+    return after_another(on, runs, truth, true);
 }
 
 static tally

@@ -140,6 +140,29 @@ mallocs(const rh_latency *latency)
     return &whole;
 }
 
+/* Replays so many mallocs, one every `every_ns` of the recording, so many times as fast. */
+static rh_group *
+run_paced(rh_group_plan *plan, double pace, uint32_t count, uint64_t every_ns)
+{
+    rh_test_events queue = {0};
+    for (uint32_t i = 0; i < count; i++)
+        rh_test_events_add(&queue, (rh_event){.operation = RH_MALLOC,
+                                              .domain = 2,
+                                              .slot = i,
+                                              .size = 10,
+                                              .time_ns = 1 + i * every_ns});
+    plan->room_bytes = sizeof(rh_latency_findings);
+    plan->slots = queue.slots;
+    plan->pace = pace;
+    plan->compiler.times = plan->compiler.has_times = 1;
+    rh_source source = rh_test_events_source(&queue);
+    rh_group *group;
+    rh_error error = {0};
+    assert_int_equal(rh_group_run(plan, &source, &group, &error), RH_OK);
+    rh_test_events_release(&queue);
+    return group;
+}
+
 /* A queue whose answer is known: 100 allocations due a microsecond after each other, each of which
  * the heap draws out to a millisecond. The k-th ends k ms after the first was due at the earliest,
  * so its response time is at least k ms less k µs; the time of each call is a millisecond alone. */
@@ -149,22 +172,8 @@ test_paced_calls_wait_for_slow_ones(void **state)
     (void)state;
     enum { COUNT = 100 };
     const char *specs[] = {"bump+delay,every=1,ns=1000000"};
-    rh_test_events queue = {0};
-    for (uint32_t i = 0; i < COUNT; i++)
-        rh_test_events_add(&queue, (rh_event){.operation = RH_MALLOC,
-                                              .domain = 2,
-                                              .slot = i,
-                                              .size = 10,
-                                              .time_ns = 1 + i * UINT64_C(10000)});
-    rh_group_plan plan = plan_for(RH_PASS_LATENCY, specs, 1);
-    plan.room_bytes = sizeof(rh_latency_findings);
-    plan.slots = queue.slots;
-    plan.pace = 10;
-    plan.compiler.times = plan.compiler.has_times = 1;
-    rh_source source = rh_test_events_source(&queue);
-    rh_group *group;
-    rh_error error = {0};
-    assert_int_equal(rh_group_run(&plan, &source, &group, &error), RH_OK);
+    rh_group_plan plan = plan_for(RH_PASS_LATENCY, specs, 1); /* outlives the group */
+    rh_group *group = run_paced(&plan, 10, COUNT, 10000);
     const rh_latency_findings *found = rh_group_room(group, 0);
     assert_int_equal(rh_group_member(group, 0)->status, RH_OK);
     assert_int_equal(mallocs(&found->service)->total, COUNT);
@@ -181,7 +190,6 @@ test_paced_calls_wait_for_slow_ones(void **state)
     assert_true(found->pace.elapsed_ns >= found->pace.scheduled_ns * 900);
     assert_true(found->pace.scheduled_ns - (COUNT - 1) * us + 2 <= 4);
     rh_group_close(group);
-    rh_test_events_release(&queue);
 }
 
 /* No call begins before it is due: a schedule takes as long as it is. */
@@ -190,27 +198,12 @@ test_a_schedule_takes_its_time(void **state)
 {
     (void)state;
     const char *specs[] = {"bump"};
-    rh_test_events queue = {0};
-    for (uint32_t i = 0; i < 3; i++)
-        rh_test_events_add(&queue, (rh_event){.operation = RH_MALLOC,
-                                              .domain = 2,
-                                              .slot = i,
-                                              .size = 10,
-                                              .time_ns = 5 + i * UINT64_C(20000000)});
     rh_group_plan plan = plan_for(RH_PASS_LATENCY, specs, 1);
-    plan.room_bytes = sizeof(rh_latency_findings);
-    plan.slots = queue.slots;
-    plan.pace = 1;
-    plan.compiler.times = plan.compiler.has_times = 1;
-    rh_source source = rh_test_events_source(&queue);
-    rh_group *group;
-    rh_error error = {0};
-    assert_int_equal(rh_group_run(&plan, &source, &group, &error), RH_OK);
+    rh_group *group = run_paced(&plan, 1, 3, 20000000);
     const rh_latency_findings *found = rh_group_room(group, 0);
     assert_true(found->pace.elapsed_ns + 2 >= 40000000);
     assert_true(atomic_load(&rh_group_member(group, 0)->beat) > 0);
     rh_group_close(group);
-    rh_test_events_release(&queue);
 }
 
 /* The trace of all tests three times. What it leaves alive is left in each round, and no more; or
