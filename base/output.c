@@ -99,12 +99,15 @@ rh_output_open(rh_output_file *file, const char *path, rh_error *error)
 {
     file->stream = NULL;
     file->temporary[0] = '\0';
-    bool direct;
-    rh_status status = find_target(file, path, &direct, error);
+    bool standard = strcmp(path, "-") == 0, direct = standard;
+    rh_status status = standard ? RH_OK : find_target(file, path, &direct, error);
     if (status != RH_OK)
         return status;
     int descriptor;
-    if (direct) {
+    if (standard) {
+        strcpy(file->path, "standard output");
+        descriptor = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
+    } else if (direct) {
         descriptor = open(path, O_WRONLY | O_CLOEXEC);
     } else {
         snprintf(file->temporary, sizeof file->temporary, "%s.XXXXXX", file->path);

@@ -25,7 +25,8 @@ void rh_progress_update(rh_progress *progress, uint64_t done);
 void rh_progress_end(rh_progress *progress);
 
 /* A file under a temporary name beside `path`, renamed by commit, removed by abandon: the final
- * name never holds a part. A link is followed; a device or pipe is written to directly. */
+ * name never holds a part. A link is followed; a device or pipe is written to directly, and so is
+ * standard output, whose path is "-". */
 typedef struct rh_output_file {
     FILE *stream;
     char path[4096];

@@ -140,6 +140,11 @@ cmp whole.rht kept.rht || problem "a file was replaced"
 same "what stood there" 'a letter' "$(cat letter.txt)"
 expect 0 '' "$REHEAP" cut --to 5 whole.rht -o kept.rht
 expect 0 '' "$REHEAP" export --to text whole.rht -o letter.txt
+# Standard output is a place too.
+expect 0 '^reheap-text' "$REHEAP" export --to text whole.rht -o -
+absent -
+"$REHEAP" cut whole.rht --to 5 -o - >piped.rht || problem "cannot cut to standard output"
+expect 0 '' "$REHEAP" check piped.rht
 # Getting to a place reads nothing before the key block in front of it: what is damaged there does not matter.
 /usr/bin/python3 - >long.txt <<'END'
 import random
