@@ -218,11 +218,6 @@ print_recording(const rh_recording *recording, bool one_of_several)
         fprintf(stderr, ", %.3f bytes an event",
                 (double)recording->file_bytes / (double)recording->events);
     fprintf(stderr, ", %" PRIu64 " dropped\n", recording->dropped);
-    if (recording->lacks_new)
-        fprintf(stderr,
-                "reheap record: %s: what C++'s new asked for is not in it: the allocator serves "
-                "that by itself; it is where the program runs on the C library's\n",
-                recording->path);
 }
 
 /* What recording cost beside the program. */

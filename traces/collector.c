@@ -24,7 +24,6 @@
 #include "base/host.h"
 #include "base/size.h"
 #include "traces/drain.h"
-#include "traces/elf_needs.h"
 #include "traces/enter.h"
 #include "traces/intake.h"
 #include "traces/launch.h"
@@ -276,7 +275,6 @@ open_writer(const collector *c, source *s, rh_error *error)
     const char *program = s->channel->facts.program, *name = strrchr(program, '/');
     snprintf(s->recording.program, sizeof s->recording.program, "%.*s",
              (int)sizeof s->recording.program - 1, name ? name + 1 : program);
-    s->recording.lacks_new = s->channel->facts.own_new && rh_elf_needs(program, "libstdc++.so");
     choose_path(c, s, s->recording.path, sizeof s->recording.path);
     s->place = malloc(sizeof *s->place);
     if (!s->place)

@@ -34,7 +34,6 @@ typedef struct rh_recording {
     uint64_t events, file_bytes;
     uint64_t dropped; /* calls that could not be recorded */
     bool forked;
-    bool lacks_new; /* a C++ program under an allocator that serves `new` by itself */
 } rh_recording;
 
 typedef struct rh_recordings {

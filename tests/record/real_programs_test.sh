@@ -166,16 +166,59 @@ END
 has gcc && gcc -O0 -w -o plain work.c
 if has g++ && g++ -std=c++17 -O1 -o cpp work.cpp; then
     unharmed cpp 70000 --malloc -- ../cpp
-    ! grep -q "new asked for" recorded.err || problem "new is told to be missing under the C library"
-    if [ -e $libraries/libjemalloc.so.2 ]; then
-        LD_PRELOAD=$libraries/libjemalloc.so.2 unharmed cpp_jemalloc 1 --malloc -- bash -c 'exec ../cpp'
-        grep -q "new asked for is not in it" recorded.err || problem "what jemalloc serves by itself is not told: $(cat recorded.err)"
-    fi
 fi
+# Every operator of C++, a thousand calls of each; also where the program has the plain ones itself.
+cat >operators.cpp <<'END'
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+#ifdef OWN
+void *operator new(std::size_t size) { return std::malloc(size); }
+void operator delete(void *block) noexcept { std::free(block); }
+void operator delete(void *block, std::size_t) noexcept { std::free(block); }
+#endif
+static constexpr std::align_val_t wide{64};
+#define PAIR(make, drop) \
+    for (int i = 1; i <= 1000; i++) { void *volatile block = make; drop; }
+int main() {
+    using namespace std;
+    PAIR(operator new(i), operator delete(block))
+    PAIR(operator new[](i), operator delete[](block))
+    PAIR(operator new(i, nothrow), operator delete(block, nothrow))
+    PAIR(operator new[](i, nothrow), operator delete[](block, nothrow))
+    PAIR(operator new(i), operator delete(block, (size_t)i))
+    PAIR(operator new[](i), operator delete[](block, (size_t)i))
+    PAIR(operator new(i, wide), operator delete(block, wide))
+    PAIR(operator new[](i, wide), operator delete[](block, wide))
+    PAIR(operator new(i, wide, nothrow), operator delete(block, wide, nothrow))
+    PAIR(operator new[](i, wide, nothrow), operator delete[](block, wide, nothrow))
+    PAIR(operator new(i, wide), operator delete(block, (size_t)i, wide))
+    PAIR(operator new[](i, wide), operator delete[](block, (size_t)i, wide))
+    puts("worked");
+}
+END
+has g++ && g++ -std=c++17 -O0 -w -o operators operators.cpp && g++ -std=c++17 -O0 -w -DOWN -o own_operators operators.cpp
+# all_of_new NAME COMMAND...: its births and deaths are the program's 12,000, and the libraries' few.
+all_of_new() {
+    local name=$1 births
+    shift
+    unharmed "$name" 24000 --malloc -- "$@"
+    births=$(fact "$name.rht" allocations)
+    [ "$births" -ge 12000 ] && [ "$births" -le 12020 ] || problem "$name: $births births"
+    same "$name: frees of what was not born, and the undecided" "0 0" \
+        "$(fact "$name.rht" foreign_frees) $(fact "$name.rht" undecided_events)"
+}
+[ ! -x operators ] || all_of_new operators ../operators
 for library in libjemalloc.so.2 libtcmalloc_minimal.so.4 libmimalloc.so.2 libtbbmalloc_proxy.so.2; do
     path=$libraries/$library
     [ -e "$path" ] || { echo "SKIP: $library is not installed"; continue; }
     has gcc && gcc -O0 -w -o linked work.c -Wl,--no-as-needed "$path" && unharmed "linked_$library" 130000 --malloc -- ../linked
     LD_PRELOAD=$path unharmed "preloaded_$library" 130000 --malloc -- bash -c 'exec ../plain'
+    has g++ || continue
+    LD_PRELOAD=$path unharmed "cpp_$library" 80000 --malloc -- bash -c 'exec ../cpp'
+    same "cpp_$library: frees of what was not born" 0 "$(fact "cpp_$library.rht" foreign_frees)"
+    for program in operators own_operators; do
+        LD_PRELOAD=$path all_of_new "${program}_$library" bash -c "exec ../$program"
+    done
 done
 finish

@@ -113,6 +113,39 @@ expect 0 'sound' "$REHEAP" check threads.rht
 kill -TERM $visited
 ends 7 whole
 
+# C++ on an allocator that has operators of its own: a thousand strings live, of which the recording saw no birth.
+jemalloc=/usr/lib/x86_64-linux-gnu/libjemalloc.so.2
+cat >strings.cpp <<'END'
+#include <csignal>
+#include <cstdio>
+#include <string>
+#include <unistd.h>
+int main() {
+    static std::string strings[1000];
+    signal(SIGTERM, [](int) { _exit(7); });
+    puts("ready");
+    fflush(stdout);
+    for (long i = 0;; i++) {
+        strings[i % 1000] = std::string(40 + i % 50, 'x');
+        if (i % 1000 == 999)
+            usleep(1000);
+    }
+}
+END
+if [ -e $jemalloc ] && command -v g++ >/dev/null && g++ -O1 -w -o strings strings.cpp; then
+    start env LD_PRELOAD=$jemalloc ./strings
+    for again in no yes; do
+        expect 0 'at the limit of 50,000 events' "$REHEAP" record --malloc --pid $visited --max-events 50000 -o strings.rht
+        same "births, undecided" "25000 0" "$(fact strings.rht allocations) $(fact strings.rht undecided_events)"
+        foreign=$(fact strings.rht foreign_frees)
+        [ "$foreign" = 1000 ] || [ "$foreign" = 1001 ] || problem "frees of strings from before: $foreign"
+    done
+    kill -TERM $visited
+    ends 7 ready
+else
+    echo "SKIP: g++ or libjemalloc2 is not installed"
+fi
+
 # Python: its main thread at work, asleep, and waiting for a thread that works.
 cat >visited.py <<'END'
 import signal, sys, threading, time

@@ -126,7 +126,6 @@ typedef struct rh_channel_facts {
     uint32_t capture;  /* rh_capture: which of them this process is recorded by */
     uint32_t attached; /* the program ran before: so was the heap */
     uint32_t forked;   /* its parent was recorded: the heap was there before the recording */
-    uint32_t own_new;  /* C++'s new is the allocator's own, and does not come by malloc */
     uint32_t command_bytes;
     uint32_t starter; /* a program that is there to start another, like a shell */
     char python_version[32];

@@ -30,6 +30,7 @@
 #include "traces/recorder/enlist.h"
 #include "traces/recorder/exec_hooks.h"
 #include "traces/recorder/late.h"
+#include "traces/recorder/new_hooks.h"
 #include "traces/recorder/producer.h"
 #include "traces/recorder/reheap_mark.h"
 #include "traces/recorder/relink.h"
@@ -157,10 +158,14 @@ name_allocator(rh_channel_facts *facts)
     const char *path = dladdr(function, &found) && found.dli_fname ? found.dli_fname : "";
     const char *name = strrchr(path, '/');
     snprintf(facts->allocator, sizeof facts->allocator, "%s", name ? name + 1 : path);
-    Dl_info news;
-    void *operator_new = dlsym(RTLD_NEXT, "_Znwm");
-    facts->own_new = operator_new && dladdr(operator_new, &news) && dladdr(function, &found) &&
-                     news.dli_fbase == found.dli_fbase;
+}
+
+static void
+record_operators(void *where)
+{
+    void *function;
+    memcpy(&function, &below.malloc, sizeof function);
+    rh_new_hooks_begin(where, function);
 }
 
 static void
@@ -204,11 +209,14 @@ take_part(bool starter)
     takes_part = true;
     if (capture == RH_CAPTURE_PYTHON)
         return; /* our functions only pass on; the rest when the interpreter can be looked at */
-    if (program_calls_us())
+    if (program_calls_us()) {
+        record_operators(RTLD_NEXT);
+        rh_recorder_at_times = rh_relink_new_objects;
         open_gate();
-    else
+    } else {
         rh_producer_close("it has a malloc of its own built in, and does not call the one that "
                           "can be put in its place");
+    }
 }
 
 /* Shells, and programs whose work is to start another one. */
@@ -511,19 +519,15 @@ EXPORTED void(reheap_mark)(const char *text)
 /* ---- in a process that runs already ---- */
 
 /* What its objects call under these names, and are to call. */
+#define OURS(function)                                                                             \
+    {                                                                                              \
+        .name = #function, .to = own_##function                                                    \
+    }
+
 static rh_relinked redirected[] = {
-    {"malloc", NULL, own_malloc},
-    {"calloc", NULL, own_calloc},
-    {"realloc", NULL, own_realloc},
-    {"reallocarray", NULL, own_reallocarray},
-    {"free", NULL, own_free},
-    {"aligned_alloc", NULL, own_aligned_alloc},
-    {"posix_memalign", NULL, own_posix_memalign},
-    {"memalign", NULL, own_memalign},
-    {"valloc", NULL, own_valloc},
-    {"pvalloc", NULL, own_pvalloc},
-    {"cfree", NULL, own_cfree},
-    {NULL, NULL, NULL},
+    OURS(malloc), OURS(calloc),        OURS(realloc),        OURS(reallocarray),
+    OURS(free),   OURS(aligned_alloc), OURS(posix_memalign), OURS(memalign),
+    OURS(valloc), OURS(pvalloc),       OURS(cfree),          {.name = NULL},
 };
 
 static bool
@@ -560,6 +564,7 @@ rh_recorder_attach(const char *place)
     rh_recorder_channel.control.facts.attached = 1;
     rh_recorder_at_end = let_go;
     rh_recorder_at_times = rh_relink_new_objects;
+    record_operators(provider);
     open_gate();
     for (rh_relinked *f = redirected; f->name; f++)
         f->from = dlsym(provider, f->name);

@@ -32,6 +32,7 @@ _Thread_local rh_thread_end rh_recorder_thread;
 void (*rh_recorder_at_first)(void);
 bool (*rh_recorder_at_end)(bool locked);
 void (*rh_recorder_at_times)(uint64_t ticks, uint64_t ticks_per_us);
+_Thread_local unsigned *rh_recorder_probe;
 bool rh_recorder_keeps;
 
 static struct {
@@ -522,6 +523,10 @@ put_thread(const rh_record *records, unsigned count, const char *text, size_t te
 static void
 put_libc(const rh_record *records, unsigned count)
 {
+    if (__builtin_expect(rh_recorder_probe != NULL, 0)) {
+        ++*rh_recorder_probe;
+        return;
+    }
     if (!rh_recorder_gate.libc && rh_recorder_gate.process_id != 0 && !rh_recorder_keeps)
         return;
     if (!(rh_recorder_place & RH_LOCKED_FIELD)) {

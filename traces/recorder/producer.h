@@ -98,6 +98,10 @@ void rh_put_spilled(void) RH_HIDDEN;
  * calls; rh_put_kept ends that, and puts them. */
 extern bool rh_recorder_keeps RH_HIDDEN;
 void rh_put_kept(void) RH_HIDDEN;
+/* While this is set in a thread that has recorded nothing yet, what it puts is counted there, and
+ * no more. */
+extern _Thread_local unsigned *rh_recorder_probe RH_HIDDEN
+    __attribute__((tls_model("initial-exec")));
 /* A text, as RH_RECORD_CHECKPOINT (main ring) or RH_RECORD_MARK (the thread's own). */
 void rh_put_checkpoint(const char *text, size_t length) RH_HIDDEN;
 void rh_put_mark(const char *text, size_t length) RH_HIDDEN;

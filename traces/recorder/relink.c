@@ -15,7 +15,8 @@
 enum { PAGE = 4096, OBJECTS_MAX = 1024, EVERY_US = 50000 };
 
 static struct {
-    const rh_relinked *functions;
+    const rh_relinked *lists[RH_RELINKED_LISTS];
+    unsigned list_count;
     unsigned long long objects; /* ever loaded, when last looked */
     _Atomic uint64_t looked;    /* ticks */
     bool again;                 /* what was loaded last may not have been bound yet */
@@ -109,6 +110,34 @@ set_slot(const object *o, void **slot, void *value)
         mprotect((void *)(uintptr_t)at, PAGE, PROT_READ);
 }
 
+static bool
+lies_within(const object *o, const void *place)
+{
+    ElfW(Addr) at = (ElfW(Addr))(uintptr_t)place;
+    return at >= o->base && at < o->end;
+}
+
+/* An object may define a function that it calls by name, and be bound to that. */
+static bool
+is_own(const object *o, const ElfW(Sym) * symbol, const void *function)
+{
+    return symbol->st_shndx != SHN_UNDEF &&
+           (ELF64_ST_TYPE(symbol->st_info) != STT_FUNC ||
+            o->base + symbol->st_value == (ElfW(Addr))(uintptr_t)function);
+}
+
+static const rh_relinked *
+find_function(const char *name)
+{
+    for (unsigned i = 0; i < state.list_count; i++) {
+        for (const rh_relinked *f = state.lists[i]; f->name; f++) {
+            if (strcmp(name, f->name) == 0)
+                return f->from ? f : NULL;
+        }
+    }
+    return NULL;
+}
+
 static void
 relink_one(const object *o, const ElfW(Rela) * relocation, bool undo)
 {
@@ -118,18 +147,14 @@ relink_one(const object *o, const ElfW(Rela) * relocation, bool undo)
         (type != R_X86_64_JUMP_SLOT && type != R_X86_64_GLOB_DAT && type != R_X86_64_64) ||
         (type == R_X86_64_64 && relocation->r_addend != 0))
         return;
-    const char *name = o->strings + o->symbols[symbol].st_name;
     void **slot = (void **)(uintptr_t)(o->base + relocation->r_offset);
-    for (const rh_relinked *f = state.functions; f->name; f++) {
-        if (strcmp(name, f->name) != 0)
-            continue;
-        ElfW(Addr) now = (ElfW(Addr))(uintptr_t)*slot;
-        bool unbound = type == R_X86_64_JUMP_SLOT && now >= o->base && now < o->end &&
-                       o->symbols[symbol].st_shndx == SHN_UNDEF;
-        if (undo ? *slot == f->to : *slot == f->from || unbound)
-            set_slot(o, slot, undo ? f->from : f->to);
+    const rh_relinked *f = find_function(o->strings + o->symbols[symbol].st_name);
+    if (!f || (f->not_its_own && lies_within(o, f->from)))
         return;
-    }
+    bool unbound = type == R_X86_64_JUMP_SLOT && lies_within(o, *slot) &&
+                   !is_own(o, &o->symbols[symbol], *slot);
+    if (undo ? *slot == f->to : *slot == f->from || unbound)
+        set_slot(o, slot, undo ? f->from : f->to);
 }
 
 static void
@@ -163,7 +188,7 @@ count_objects(struct dl_phdr_info *info, size_t size, void *count)
 void
 rh_relink(const rh_relinked *functions)
 {
-    state.functions = functions;
+    state.lists[state.list_count++] = functions;
     dl_iterate_phdr(relink_next, NULL);
 }
 
@@ -171,7 +196,7 @@ void
 rh_relink_new_objects(uint64_t ticks, uint64_t ticks_per_us)
 {
     uint64_t looked = atomic_load_explicit(&state.looked, memory_order_relaxed);
-    if (!state.functions || ticks - looked < EVERY_US * ticks_per_us ||
+    if (state.list_count == 0 || ticks - looked < EVERY_US * ticks_per_us ||
         !atomic_compare_exchange_strong(&state.looked, &looked, ticks))
         return;
     unsigned long long objects = state.objects;
@@ -185,10 +210,10 @@ rh_relink_new_objects(uint64_t ticks, uint64_t ticks_per_us)
 void
 rh_relink_undo(void)
 {
-    if (!state.functions)
+    if (state.list_count == 0)
         return;
     dl_iterate_phdr(relink_next, &state);
-    state.functions = NULL;
+    state.list_count = 0;
 }
 
 /* ---- who defines a function ---- */
