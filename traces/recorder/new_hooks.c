@@ -107,13 +107,18 @@ call(const void *place, void *first)
     return function(first, PROBED, PROBED);
 }
 
+static bool
+is_aligned(size_t i)
+{
+    return strstr(operators[i].name, "align_val_t") != NULL;
+}
+
 /* Whether an operator calls its allocator's malloc or free the way that all do, so that the call is
  * recorded: jemalloc's do in part. */
 static bool
 comes_by_malloc(size_t i)
 {
-    const char *name = operators[i].name;
-    bool aligned = strstr(name, "align_val_t"), makes = strncmp(name, "_Zn", 3) == 0;
+    bool aligned = is_aligned(i), makes = strncmp(operators[i].name, "_Zn", 3) == 0;
     const void *make = aligned ? (void *)&below_ZnwmSt11align_val_t : (void *)&below_Znwm;
     const void *drop = aligned ? (void *)&below_ZdlPvSt11align_val_t : (void *)&below_ZdlPv;
     unsigned calls = 0, made = 0;
@@ -139,6 +144,19 @@ look_up(void *where, const void *object)
     }
 }
 
+/* Those that the program calls, and that are not recorded without us. */
+static void
+choose(bool plain, bool aligned)
+{
+    for (size_t i = 0; operators[i].name; i++) {
+        void *function;
+        memcpy(&function, below[i], sizeof function);
+        bool tried = is_aligned(i) ? aligned : plain;
+        if (function && tried && program_calls(operators[i].name, function) && !comes_by_malloc(i))
+            operators[i].from = function;
+    }
+}
+
 void
 rh_new_hooks_begin(void *where, const void *function)
 {
@@ -147,14 +165,7 @@ rh_new_hooks_begin(void *where, const void *function)
         return;
     look_up(where, object);
     bool plain = below_Znwm && below_ZdlPv;
-    bool aligned = below_ZnwmSt11align_val_t && below_ZdlPvSt11align_val_t;
-    for (size_t i = 0; operators[i].name; i++) {
-        memcpy(&operators[i].from, below[i], sizeof operators[i].from);
-        if (operators[i].from &&
-            (!(strstr(operators[i].name, "align_val_t") ? aligned : plain) ||
-             !program_calls(operators[i].name, operators[i].from) || comes_by_malloc(i)))
-            operators[i].from = NULL;
-    }
+    choose(plain, below_ZnwmSt11align_val_t && below_ZdlPvSt11align_val_t);
     if (plain)
         rh_relink(operators);
 }
