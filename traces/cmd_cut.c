@@ -252,8 +252,11 @@ take_batch(void *ctx, const rh_batch *batch, bool *done, rh_error *error)
 {
     cutting *cut = ctx;
     rh_status status = RH_OK;
-    for (size_t i = 0; i < batch->count && status == RH_OK && !cut->ended; i++)
+    for (size_t i = 0; i < batch->count && status == RH_OK && !cut->ended; i++) {
+        if (cut->begun)
+            rh_copier_expect(&cut->copier, &cut->source, batch->events, i, batch->count);
         status = take_event(cut, batch->first_event + i, &batch->events[i], error);
+    }
     *done = cut->ended;
     return status;
 }

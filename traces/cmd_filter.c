@@ -19,9 +19,9 @@ enum { KEY_SIZE = 256, KEY_DOMAIN, KEY_THREAD, KEY_NESTED };
 typedef struct filter_options {
     rh_one_trace trace;
     uint64_t least, most; /* bytes */
-    unsigned domains;     /* bit by domain; 0: all */
+    unsigned domains;     /* a bit for each */
     uint32_t thread;
-    bool one_thread, without_nested;
+    bool by_domain, one_thread, without_nested;
 } filter_options;
 
 static const struct argp_option known[] = {
@@ -57,6 +57,7 @@ read_domain(filter_options *options, struct argp_state *state, const char *text)
     for (unsigned i = 0; i < RH_EVENT_DOMAINS; i++) {
         if (strcmp(text, rh_event_domain_names[i]) == 0) {
             options->domains |= 1u << i;
+            options->by_domain = true;
             return;
         }
     }
@@ -87,6 +88,10 @@ parse(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &options->trace;
         return 0;
+    case ARGP_KEY_END:
+        if (!options->by_domain)
+            options->domains = (1u << RH_EVENT_DOMAINS) - 1;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -114,19 +119,44 @@ is_birth(const rh_event *event)
             (event->flags & (RH_EVENT_NULL | RH_EVENT_FOREIGN | RH_EVENT_FAILED)));
 }
 
+/* Told without a branch, as births and deaths come in no order. */
+static inline bool
+matches(const filter_options *options, const rh_event *event)
+{
+    return (options->domains >> event->domain & 1) &
+           (!options->one_thread | (event->thread == options->thread)) &
+           !(options->without_nested & ((event->flags & RH_EVENT_NESTED) != 0));
+}
+
+static inline bool
+fits(const filter_options *options, const rh_event *event)
+{
+    return (event->size >= options->least) & (event->size <= options->most) &
+           matches(options, event);
+}
+
 static bool
-wanted(const filter_options *options, const rh_copy_source *source, const rh_event *event)
+rare_is_wanted(const filter_options *options, const rh_copy_source *source, const rh_event *event)
 {
     if (event->operation > RH_ALIGNED)
         return true;
-    bool matches = (!options->domains || options->domains >> event->domain & 1) &&
-                   (!options->one_thread || event->thread == options->thread) &&
-                   !(options->without_nested && event->flags & RH_EVENT_NESTED);
     if (is_birth(event))
-        return matches && event->size >= options->least && event->size <= options->most;
+        return fits(options, event);
     if (event->slot != RH_NO_SLOT && !(event->flags & RH_EVENT_NULL))
         return event->slot < source->slot_room && source->slots[event->slot].copied;
-    return matches && options->least == 0; /* frees of NULL and of what was never seen */
+    /* Frees of NULL and of what was never seen. */
+    return options->least == 0 && matches(options, event);
+}
+
+static inline bool
+wanted(const filter_options *options, const rh_copy_source *source, const rh_event *event)
+{
+    enum { BIRTHS = 1 << RH_MALLOC | 1 << RH_CALLOC | 1 << RH_ALIGNED };
+    if (event->operation > RH_ALIGNED || event->slot >= source->slot_room ||
+        event->flags & (RH_EVENT_FAILED | RH_EVENT_NULL | RH_EVENT_FOREIGN))
+        return rare_is_wanted(options, source, event);
+    bool birth = BIRTHS >> event->operation & 1, copied = source->slots[event->slot].copied;
+    return (birth & fits(options, event)) | (!birth & copied);
 }
 
 typedef struct filtering {
@@ -139,11 +169,15 @@ static rh_status
 take_batch(void *ctx, const rh_batch *batch, bool *done, rh_error *error)
 {
     filtering *filter = ctx;
+    const filter_options options =
+        *filter->options; /* nobody else's: not read again for each event */
     rh_status status = RH_OK;
     (void)done;
-    for (size_t i = 0; i < batch->count && status == RH_OK; i++)
-        if (wanted(filter->options, &filter->source, &batch->events[i]))
+    for (size_t i = 0; i < batch->count && status == RH_OK; i++) {
+        rh_copier_expect(&filter->copier, &filter->source, batch->events, i, batch->count);
+        if (wanted(&options, &filter->source, &batch->events[i]))
             status = rh_copier_put(&filter->copier, &filter->source, &batch->events[i], error);
+    }
     return status;
 }
 
@@ -163,7 +197,7 @@ filter_trace(const filter_options *options, uint64_t *events, rh_error *error)
     if (status != RH_OK)
         return status;
     const rh_trace_info *info = rh_reader_info(reader);
-    if (options->domains && !info->domains)
+    if (options->by_domain && !info->domains)
         status = rh_fail(error, RH_USAGE, "%s: it has no domains to choose by", trace->path);
     else
         status = rh_copier_open(&filter.copier, trace->output, info, "filtered", error);

@@ -73,11 +73,16 @@ typedef struct merge_source {
     rh_batch batch;
     size_t at;
     uint64_t done, total;
+    double share; /* done of the total */
+    unsigned number;
 } merge_source;
 
 typedef struct merging {
     const merge_options *options;
     merge_source sources[SOURCES_MAX];
+    merge_source *heap[SOURCES_MAX]; /* those with events left; each comes before the two at twice
+                                        its place */
+    unsigned left;
     bool timed;
     rh_copier copier;
 } merging;
@@ -125,7 +130,8 @@ open_sources(merging *merge, rh_trace_info *info, rh_error *error)
         if (status != RH_OK)
             return status;
         const rh_trace_info *one = rh_reader_info(merge->sources[i].reader);
-        merge->sources[i].total = one->events == RH_TOTAL_UNKNOWN ? UINT32_MAX : one->events + 1;
+        merge->sources[i].total = rh_reader_end_event(merge->sources[i].reader) + 1;
+        merge->sources[i].number = i;
         merge->timed &= one->timestamps != RH_TIMES_NONE;
         if (i > 0 && one->domains != info->domains)
             return rh_fail(error, RH_USAGE, "%s: it has %s domains, unlike %s; they are not alike",
@@ -150,24 +156,67 @@ refill(merge_source *source, rh_error *error)
     return rh_reader_next(source->reader, &source->batch, error);
 }
 
+/* Of two that are as far, the one that was named first. */
 static bool
 comes_before(const merging *merge, const merge_source *a, const merge_source *b)
 {
-    if (merge->timed)
-        return a->batch.events[a->at].time_ns < b->batch.events[b->at].time_ns;
-    return (double)a->done / (double)a->total < (double)b->done / (double)b->total;
+    if (merge->timed) {
+        uint64_t one = a->batch.events[a->at].time_ns, other = b->batch.events[b->at].time_ns;
+        return one != other ? one < other : a->number < b->number;
+    }
+    return a->share != b->share ? a->share < b->share : a->number < b->number;
 }
 
-static merge_source *
-next_source(merging *merge)
+/* Puts the source at `place` of the heap where it belongs; all below are in order. */
+static void
+sink(merging *merge, unsigned place)
 {
-    merge_source *next = NULL;
-    for (unsigned i = 0; i < merge->options->count; i++) {
-        merge_source *source = &merge->sources[i];
-        if (source->at < source->batch.count && (!next || comes_before(merge, source, next)))
-            next = source;
+    merge_source *source = merge->heap[place];
+    for (unsigned below; (below = 2 * place + 1) < merge->left; place = below) {
+        if (below + 1 < merge->left &&
+            comes_before(merge, merge->heap[below + 1], merge->heap[below]))
+            below++;
+        if (comes_before(merge, source, merge->heap[below]))
+            break;
+        merge->heap[place] = merge->heap[below];
     }
-    return next;
+    merge->heap[place] = source;
+}
+
+static rh_status
+begin_sources(merging *merge, rh_error *error)
+{
+    for (unsigned i = 0; i < merge->options->count; i++) {
+        rh_status status = refill(&merge->sources[i], error);
+        if (status != RH_OK)
+            return status;
+        if (merge->sources[i].batch.count)
+            merge->heap[merge->left++] = &merge->sources[i];
+    }
+    for (unsigned place = merge->left / 2; place-- > 0;)
+        sink(merge, place);
+    return RH_OK;
+}
+
+/* Copies the next event of the source at the top, and puts another there. */
+static rh_status
+copy_next(merging *merge, rh_error *error)
+{
+    merge_source *source = merge->heap[0];
+    rh_copier_expect(&merge->copier, &source->copy, source->batch.events, source->at,
+                     source->batch.count);
+    rh_status status =
+        rh_copier_put(&merge->copier, &source->copy, &source->batch.events[source->at], error);
+    source->at++;
+    source->done++;
+    source->share = (double)source->done / (double)source->total;
+    if (status == RH_OK)
+        status = refill(source, error);
+    if (source->at >= source->batch.count)
+        merge->heap[0] = merge->heap[--merge->left];
+    if (merge->left > 1 && status == RH_OK)
+        sink(merge, 0);
+    return status;
 }
 
 static uint64_t
@@ -182,21 +231,15 @@ events_of_all(const merging *merge)
 static rh_status
 copy_events(merging *merge, rh_error *error)
 {
-    rh_status status = RH_OK;
     rh_progress progress;
     uint64_t done = 0;
     rh_progress_begin(&progress, "merging", "events", events_of_all(merge));
-    for (unsigned i = 0; i < merge->options->count && status == RH_OK; i++)
-        status = refill(&merge->sources[i], error);
-    for (merge_source *source; status == RH_OK && (source = next_source(merge));) {
-        status =
-            rh_copier_put(&merge->copier, &source->copy, &source->batch.events[source->at], error);
-        source->at++;
-        source->done++;
-        if (status == RH_OK)
-            status = refill(source, error);
-        if (++done % PROGRESS_EVERY == 0)
-            rh_progress_update(&progress, done);
+    rh_status status = begin_sources(merge, error);
+    while (status == RH_OK && merge->left) {
+        status = copy_next(merge, error);
+        if (++done % PROGRESS_EVERY)
+            continue;
+        rh_progress_update(&progress, done);
         if (status == RH_OK && rh_interrupted())
             status = rh_fail(error, RH_INTERRUPTED, "interrupted; there is no %s",
                              merge->options->output);

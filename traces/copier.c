@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "traces/copier.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,27 +46,20 @@ make_room(void **array, uint32_t *room, uint32_t index, size_t element_bytes)
 }
 
 static bool
-number_thread(rh_copier *copier, rh_copy_source *source, rh_event *event)
+number_thread(rh_copier *copier, rh_copy_source *source, uint32_t thread)
 {
-    if (!make_room((void **)&source->threads, &source->thread_room, event->thread,
+    if (!make_room((void **)&source->threads, &source->thread_room, thread,
                    sizeof *source->threads))
         return false;
-    uint32_t *number = &source->threads[event->thread];
+    uint32_t *number = &source->threads[thread];
     if (*number == 0)
         *number = ++copier->threads;
-    event->thread = *number - 1;
+    source->last_thread = thread;
+    source->last_number = *number;
     return true;
 }
 
-static rh_status
-write_event(rh_copier *copier, rh_event *event, uint32_t *handle, rh_error *error)
-{
-    if (event->time_ns < copier->last_time_ns)
-        event->time_ns = copier->last_time_ns;
-    copier->last_time_ns = event->time_ns;
-    copier->events++;
-    return rh_writer_event(copier->writer, event, handle, error);
-}
+enum { OLD_UNUSED = RH_EVENT_FAILED | RH_EVENT_NULL | RH_EVENT_FOREIGN };
 
 static bool
 names_no_block(const rh_event *event)
@@ -74,35 +68,73 @@ names_no_block(const rh_event *event)
            (event->operation == RH_FREE && (event->flags & (RH_EVENT_NULL | RH_EVENT_FOREIGN)));
 }
 
+static bool
+uses_old(const rh_event *event)
+{
+    return (event->operation == RH_FREE || event->operation == RH_REALLOC) &&
+           !(event->flags & OLD_UNUSED);
+}
+
+/* What is rare: the source's tables are too small, or its thread is another than before. */
+static rh_status __attribute__((noinline))
+prepare(rh_copier *copier, rh_copy_source *source, const rh_event *event, bool block,
+        rh_error *error)
+{
+    if (block &&
+        !make_room((void **)&source->slots, &source->slot_room, event->slot, sizeof *source->slots))
+        return rh_fail(error, RH_SYSTEM, "out of memory");
+    bool left_out = block && event->operation == RH_FREE && !source->slots[event->slot].copied;
+    if (!left_out && !number_thread(copier, source, event->thread))
+        return rh_fail(error, RH_SYSTEM, "out of memory");
+    return RH_OK;
+}
+
+/* Takes from a copied event what was the recorded allocator's. Operation, domain and flags are
+ * changed as one word: the writer reads them as one, and would wait for a byte that was written
+ * into it. */
+static inline void
+strip(rh_event *copy, const rh_event *event, unsigned more_flags)
+{
+    enum { FLAGS_SHIFT = 8 * offsetof(rh_event, flags) };
+    const uint32_t gone = (uint32_t)(RH_EVENT_POOLED | RH_EVENT_BRIDGE) << FLAGS_SHIFT;
+    uint32_t word;
+    memcpy(&word, event, sizeof word);
+    word = (word & ~gone) | (uint32_t)more_flags << FLAGS_SHIFT;
+    memcpy(copy, &word, sizeof word);
+}
+
 rh_status
 rh_copier_put(rh_copier *copier, rh_copy_source *source, const rh_event *event, rh_error *error)
 {
-    bool call = event->operation <= RH_ALIGNED;
-    if (!call && event->operation != RH_MARK)
+    if (event->operation > RH_ALIGNED && event->operation != RH_MARK)
         return RH_OK;
+    uint32_t none = 0, *handle = &none;
+    unsigned more_flags = 0;
+    bool block = !names_no_block(event);
+    if ((block && event->slot >= source->slot_room) || event->thread != source->last_thread ||
+        source->last_number == 0) {
+        rh_status status = prepare(copier, source, event, block, error);
+        if (status != RH_OK)
+            return status;
+    }
+    if (block) {
+        rh_copied_slot *slot = &source->slots[event->slot];
+        if (!slot->copied && uses_old(event)) {
+            if (event->operation == RH_FREE)
+                return RH_OK;
+            more_flags = RH_EVENT_NULL;
+        }
+        slot->copied = event->operation != RH_FREE;
+        handle = &slot->handle;
+    }
     rh_event copy = *event;
-    uint32_t none = 0;
-    copy.flags &= (uint8_t) ~(RH_EVENT_POOLED | RH_EVENT_BRIDGE);
-    if (names_no_block(event)) {
-        if (!number_thread(copier, source, &copy))
-            return rh_fail(error, RH_SYSTEM, "out of memory");
-        return write_event(copier, &copy, &none, error);
-    }
-    if (!make_room((void **)&source->slots, &source->slot_room, event->slot, sizeof *source->slots))
-        return rh_fail(error, RH_SYSTEM, "out of memory");
-    rh_copied_slot *slot = &source->slots[event->slot];
-    bool uses_old =
-        event->operation == RH_FREE ||
-        (event->operation == RH_REALLOC && !(event->flags & (RH_EVENT_NULL | RH_EVENT_FOREIGN)));
-    if (uses_old && !slot->copied) {
-        if (event->operation == RH_FREE)
-            return RH_OK;
-        copy.flags |= RH_EVENT_NULL;
-    }
-    if (!number_thread(copier, source, &copy))
-        return rh_fail(error, RH_SYSTEM, "out of memory");
-    slot->copied = event->operation != RH_FREE;
-    return write_event(copier, &copy, &slot->handle, error);
+    strip(&copy, event, more_flags);
+    copy.thread = source->last_number - 1;
+    if (event->time_ns > copier->last_time_ns)
+        copier->last_time_ns = event->time_ns;
+    copy.time_ns = copier->last_time_ns;
+    copier->events++;
+    return rh_writer_event(copier->writer, &copy, handle, error);
 }
 
 rh_status

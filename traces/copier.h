@@ -9,6 +9,7 @@
 #define REHEAP_TRACES_COPIER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -28,6 +29,8 @@ typedef struct rh_copy_source {
     uint32_t slot_room;
     uint32_t *threads; /* by the source's number: ours + 1 */
     uint32_t thread_room;
+    uint32_t last_thread,
+        last_number; /* of the event before; the number is ours + 1, 0: none yet */
 } rh_copy_source;
 
 typedef struct rh_copier {
@@ -43,6 +46,23 @@ rh_status rh_copier_open(rh_copier *copier, const char *path, const rh_trace_inf
 /* Writes the event if it belongs into a copy; its slot is looked up among the source's. */
 rh_status rh_copier_put(rh_copier *copier, rh_copy_source *source, const rh_event *event,
                         rh_error *error);
+
+/* Says that event `at` of `count` is about to be put, and those behind it after it: what they will
+ * need of memory is on its way while this one is written. */
+static inline void
+rh_copier_expect(const rh_copier *copier, const rh_copy_source *source, const rh_event *events,
+                 size_t at, size_t count)
+{
+    enum { SOON = 8, LATER = 24 };
+    if (at + LATER >= count)
+        return;
+    uint32_t soon = events[at + SOON].slot, later = events[at + LATER].slot;
+    /* What is about to be born has an old handle there, or none: as good as any. */
+    if (soon < source->slot_room)
+        rh_writer_expect(copier->writer, source->slots[soon].handle);
+    if (later < source->slot_room)
+        __builtin_prefetch(&source->slots[later], 1);
+}
 
 /* Ends the copy: it stands under its name when `status`, how the copying went, is RH_OK; else it is
  * given up, and `status` returned. */

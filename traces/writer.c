@@ -26,7 +26,8 @@ enum {
     STANDARD_LEVEL = 3,
     STANDARD_BLOCK_EVENTS = 1 << 17,
     BLOCK_EVENTS_MIN = 16,
-    STEPS_TRIED = 32,            /* to reach a death: more cost time and hardly save bytes */
+    STEPS_TRIED = 32,            /* to reach a death, an even number: more cost time and hardly save
+                                    bytes */
     TEXTS_ENOUGH = 1 << 22,      /* a block with more bytes of text ends */
     KEY_SHARE = 20,              /* a key block costs at most one part in so many */
     KEY_RESTART_BYTES = 8 << 10, /* what starting the streams anew costs, about */
@@ -456,40 +457,46 @@ end_block(rh_writer *writer)
     return RH_OK;
 }
 
-_Static_assert(2 * STEPS_TRIED < RH_STEP_FAR, "steps fit their byte");
+_Static_assert(2 * STEPS_TRIED + 1 < RH_STEP_FAR, "steps fit their byte");
+
+/* Steps from `at` forth to `back`, which stands there or later; above STEPS_TRIED when there are
+ * more than that. Each step waits for memory, so both ends walk, and their waits overlap: the way
+ * is half as long. */
+static unsigned
+steps_between(const rh_live_link *link, uint32_t at, uint32_t back)
+{
+    for (unsigned steps = 0; steps < STEPS_TRIED; steps += 2) {
+        if (at == back)
+            return steps;
+        at = link[at].after;
+        if (at == back)
+            return steps + 1;
+        back = link[back].before;
+    }
+    return at == back ? STEPS_TRIED : STEPS_TRIED + 1;
+}
 
 /* How a death is told: the byte of its steps, and where those are too many, the distance of the
  * birth numbers. */
-static void
+static inline void
 put_death(rh_writer *writer, uint32_t slot)
 {
     const rh_live_list *live = &writer->live;
     rh_bytes *steps = &writer->raw[RH_STREAM_STEPS];
-    uint64_t birth = live->node[slot].birth;
-    uint32_t at = live->gap;
-    uint8_t code = 0;
-    if (birth >= live->node[at].birth) {
-        while (at != slot && code < 2 * STEPS_TRIED) {
-            at = live->link[at].after;
-            code = (uint8_t)(code + 2);
-        }
-    } else {
-        at = live->link[at].before;
-        code = 1;
-        while (at != slot && code < 2 * STEPS_TRIED) {
-            at = live->link[at].before;
-            code = (uint8_t)(code + 2);
-        }
-    }
-    if (at != slot) {
+    uint64_t birth = live->node[slot].birth, from = live->node[live->gap].birth;
+    unsigned code;
+    if (birth >= from)
+        code = 2 * steps_between(live->link, live->gap, slot);
+    else
+        code = 2 * steps_between(live->link, slot, live->link[live->gap].before) + 1;
+    if (code >= 2 * (STEPS_TRIED + 1)) {
         code = RH_STEP_FAR;
-        uint64_t from = live->gap ? live->node[live->gap].birth : live->births;
         rh_bytes *distances = &writer->raw[RH_STREAM_DISTANCES];
         uint8_t *out = distances->data + distances->size;
-        out = rh_put_varint(out, rh_zigzag((int64_t)(birth - from)));
+        out = rh_put_varint(out, rh_zigzag((int64_t)(birth - (live->gap ? from : live->births))));
         distances->size = (size_t)(out - distances->data);
     }
-    steps->data[steps->size++] = code;
+    steps->data[steps->size++] = (uint8_t)code;
 }
 
 static void
@@ -506,6 +513,21 @@ die(rh_writer *writer, uint32_t slot)
 }
 
 static void
+put_column(rh_bytes *column, uint64_t value)
+{
+    column->size = (size_t)(rh_put_varint(column->data + column->size, value) - column->data);
+}
+
+static void
+put_address(rh_writer *writer, const rh_event *event)
+{
+    uint64_t *last = &writer->address[rh_address_class(event->size)];
+    put_column(&writer->raw[RH_STREAM_ADDRESSES],
+               rh_address_code((int64_t)(event->address - *last)));
+    *last = event->address;
+}
+
+static inline void
 be_born(rh_writer *writer, const rh_event *event, uint32_t slot)
 {
     rh_live_list *live = &writer->live;
@@ -523,21 +545,12 @@ be_born(rh_writer *writer, const rh_event *event, uint32_t slot)
         info->peak_requested_bytes = bytes;
     if (blocks > info->peak_live_blocks)
         info->peak_live_blocks = blocks;
-}
-
-static void
-put_column(rh_bytes *column, uint64_t value)
-{
-    column->size = (size_t)(rh_put_varint(column->data + column->size, value) - column->data);
-}
-
-static void
-put_address(rh_writer *writer, const rh_event *event)
-{
-    uint64_t *last = &writer->address[rh_address_class(event->size)];
-    put_column(&writer->raw[RH_STREAM_ADDRESSES],
-               rh_address_code((int64_t)(event->address - *last)));
-    *last = event->address;
+    if (event->flags & RH_EVENT_POOLED && !(event->flags & RH_EVENT_NESTED)) {
+        writer->head.address_hash = rh_address_hash(writer->head.address_hash, event->address);
+        writer->head.hashed++;
+    }
+    if (writer->info.addresses)
+        put_address(writer, event);
 }
 
 static void
@@ -604,15 +617,6 @@ id_of(rh_writer *writer, const rh_event *event, const uint32_t *handle)
     return rh_token_table_find(writer->table, &key);
 }
 
-/* Most events pass at the first look. */
-static inline bool
-plainly_sensible(const rh_event *event)
-{
-    return event->operation < RH_MARK && event->operation != RH_CALLOC &&
-           event->domain < RH_DOMAIN_LIBC + (event->operation != RH_FREE) &&
-           event->size <= RH_SIZE_MAX && event->address <= RH_ADDRESS_MAX;
-}
-
 /* Only what importers could get wrong about one event; the rest are the caller's promises. */
 static rh_status
 refuse_nonsense(rh_writer *writer, const rh_event *event, const uint32_t *handle)
@@ -657,14 +661,23 @@ block_is_full(const rh_writer *writer)
            writer->raw[RH_STREAM_TEXTS].size >= TEXTS_ENOUGH;
 }
 
-rh_status
-rh_writer_event(rh_writer *writer, const rh_event *event, uint32_t *handle, rh_error *error)
+/* What every event has, after what is its own. */
+static inline rh_status
+end_event(rh_writer *writer, const rh_event *event, rh_error *error)
 {
-    if (writer->broken.status != RH_OK ||
-        (!plainly_sensible(event) && refuse_nonsense(writer, event, handle) != RH_OK))
+    if (writer->info.timestamps != RH_TIMES_NONE)
+        put_time(writer, event);
+    writer->events++;
+    if (block_is_full(writer) && end_block(writer) != RH_OK)
         return give_error(writer, error);
-    if (event->time_ns > writer->last_time_ns)
-        writer->last_time_ns = event->time_ns;
+    return RH_OK;
+}
+
+static rh_status
+put_any(rh_writer *writer, const rh_event *event, uint32_t *handle, rh_error *error)
+{
+    if (writer->broken.status != RH_OK || refuse_nonsense(writer, event, handle) != RH_OK)
+        return give_error(writer, error);
     if (!writer->open && begin_block(writer) != RH_OK)
         return give_error(writer, error);
     if (!rh_live_has_room(&writer->live) && !rh_live_list_reserve(&writer->live, 1)) {
@@ -683,12 +696,6 @@ rh_writer_event(rh_writer *writer, const rh_event *event, uint32_t *handle, rh_e
         if (!kills)
             *handle = rh_live_take_slot(&writer->live);
         be_born(writer, event, *handle);
-        if (event->flags & RH_EVENT_POOLED && !(event->flags & RH_EVENT_NESTED)) {
-            writer->head.address_hash = rh_address_hash(writer->head.address_hash, event->address);
-            writer->head.hashed++;
-        }
-        if (writer->info.addresses)
-            put_address(writer, event);
     } else if (kills) {
         rh_live_give_slot(&writer->live, *handle);
     } else if (event->operation == RH_ARENA_ALLOC || event->operation == RH_ARENA_FREE) {
@@ -697,12 +704,40 @@ rh_writer_event(rh_writer *writer, const rh_event *event, uint32_t *handle, rh_e
         if (put_text(writer, event) != RH_OK)
             return give_error(writer, error);
     }
-    if (writer->info.timestamps != RH_TIMES_NONE)
-        put_time(writer, event);
-    writer->events++;
-    if (block_is_full(writer) && end_block(writer) != RH_OK)
-        return give_error(writer, error);
-    return RH_OK;
+    return end_event(writer, event, error);
+}
+
+/* Nothing has to be begun, enlarged or told before the event. */
+static inline bool
+is_ready(const rh_writer *writer, const rh_event *event)
+{
+    return writer->open && event->thread == writer->thread && rh_live_has_room(&writer->live) &&
+           writer->broken.status == RH_OK;
+}
+
+/* Most events are mallocs and frees with nothing special about them: they have a short way each. */
+rh_status
+rh_writer_event(rh_writer *writer, const rh_event *event, uint32_t *handle, rh_error *error)
+{
+    if (event->time_ns > writer->last_time_ns)
+        writer->last_time_ns = event->time_ns;
+    if (event->operation == RH_FREE && event->flags == 0 && is_ready(writer, event) &&
+        rh_live_domain(&writer->live.node[*handle]) == event->domain) {
+        writer->ids[writer->id_count++] = writer->plain_free;
+        die(writer, *handle);
+        rh_live_give_slot(&writer->live, *handle);
+        return end_event(writer, event, error);
+    }
+    if (event->operation == RH_MALLOC && (event->flags & ~RH_EVENT_POOLED) == 0 &&
+        is_ready(writer, event) && event->domain < RH_EVENT_DOMAINS && event->size <= RH_SIZE_MAX &&
+        event->address <= RH_ADDRESS_MAX) {
+        rh_token_key key = {.what = rh_token_key_what(event), .size = event->size};
+        writer->ids[writer->id_count++] = rh_token_table_find(writer->table, &key);
+        *handle = rh_live_take_slot(&writer->live);
+        be_born(writer, event, *handle);
+        return end_event(writer, event, error);
+    }
+    return put_any(writer, event, handle, error);
 }
 
 void

@@ -226,8 +226,10 @@ copy(const char *path)
     insist(rh_copier_open(&copier, temporary, rh_reader_info(reader), "copied", &error), &error);
     do {
         insist(rh_reader_next(reader, &batch, &error), &error);
-        for (size_t i = 0; i < batch.count; i++)
+        for (size_t i = 0; i < batch.count; i++) {
+            rh_copier_expect(&copier, &source, batch.events, i, batch.count);
             insist(rh_copier_put(&copier, &source, &batch.events[i], &error), &error);
+        }
     } while (batch.count);
     insist(rh_copier_end(&copier, RH_OK, &error), &error);
     rh_copy_source_release(&source);
