@@ -139,7 +139,8 @@ bool rh_heap_walk(rh_heap *heap, rh_region_visitor *visit, void *ctx);
 bool rh_heap_walk_pages(rh_heap *heap, rh_region_visitor *visit, void *ctx);
 
 /* From now on `watch`, which is copied, is told of arenas. It must not use the heap. False when the
- * heap cannot tell. Before the first allocation; with NULL, nobody is told any more. */
+ * heap cannot tell. Before the first allocation; with NULL, nobody is told any more. It may change
+ * the heap's domains: whoever copied them copies them again. */
 bool rh_heap_watch_arenas(rh_heap *heap, const rh_arena_watch *watch);
 
 /* Verifies every invariant. RH_DIFFERENT with a message that names the broken one and where. */

@@ -71,7 +71,12 @@ pass_walk_pages(rh_heap *heap, rh_region_visitor *visit, void *ctx)
 static void
 pass_watch_arenas(rh_heap *heap, const rh_arena_watch *watch)
 {
-    rh_heap_watch_arenas(inner(heap), watch);
+    rh_layer_heap *layer = (rh_layer_heap *)heap;
+    rh_heap_watch_arenas(layer->inner, watch);
+    for (int i = 0; i < RH_DOMAINS; i++)
+        layer->domain[i].inner = layer->inner->domain[i];
+    if (layer->domains_changed)
+        layer->domains_changed(layer);
 }
 
 static rh_status

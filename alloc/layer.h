@@ -20,6 +20,8 @@ struct rh_layer_heap {
     rh_heap *inner;
     rh_layer_domain domain[RH_DOMAINS];
     rh_heap_operations operations; /* those of `inner`, passed on; replace the ones that differ */
+    void (*domains_changed)(rh_layer_heap *layer); /* for a layer with copies of `inner`'s domains
+                                                      beside those in `domain`; else NULL */
 };
 
 /* Fills `layer` so that everything passes on to `inner`; the four functions get an rh_layer_domain

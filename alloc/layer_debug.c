@@ -535,6 +535,14 @@ set_operations(debug_heap *debug)
 }
 
 static void
+follow_domains(rh_layer_heap *layer)
+{
+    debug_heap *debug = (debug_heap *)layer;
+    for (int i = 0; i < RH_DOMAINS; i++)
+        debug->domain[i].hook.inner = layer->inner->domain[i];
+}
+
+static void
 set_domains(debug_heap *debug)
 {
     static const PyMemAllocatorEx functions = {NULL, debug_malloc, debug_calloc, debug_realloc,
@@ -548,6 +556,7 @@ set_domains(debug_heap *debug)
         debug->layer.heap.domain[i] = functions;
         debug->layer.heap.domain[i].ctx = domain;
     }
+    debug->layer.domains_changed = follow_domains;
     rh_heap_set_raw(debug->layer.inner, &debug->layer.heap.domain[PYMEM_DOMAIN_RAW]);
 }
 

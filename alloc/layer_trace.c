@@ -135,9 +135,18 @@ static const rh_key keys[] = {
 };
 
 static void
+follow_domains(rh_layer_heap *layer)
+{
+    trace_heap *trace = (trace_heap *)layer;
+    for (int i = 0; i < RH_DOMAINS; i++)
+        trace->traced[i].inner = layer->inner->domain[i];
+}
+
+static void
 wrap_domains(trace_heap *trace, rh_heap *inner)
 {
     rh_layer_init(&trace->layer, inner, &inner->domain[0]);
+    trace->layer.domains_changed = follow_domains;
     for (unsigned i = 0; i < RH_DOMAINS; i++)
         rh_tracer_wrap(&trace->traced[i], &trace->tracer, i, &inner->domain[i],
                        &trace->layer.heap.domain[i]);

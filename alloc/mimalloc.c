@@ -34,6 +34,7 @@
 #include <string.h>
 
 #include "alloc/library_file.h"
+#include "alloc/mimalloc_segments.h"
 
 #define LIBRARY "libmimalloc.so.2"
 #define PACKAGE "libmimalloc2.0"
@@ -75,7 +76,8 @@ typedef bool mi_visitor(const mi_heap *, const mi_area *, void *block, size_t si
     X(void, mi_collect, (bool))                                                                    \
     X(void, mi_process_info,                                                                       \
       (size_t *, size_t *, size_t *, size_t *, size_t *, size_t *, size_t *, size_t *))            \
-    X(bool, mi_heap_visit_blocks, (const mi_heap *, bool, mi_visitor *, void *))
+    X(bool, mi_heap_visit_blocks, (const mi_heap *, bool, mi_visitor *, void *))                   \
+    X(bool, mi_is_in_heap_region, (const void *))
 
 typedef struct mi_library {
 #define MI_MEMBER(result, name, parameters) result(*name) parameters;
@@ -90,9 +92,11 @@ enum { RAW_MIMALLOC, RAW_LIBC };
 typedef struct mimalloc_heap {
     rh_heap heap;
     mi_library mi;
-    uint64_t serial; /* never the same twice in a process */
+    rh_mimalloc_segments *segments; /* NULL: they are not known to be as in segments.h */
+    uint64_t serial;                /* never the same twice in a process */
     arrangement heaps;
     bool raw_is_libc;
+    bool watched; /* its segments: calls are noted */
 } mimalloc_heap;
 
 /* The calling thread's heaps of the rh_heap that it used last. */
@@ -291,17 +295,27 @@ libc_aligned_alloc(size_t alignment, size_t size)
 /* The library's plain aligned calls take a short cut for small sizes that, in 2.0.9, aligns no
  * further than to 128; those with an offset do not. */
 static void *
-aligned_alloc_mimalloc(rh_heap *heap, PyMemAllocatorDomain domain, size_t alignment, size_t size)
+aligned_of_library(mimalloc_heap *mimalloc, PyMemAllocatorDomain domain, size_t alignment,
+                   size_t size)
 {
-    mimalloc_heap *mimalloc = (mimalloc_heap *)heap;
-    if (domain == PYMEM_DOMAIN_RAW && mimalloc->raw_is_libc)
-        return libc_aligned_alloc(alignment, size);
     if (domain == PYMEM_DOMAIN_RAW || mimalloc->heaps == HEAPS_DEFAULT)
         return mimalloc->mi.mi_malloc_aligned_at(at_least_one(size), alignment, 0);
     mi_heap *of_domain = heap_of(mimalloc, domain);
     if (!of_domain)
         return NULL;
     return mimalloc->mi.mi_heap_malloc_aligned_at(of_domain, at_least_one(size), alignment, 0);
+}
+
+static void *
+aligned_alloc_mimalloc(rh_heap *heap, PyMemAllocatorDomain domain, size_t alignment, size_t size)
+{
+    mimalloc_heap *mimalloc = (mimalloc_heap *)heap;
+    if (domain == PYMEM_DOMAIN_RAW && mimalloc->raw_is_libc)
+        return libc_aligned_alloc(alignment, size);
+    void *block = aligned_of_library(mimalloc, domain, alignment, size);
+    if (mimalloc->watched)
+        rh_mimalloc_segments_note(mimalloc->segments, block);
+    return block;
 }
 
 static size_t
@@ -376,6 +390,61 @@ snapshot(rh_heap *heap, rh_counters *counters)
     /* Of its segments, which it commits whole, and their heads. */
     if (commit >= sums.reserved_bytes)
         counters->free_page_bytes = commit - sums.reserved_bytes;
+    if (mimalloc->segments)
+        rh_mimalloc_segments_count(mimalloc->segments, counters);
+}
+
+/* ---- its segments ---- */
+
+typedef struct segment_walk {
+    rh_mimalloc_segments *segments;
+    bool whole;
+} segment_walk;
+
+static bool
+fill_page(const mi_heap *heap, const mi_area *area, void *block, size_t size, void *arg)
+{
+    (void)heap, (void)block, (void)size;
+    rh_region page = {.kind = RH_REGION_PAGE,
+                      .address = (uintptr_t)area->blocks,
+                      .size_bytes = area->reserved,
+                      .block_bytes = area->block_size,
+                      .used = (uint32_t)area->used,
+                      .capacity = (uint32_t)(area->reserved / area->full_block_size)};
+    segment_walk *walk = arg;
+    walk->whole = rh_mimalloc_segments_fill(walk->segments, &page);
+    return walk->whole;
+}
+
+/* Of the calling thread's heaps, as the statistics. The library's visits fail for an empty heap. */
+static bool
+walk_pages(rh_heap *heap, rh_region_visitor *visit, void *ctx)
+{
+    const mimalloc_heap *mimalloc = (mimalloc_heap *)heap;
+    const mi_library *mi = &mimalloc->mi;
+    segment_walk walk = {mimalloc->segments, true};
+    size_t own = mine.serial == mimalloc->serial ? heaps_of_a_thread(mimalloc) : 0;
+    rh_mimalloc_segments_begin(walk.segments);
+    mi->mi_heap_visit_blocks(mi->mi_heap_get_default(), false, fill_page, &walk);
+    for (size_t i = 0; i < own && walk.whole; i++)
+        mi->mi_heap_visit_blocks(mine.heap[i], false, fill_page, &walk);
+    for (size_t i = 0; i < own; i++)
+        rh_mimalloc_segments_except(walk.segments, mine.heap[i]);
+    return walk.whole && rh_mimalloc_segments_show(walk.segments, visit, ctx);
+}
+
+static void
+watch_arenas(rh_heap *heap, const rh_arena_watch *watch)
+{
+    mimalloc_heap *mimalloc = (mimalloc_heap *)heap;
+    rh_mimalloc_segments_watch(mimalloc->segments, watch);
+    if (mimalloc->watched)
+        return;
+    mimalloc->watched = true;
+    for (int i = 0; i < RH_DOMAINS; i++)
+        if (i != PYMEM_DOMAIN_RAW || !mimalloc->raw_is_libc)
+            rh_mimalloc_segments_wrap(mimalloc->segments, (PyMemAllocatorDomain)i,
+                                      &heap->domain[i]);
 }
 
 /* CPython's text, of the mimalloc that it brings: the thresholds are that one's. It looks at the
@@ -406,7 +475,10 @@ print_stats(rh_heap *heap, FILE *out)
 static void
 trim(rh_heap *heap)
 {
-    ((mimalloc_heap *)heap)->mi.mi_collect(true);
+    mimalloc_heap *mimalloc = (mimalloc_heap *)heap;
+    mimalloc->mi.mi_collect(true);
+    if (mimalloc->watched)
+        rh_mimalloc_segments_settle(mimalloc->segments);
 }
 
 static void
@@ -417,6 +489,7 @@ close_mimalloc(rh_heap *heap)
         destroy_heaps(mimalloc, mine.heap, heaps_of_a_thread(mimalloc));
         mine.serial = 0;
     }
+    rh_mimalloc_segments_close(mimalloc->segments);
     free(mimalloc);
 }
 
@@ -428,6 +501,35 @@ static const rh_heap_operations operations = {
     .trim = trim,
     .close = close_mimalloc,
 };
+
+/* The same of a library whose segments are known. */
+static const rh_heap_operations operations_with_arenas = {
+    .aligned_alloc = aligned_alloc_mimalloc,
+    .usable_size = usable_size,
+    .snapshot = snapshot,
+    .print_stats = print_stats,
+    .walk_pages = walk_pages,
+    .watch_arenas = watch_arenas,
+    .trim = trim,
+    .close = close_mimalloc,
+};
+
+/* Its versions before cut segments otherwise, those after have none. */
+enum { FIRST_VERSION_WITH_SEGMENTS = 209, VERSION_WITHOUT_SEGMENTS = 300 };
+
+static rh_status
+open_segments(mimalloc_heap *mimalloc, rh_error *error)
+{
+    const mi_library *mi = &mimalloc->mi;
+    int number = mi->mi_version();
+    mimalloc->heap.operations = &operations;
+    if (number < FIRST_VERSION_WITH_SEGMENTS || number >= VERSION_WITHOUT_SEGMENTS)
+        return RH_OK;
+    mimalloc->heap.operations = &operations_with_arenas;
+    mimalloc->segments = rh_mimalloc_segments_open(
+        (rh_segment_questions){mi->mi_is_in_heap_region, mi->mi_usable_size});
+    return mimalloc->segments ? RH_OK : rh_fail(error, RH_SYSTEM, "out of memory");
+}
 
 static rh_status
 load(mi_library *mi, rh_error *error)
@@ -508,13 +610,14 @@ open_mimalloc(const rh_spec_part *part, rh_heap **heap, rh_error *error)
     if (!mimalloc)
         return rh_fail(error, RH_SYSTEM, "out of memory");
     rh_status status = load(&mimalloc->mi, error);
+    if (status == RH_OK)
+        status = open_segments(mimalloc, error);
     if (status) {
         free(mimalloc);
         return status;
     }
     configure(part, mimalloc);
     mimalloc->serial = atomic_fetch_add(&serials, 1) + 1;
-    mimalloc->heap.operations = &operations;
     mimalloc->heap.natural_alignment = ALIGNMENT;
     set_domains(mimalloc);
     *heap = &mimalloc->heap;
