@@ -146,8 +146,9 @@ if "$REHEAP" arenas waste.rht -a mimalloc@3.13t --at pinned --json --list >"$TMP
     same "one size pins them" "64 40000 8 8 256.0" "$(json '"{block_size_bytes} {blocks} {arenas} {alone_arenas} {}".format(
         *[r["pinned_bytes"] / 2**20 for r in rows("pin", point=point("pinned")["point"], under_percent=10, by="size")],
         **rows("pin", point=point("pinned")["point"], under_percent=10, by="size")[0])')"
-    same "the nth comes with the first block that the others have no room for" True "$(json 'all(a["exact"] for a in run["arena"]) and
-        [a["born_event"] for a in run["arena"]][1:3] == [510 * 1018 + 1, (510 + 511) * 1018 + 1]')"
+    same "the nth comes with the first block that the others have no room for" True \
+        "$(json '(all(a["exact"] for a in run["arena"]) and
+        [a["born_event"] for a in run["arena"]][1:3] == [510 * 1018 + 1, (510 + 511) * 1018 + 1])')"
     without_addresses <"$TMP/out" >first.txt
     expect 0 '' "$REHEAP" arenas waste.rht -a mimalloc@3.13t --at pinned --json --list
     without_addresses <"$TMP/out" | cmp - first.txt || problem "two runs of mimalloc differ"
