@@ -41,11 +41,37 @@ read_so_far(const rh_ring_view *view)
     return view->unpacked ? view->read : view->at;
 }
 
+bool
+rh_ring_view_wants_more(const rh_ring_view *view)
+{
+    return view->unpacked && !view->large &&
+           atomic_load_explicit(&view->ring->wanted, memory_order_relaxed) != 0;
+}
+
+void
+rh_ring_view_offer(rh_ring_view *view, const unsigned char *memory, uint32_t number)
+{
+    view->large = memory;
+    atomic_store(&view->ring->large, number + 1);
+}
+
+/* The writer moves when all is read, before it writes more: so what has not been read yet lies in
+ * one of the two. */
+static void
+move_with_writer(rh_ring_view *view)
+{
+    if (view->large && atomic_load_explicit(&view->ring->moved_at, memory_order_relaxed) != 0) {
+        view->memory = view->large;
+        view->bytes = RH_LARGE_RING_BYTES;
+    }
+}
+
 void
 rh_ring_view_look(rh_ring_view *view)
 {
     const uint64_t unit = view->unpacked ? WORD : sizeof(rh_record), read = read_so_far(view);
     uint64_t seen = atomic_load_explicit(&view->ring->cursor, memory_order_acquire);
+    move_with_writer(view);
     /* A stray write may have hit the cursor; a ring never holds more than itself. */
     if (seen - read > view->bytes || seen % unit)
         seen = read;

@@ -20,7 +20,8 @@ typedef struct rh_ring_view {
     /* Of the ring itself; with short records these are other numbers than the above. */
     const unsigned char *memory;
     uint64_t bytes, seen, given_back;
-    rh_record *unpacked; /* of short records; the ring is unpacked up to `read` */
+    const unsigned char *large; /* NULL: there is none yet to move into */
+    rh_record *unpacked;        /* of short records; the ring is unpacked up to `read` */
     uint64_t read, thread;
 } rh_ring_view;
 
@@ -28,6 +29,12 @@ typedef struct rh_ring_view {
 bool rh_ring_view_begin(rh_ring_view *view, rh_ring *ring, const unsigned char *memory,
                         uint64_t bytes, bool short_records);
 void rh_ring_view_end(rh_ring_view *view);
+
+/* The ring has been full since it was last asked, and may get larger memory. */
+bool rh_ring_view_wants_more(const rh_ring_view *view);
+
+/* `memory` is for the ring, under this number, when it will next be empty. */
+void rh_ring_view_offer(rh_ring_view *view, const unsigned char *memory, uint32_t number);
 
 /* Looks how far the ring has been written. */
 void rh_ring_view_look(rh_ring_view *view);

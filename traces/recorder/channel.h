@@ -23,7 +23,10 @@
  * library while the main ring has moved, and as often as in the last case.
  *
  * Where only the C library's functions are recorded, threads' rings hold short records
- * (short_record.h); all others hold records as they are below.
+ * (short_record.h); all others hold records as they are below. One of short records that was full
+ * gets larger memory, of which the collector has seen to the pages: the fewer waits, the less often
+ * the program finds its caches cold. The writer moves there when the ring is empty, and says from
+ * which position on.
  *
  * A death is written before the call that frees, a birth after the call that allocated. So at any
  * moment an address that one ring reports as born again has already been reported dead in another.
@@ -53,6 +56,8 @@ enum {
     RH_RAW_RINGS = 4096, /* threads that may be alive at once */
     RH_MALLOC_RING_BYTES = 2 << 20, /* one that takes all a thread does */
     RH_MALLOC_RINGS = 2048,
+    RH_LARGE_RING_BYTES = 8 << 20, /* what a ring of short records that was full moves into, */
+    RH_LARGE_RINGS = 8,            /* as long as there is such memory */
     RH_SESSION_CHANNELS = 64,
     RH_CHECKPOINT_BYTES = 64 << 10 /* the longest text */
 };
@@ -104,9 +109,11 @@ typedef struct rh_ring {
     _Alignas(64) _Atomic uint64_t cursor; /* bytes ever written */
     _Atomic uint32_t
         owner; /* thread rings: 0 free, 1 in use, 2 left by its thread, may be unread */
+    _Atomic uint64_t moved_at;          /* from here on in the large memory; 0: not there */
     _Alignas(64) _Atomic uint64_t head; /* bytes ever read */
     _Atomic uint64_t wanted;            /* the writer sleeps until head is there; 0: it does not */
     _Atomic uint32_t bell;              /* a futex: rung when it is */
+    _Atomic uint32_t large;             /* 1 + number of the memory to move into; 0: none yet */
 } rh_ring;
 
 typedef enum rh_channel_state {
@@ -153,9 +160,9 @@ typedef struct rh_channel {
     rh_ring thread[RH_RAW_RINGS];
 } rh_channel;
 
-/* A channel's memory: rh_channel, the main ring, the thread rings; each begins on a page. It is a
- * file with holes: both sides map it up to the first piece of the thread rings, and of those as
- * many pieces as threads come. */
+/* A channel's memory: rh_channel, the main ring, the first piece of the thread rings, the memory of
+ * large rings, the other pieces; each begins on a page. It is a file with holes: both sides map it
+ * up to the first piece, and of the rest what comes to be used. */
 #define RH_THREAD_RINGS_BYTES ((uint64_t)RH_MALLOC_RINGS * RH_MALLOC_RING_BYTES)
 enum {
     RH_CHANNEL_CONTROL_BYTES = (sizeof(rh_channel) + 4095) / 4096 * 4096,
@@ -163,7 +170,8 @@ enum {
     RH_RING_PIECES = RH_THREAD_RINGS_BYTES / RH_PIECE_BYTES
 };
 #define RH_CHANNEL_BYTES                                                                           \
-    ((uint64_t)RH_CHANNEL_CONTROL_BYTES + RH_MAIN_RING_BYTES + RH_THREAD_RINGS_BYTES)
+    ((uint64_t)RH_CHANNEL_CONTROL_BYTES + RH_MAIN_RING_BYTES + RH_THREAD_RINGS_BYTES +             \
+     (uint64_t)RH_LARGE_RINGS * RH_LARGE_RING_BYTES)
 #define RH_CHANNEL_MAPPED_BYTES                                                                    \
     ((uint64_t)RH_CHANNEL_CONTROL_BYTES + RH_MAIN_RING_BYTES + RH_PIECE_BYTES)
 _Static_assert((uint64_t)RH_RAW_RINGS *RH_RAW_RING_BYTES <= RH_THREAD_RINGS_BYTES,

@@ -43,7 +43,7 @@ static struct {
     uint64_t main_time; /* of the last RH_RECORD_TIME; the interpreter lock guards it */
     const rh_session *session;
     pthread_key_t thread_key;
-    bool key_made, told;
+    bool key_made, told, large_refused;
 } producer;
 
 void
@@ -96,10 +96,19 @@ abandoned(void)
     return state != RH_NOT_ABANDONED;
 }
 
+/* The collector has larger memory for the ring. */
+static bool
+may_move(const rh_ring *ring)
+{
+    return atomic_load_explicit(&ring->large, memory_order_acquire) != 0 &&
+           atomic_load_explicit(&ring->moved_at, memory_order_relaxed) == 0 &&
+           !producer.large_refused;
+}
+
 /* Waits until `bytes` more fit into the ring; then sets *limit. False: nobody reads any more.
  *
  * Once it is full, most of it has to be free: each sleep costs the program microseconds, and then
- * the caches that it has to fill again. */
+ * the caches that it has to fill again. All of it, where there is larger memory to move into. */
 static bool
 wait_for_room(rh_ring *ring, uint64_t capacity, uint64_t bytes, uint64_t *limit)
 {
@@ -122,7 +131,8 @@ wait_for_room(rh_ring *ring, uint64_t capacity, uint64_t bytes, uint64_t *limit)
                               "can be looked at, than a ring can hold");
             return false;
         }
-        bytes = bytes > capacity / 8 * 7 ? bytes : capacity / 8 * 7;
+        const uint64_t most = may_move(ring) ? capacity : capacity / 8 * 7;
+        bytes = bytes > most ? bytes : most;
         rh_ring_room_await(ring, cursor + bytes - capacity);
     }
 }
@@ -288,7 +298,11 @@ take_ring(rh_thread_end *end)
         rh_producer_close("more threads at once than it has rings for");
         return false;
     }
-    end->base = rh_ring_pieces_find(&producer.thread_rings, (uint32_t)(ring - channel->thread));
+    bool moved = atomic_load(&ring->moved_at) != 0;
+    end->bytes = moved ? RH_LARGE_RING_BYTES : channel->thread_ring_bytes;
+    end->base =
+        moved ? rh_ring_pieces_large(&producer.thread_rings, atomic_load(&ring->large) - 1)
+              : rh_ring_pieces_find(&producer.thread_rings, (uint32_t)(ring - channel->thread));
     if (!end->base) {
         rh_producer_close("there is no address space for its threads' rings");
         return false;
@@ -326,7 +340,7 @@ static void
 append_words(rh_thread_end *end, const uint64_t *words, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        uint64_t at = (end->cursor + i * sizeof *words) & (RH_MALLOC_RING_BYTES - 1);
+        uint64_t at = (end->cursor + i * sizeof *words) & (end->bytes - 1);
         memcpy(end->base + at, &words[i], sizeof *words);
     }
     publish(end, count * sizeof *words);
@@ -359,7 +373,7 @@ append_text(rh_thread_end *end, uint64_t what, uint64_t amount)
         append_words(end, (uint64_t[]){what, amount}, 2);
         return;
     }
-    rh_put_at(end, end->cursor, rh_recorder_channel.control.thread_ring_bytes, what, amount);
+    rh_put_at(end, end->cursor, end->bytes, what, amount);
     publish(end, sizeof(rh_record));
 }
 
@@ -416,19 +430,23 @@ append_place(rh_thread_end *end)
         end->turn--; /* never the current one: every call comes this way */
 }
 
-/* The thread's limit for the fast way; where only its own ring is written, no further than to where
- * the next place record is due. */
+/* The thread's limit for the fast way. Where only its own ring is written, that is no further than
+ * to where the next place record is due or the ring begins again: so its records lie one behind
+ * the other until then. */
 static uint64_t
-next_limit(const rh_thread_end *end)
+next_limit(rh_thread_end *end)
 {
     const uint64_t several = 4 * sizeof(rh_record);
     if (producer.capture == RH_CAPTURE_BOTH)
         return 1; /* it has no fast way */
     uint64_t limit = end->room > several ? end->room - several : 1;
-    const uint64_t stretch = SHORT_PLACE_EVERY * sizeof(uint64_t);
-    if (producer.capture == RH_CAPTURE_MALLOC && limit > end->cursor + stretch)
-        limit = end->cursor + stretch;
-    return limit;
+    if (producer.capture != RH_CAPTURE_MALLOC)
+        return limit;
+    const uint64_t round = end->cursor & ~(end->bytes - 1);
+    uint64_t stop = end->cursor + SHORT_PLACE_EVERY * sizeof(uint64_t);
+    stop = stop < round + end->bytes ? stop : round + end->bytes;
+    end->here = end->base - round;
+    return limit < stop ? limit : stop;
 }
 
 /* What came before the process had enlisted. */
@@ -446,6 +464,29 @@ keep(const rh_record *records, unsigned count)
     kept.count += count;
 }
 
+/* Into the large memory, once nothing is left to be read where the ring was. */
+static void
+move_if_empty(rh_thread_end *end)
+{
+    enum { MAPPED_AT_ONCE = 64 << 10 }; /* by the kernel, of pages that are there already */
+    rh_ring *ring = end->ring;
+    if (!may_move(ring) || atomic_load_explicit(&ring->head, memory_order_acquire) != end->cursor ||
+        end->cursor == 0)
+        return;
+    unsigned char *memory =
+        rh_ring_pieces_large(&producer.thread_rings, atomic_load(&ring->large) - 1);
+    producer.large_refused |= memory == NULL;
+    if (!memory)
+        return;
+    for (size_t at = 0; at < RH_LARGE_RING_BYTES; at += MAPPED_AT_ONCE)
+        (void)*(const volatile unsigned char *)(memory + at);
+    end->base = memory;
+    end->bytes = RH_LARGE_RING_BYTES;
+    end->room = end->cursor + end->bytes;
+    /* Seen by whoever sees a later cursor. */
+    atomic_store_explicit(&ring->moved_at, end->cursor, memory_order_relaxed);
+}
+
 /* Nothing is half written while this waits, so a signal handler may come in, wait itself and write;
  * what it has to say may be more than can be set aside. */
 static bool
@@ -456,12 +497,13 @@ wait_in_thread(rh_thread_end *end, uint64_t bytes)
         end->limit = !alone;
         end->busy = alone;
         atomic_signal_fence(memory_order_seq_cst);
-        good = wait_for_room(end->ring, rh_recorder_channel.control.thread_ring_bytes, bytes,
-                             &end->room);
+        good = wait_for_room(end->ring, end->bytes, bytes, &end->room);
         end->limit = 0;
         end->busy = true;
         atomic_signal_fence(memory_order_seq_cst);
     } while (good && end->cursor + bytes > end->room);
+    if (good)
+        move_if_empty(end);
     return good;
 }
 

@@ -45,10 +45,12 @@ typedef union rh_gate {
  * that finds none leaves its records in `spill`, for the one it interrupted. */
 typedef struct rh_thread_end {
     rh_ring *ring;
-    unsigned char *base;
+    unsigned char *here; /* of short records: the next one's place less the cursor */
     uint64_t cursor;
-    uint64_t limit;  /* the cursor stays below on the fast way; 0: taken, or there is no ring */
-    uint64_t room;   /* the cursor may come so far */
+    uint64_t limit; /* the cursor stays below on the fast way; 0: taken, or there is no ring */
+    uint64_t room;  /* the cursor may come so far */
+    unsigned char *base;
+    uint64_t bytes;  /* of memory there */
     uint64_t ticks;  /* of the last place record */
     uint32_t turn;   /* of the collector, then, with RH_LIBC_OPEN turned over */
     uint64_t main;   /* the main ring's cursor, then */
@@ -215,7 +217,7 @@ rh_put_short(unsigned short_kind, const void *block, uint64_t short_size)
                   end->turn == (atomic_load_explicit(&rh_recorder_channel.control.turn,
                                                      memory_order_relaxed) ^
                                 rh_recorder_gate.libc))) {
-        uint64_t *word = (uint64_t *)(end->base + (cursor & (RH_MALLOC_RING_BYTES - 1)));
+        uint64_t *word = (uint64_t *)(end->here + cursor);
         *word = rh_short_word(short_kind, address, short_size);
         return rh_put_done(end, cursor, sizeof *word, limit) ? RH_PUT_SPILLED : RH_PUT_DONE;
     }

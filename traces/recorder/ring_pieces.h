@@ -14,6 +14,7 @@
 
 typedef struct rh_ring_pieces {
     unsigned char *_Atomic piece[RH_RING_PIECES]; /* NULL: not mapped yet */
+    unsigned char *large[RH_LARGE_RINGS];         /* the same */
     uint32_t ring_bytes;
 } rh_ring_pieces;
 
@@ -25,5 +26,9 @@ void rh_ring_pieces_end(rh_ring_pieces *pieces);
 
 /* Where ring number `ring` lies; NULL when it cannot be mapped. Any threads at once. */
 unsigned char *rh_ring_pieces_find(rh_ring_pieces *pieces, uint32_t ring);
+
+/* The memory of a large ring; NULL when it cannot be mapped. One thread at once for each `number`.
+ */
+unsigned char *rh_ring_pieces_large(rh_ring_pieces *pieces, uint32_t number);
 
 #endif
