@@ -214,13 +214,14 @@ fill_with_pages(unsigned char *memory, size_t bytes)
 static void
 enlarge(rh_drain *drain, rh_ring_view *view)
 {
-    if (drain->large_rings >= RH_LARGE_RINGS || !rh_ring_view_wants_more(view))
+    if (!rh_ring_view_wants_more(view))
         return;
-    unsigned char *memory = rh_ring_pieces_large(&drain->rings, drain->large_rings);
-    if (memory && fill_with_pages(memory, RH_LARGE_RING_BYTES))
-        rh_ring_view_offer(view, memory, drain->large_rings++);
-    else
-        drain->large_rings = RH_LARGE_RINGS; /* the others do as they are */
+    const uint32_t number = drain->large_rings;
+    unsigned char *memory = rh_ring_pieces_large(&drain->rings, number);
+    if (memory && !fill_with_pages(memory, RH_LARGE_RING_BYTES))
+        memory = NULL;
+    drain->large_rings = memory ? number + 1 : RH_LARGE_RINGS; /* the others do as they are */
+    rh_ring_view_offer(view, memory, number);
 }
 
 static void

@@ -44,15 +44,16 @@ read_so_far(const rh_ring_view *view)
 bool
 rh_ring_view_wants_more(const rh_ring_view *view)
 {
-    return view->unpacked && !view->large &&
+    return view->unpacked && !view->answered &&
            atomic_load_explicit(&view->ring->wanted, memory_order_relaxed) != 0;
 }
 
 void
 rh_ring_view_offer(rh_ring_view *view, const unsigned char *memory, uint32_t number)
 {
+    view->answered = true;
     view->large = memory;
-    atomic_store(&view->ring->large, number + 1);
+    atomic_store(&view->ring->large, memory ? number + 1 : (uint32_t)RH_LARGE_NONE);
 }
 
 /* The writer moves when all is read, before it writes more: so what has not been read yet lies in
@@ -147,7 +148,7 @@ unpack_place(rh_ring_view *view, uint64_t word)
 {
     if (view->seen - view->read < 2 * WORD)
         return false;
-    view->thread = (word & RH_SHORT_ADDRESS_MASK) << RH_AMOUNT_THREAD_SHIFT;
+    view->thread = rh_short_thread(word) << RH_AMOUNT_THREAD_SHIFT;
     put(view, (rh_record){(uint64_t)RH_RECORD_PLACE << RH_RECORD_KIND_SHIFT,
                           word_at(view, view->read + WORD)});
     view->read += 2 * WORD;
@@ -157,7 +158,7 @@ unpack_place(rh_ring_view *view, uint64_t word)
 static bool
 unpack_other(rh_ring_view *view, uint64_t word, bool last)
 {
-    switch (word >> RH_SHORT_KIND_SHIFT) {
+    switch (rh_short_kind(word)) {
     case RH_SHORT_LONG:
         return unpack_long(view, last);
     case RH_RECORD_PLACE:
@@ -183,7 +184,8 @@ rh_ring_view_unpack(rh_ring_view *view, bool last)
 {
     const uint64_t full = view->at + view->mask + 1;
     while (view->read < view->seen && view->end < full) {
-        const uint64_t word = word_at(view, view->read), kind = word >> RH_SHORT_KIND_SHIFT;
+        const uint64_t word = word_at(view, view->read);
+        const unsigned kind = rh_short_kind(word);
         if (kind == RH_RECORD_MALLOC || kind == RH_RECORD_FREE) {
             put(view, rh_short_unpack(word, view->thread));
             view->read += WORD;

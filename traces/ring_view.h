@@ -20,7 +20,8 @@ typedef struct rh_ring_view {
     /* Of the ring itself; with short records these are other numbers than the above. */
     const unsigned char *memory;
     uint64_t bytes, seen, given_back;
-    const unsigned char *large; /* NULL: there is none yet to move into */
+    const unsigned char *large; /* to move into; NULL: there is none */
+    bool answered;              /* that, or that there is none */
     rh_record *unpacked;        /* of short records; the ring is unpacked up to `read` */
     uint64_t read, thread;
 } rh_ring_view;
@@ -30,10 +31,11 @@ bool rh_ring_view_begin(rh_ring_view *view, rh_ring *ring, const unsigned char *
                         uint64_t bytes, bool short_records);
 void rh_ring_view_end(rh_ring_view *view);
 
-/* The ring has been full since it was last asked, and may get larger memory. */
+/* The ring is full, and its writer waits for the first time. */
 bool rh_ring_view_wants_more(const rh_ring_view *view);
 
-/* `memory` is for the ring, under this number, when it will next be empty. */
+/* Answers that: `memory` of this number is the ring's when it will next be empty; NULL: there is
+ * none. */
 void rh_ring_view_offer(rh_ring_view *view, const unsigned char *memory, uint32_t number);
 
 /* Looks how far the ring has been written. */

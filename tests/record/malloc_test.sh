@@ -26,6 +26,13 @@ for way in kill abort segv overflow; do
     same "$way: the recording is complete" True "$(fact $way.rht complete)"
 done
 
+# Rings that were full, and have moved into larger memory, by then.
+for way in kill work; do
+    LD_PRELOAD=$witness COUNT_OUT=$TMP/counts records large.rht --malloc -- "$program" $way 4 1000000
+    compare_counts large.rht 4
+    expect 0 sound "$REHEAP" check large.rht
+done
+
 # Little address space: neither side maps more of it than there are threads.
 limited() { # KIB COMMAND...
     (ulimit -v "$1" && shift && exec "$@")

@@ -23,10 +23,10 @@
  * library while the main ring has moved, and as often as in the last case.
  *
  * Where only the C library's functions are recorded, threads' rings hold short records
- * (short_record.h); all others hold records as they are below. One of short records that was full
- * gets larger memory, of which the collector has seen to the pages: the fewer waits, the less often
- * the program finds its caches cold. The writer moves there when the ring is empty, and says from
- * which position on.
+ * (short_record.h); all others hold records as they are below. One of short records is used by half
+ * until it was full; then it gets larger memory, of which the collector has seen to the pages, if
+ * there is some left. The writer moves there when the ring is empty, and says from which position
+ * on. The fewer waits, the less often the program finds its caches cold.
  *
  * A death is written before the call that frees, a birth after the call that allocated. So at any
  * moment an address that one ring reports as born again has already been reported dead in another.
@@ -104,6 +104,9 @@ typedef enum rh_record_kind {
     RH_RECORD_KINDS
 } rh_record_kind;
 
+/* Of large memory: the collector has not been asked yet, or has none. */
+enum { RH_LARGE_UNASKED = 0, RH_LARGE_NONE = RH_LARGE_RINGS + 1 };
+
 /* One side's counter has a cache line of its own, or each store would steal the other's. */
 typedef struct rh_ring {
     _Alignas(64) _Atomic uint64_t cursor; /* bytes ever written */
@@ -113,7 +116,7 @@ typedef struct rh_ring {
     _Alignas(64) _Atomic uint64_t head; /* bytes ever read */
     _Atomic uint64_t wanted;            /* the writer sleeps until head is there; 0: it does not */
     _Atomic uint32_t bell;              /* a futex: rung when it is */
-    _Atomic uint32_t large;             /* 1 + number of the memory to move into; 0: none yet */
+    _Atomic uint32_t large;             /* number of the memory to move into, from 1; or: */
 } rh_ring;
 
 typedef enum rh_channel_state {

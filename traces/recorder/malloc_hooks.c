@@ -376,7 +376,7 @@ end_free(void *block, rh_put put)
 EXPORTED void
 free(void *block)
 {
-    if (UNLIKELY(is_early(block)))
+    if (UNLIKELY(atomic_load_explicit(&early.used, memory_order_relaxed) != 0) && is_early(block))
         return;
     rh_put put = rh_put_short(RH_RECORD_FREE, block, 0);
     if (RH_LIKELY(put == RH_PUT_DONE))

@@ -100,24 +100,43 @@ abandoned(void)
 static bool
 may_move(const rh_ring *ring)
 {
-    return atomic_load_explicit(&ring->large, memory_order_acquire) != 0 &&
-           atomic_load_explicit(&ring->moved_at, memory_order_relaxed) == 0 &&
-           !producer.large_refused;
+    uint32_t large = atomic_load_explicit(&ring->large, memory_order_acquire);
+    return large != RH_LARGE_UNASKED && large < RH_LARGE_NONE && !producer.large_refused &&
+           atomic_load_explicit(&ring->moved_at, memory_order_relaxed) == 0;
 }
 
-/* Waits until `bytes` more fit into the ring; then sets *limit. False: nobody reads any more.
- *
- * Once it is full, most of it has to be free: each sleep costs the program microseconds, and then
- * the caches that it has to fill again. All of it, where there is larger memory to move into. */
+/* How many of a ring's bytes are used. Of one that gets larger memory when it is full, not those
+ * that would only cost their pages. */
+static uint64_t
+usable(const rh_ring *ring, uint64_t bytes)
+{
+    bool asks = producer.capture == RH_CAPTURE_MALLOC &&
+                atomic_load_explicit(&ring->large, memory_order_acquire) == RH_LARGE_UNASKED;
+    return asks ? bytes / 2 : bytes;
+}
+
+/* How many have to be free once it was full: most, for each sleep costs the program microseconds,
+ * and then the caches that it has to fill again; all, where there is larger memory to move into. */
+static uint64_t
+enough(const rh_ring *ring, uint64_t capacity)
+{
+    return may_move(ring) ? capacity : capacity / 8 * 7;
+}
+
+/* Waits until `bytes` more fit into the ring, which has `size`; then sets *limit. False: nobody
+ * reads any more. */
 static bool
-wait_for_room(rh_ring *ring, uint64_t capacity, uint64_t bytes, uint64_t *limit)
+wait_for_room(rh_ring *ring, uint64_t size, uint64_t bytes, uint64_t *limit)
 {
     uint64_t cursor = atomic_load_explicit(&ring->cursor, memory_order_relaxed);
-    for (;;) {
+    for (bool waited = false;; waited = true) {
         if (abandoned())
             return false;
+        const uint64_t capacity = usable(ring, size);
+        const uint64_t more = waited ? enough(ring, capacity) : 0;
+        const uint64_t wanted = cursor + (bytes > more ? bytes : more);
         uint64_t end = atomic_load_explicit(&ring->head, memory_order_acquire) + capacity;
-        if (cursor + bytes <= end) {
+        if (wanted <= end) {
             *limit = end;
             return true;
         }
@@ -131,9 +150,8 @@ wait_for_room(rh_ring *ring, uint64_t capacity, uint64_t bytes, uint64_t *limit)
                               "can be looked at, than a ring can hold");
             return false;
         }
-        const uint64_t most = may_move(ring) ? capacity : capacity / 8 * 7;
-        bytes = bytes > most ? bytes : most;
-        rh_ring_room_await(ring, cursor + bytes - capacity);
+        if (waited)
+            rh_ring_room_await(ring, wanted - capacity);
     }
 }
 
@@ -351,7 +369,7 @@ static void
 append_short_place(rh_thread_end *end, uint64_t ticks)
 {
     uint64_t thread = rh_recorder_place >> RH_AMOUNT_THREAD_SHIFT;
-    append_words(end, (uint64_t[]){rh_short_word(RH_RECORD_PLACE, thread, 0), ticks}, 2);
+    append_words(end, (uint64_t[]){rh_short_thread_word(thread), ticks}, 2);
 }
 
 static void

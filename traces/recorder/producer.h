@@ -208,12 +208,12 @@ RH_INLINE rh_put
 rh_put_short(unsigned short_kind, const void *block, uint64_t short_size)
 {
     rh_thread_end *end = &rh_recorder_thread;
-    const uint64_t address = rh_short_address((uintptr_t)block);
+    const uint64_t address = (uintptr_t)block;
     uint64_t limit = end->limit;
     end->limit = 0;
     atomic_signal_fence(memory_order_seq_cst);
     uint64_t cursor = end->cursor;
-    if (RH_LIKELY(cursor < limit && rh_short_fits(address, short_size) &&
+    if (RH_LIKELY(cursor < limit && rh_short_fits_block(address, short_size) &&
                   end->turn == (atomic_load_explicit(&rh_recorder_channel.control.turn,
                                                      memory_order_relaxed) ^
                                 rh_recorder_gate.libc))) {

@@ -23,6 +23,7 @@ typedef struct fixture {
     uint64_t words[RING_BYTES / sizeof(uint64_t)];
     rh_record put[MANY]; /* what is to come out */
     size_t put_count, got_count;
+    uint64_t *large; /* where the ring has moved */
     uint64_t thread;
 } fixture;
 
@@ -42,23 +43,31 @@ tear_down(void **state)
 {
     fixture *f = *state;
     rh_ring_view_end(&f->view);
+    free(f->large);
     free(f);
     return 0;
+}
+
+static uint64_t
+ring_bytes(const fixture *f)
+{
+    return f->large ? RH_LARGE_RING_BYTES : RING_BYTES;
 }
 
 static bool
 has_room(const fixture *f, uint64_t words)
 {
     return atomic_load(&f->ring.cursor) + words * sizeof *f->words <=
-           atomic_load(&f->ring.head) + RING_BYTES;
+           atomic_load(&f->ring.head) + ring_bytes(f);
 }
 
 static void
 put_words(fixture *f, const uint64_t *words, uint64_t count)
 {
     uint64_t cursor = atomic_load(&f->ring.cursor);
+    uint64_t *memory = f->large ? f->large : f->words;
     for (uint64_t i = 0; i < count; i++)
-        f->words[(cursor / sizeof *words + i) % (RING_BYTES / sizeof *words)] = words[i];
+        memory[(cursor / sizeof *words + i) % (ring_bytes(f) / sizeof *words)] = words[i];
     atomic_store(&f->ring.cursor, cursor + count * sizeof *words);
 }
 
@@ -72,7 +81,7 @@ static void
 put_place(fixture *f, uint64_t thread, uint64_t ticks)
 {
     f->thread = thread << RH_AMOUNT_THREAD_SHIFT;
-    put_words(f, (uint64_t[]){rh_short_word(RH_RECORD_PLACE, thread, 0), ticks}, 2);
+    put_words(f, (uint64_t[]){rh_short_thread_word(thread), ticks}, 2);
     expect_later(f, (rh_record){(uint64_t)RH_RECORD_PLACE << RH_RECORD_KIND_SHIFT, ticks});
 }
 
@@ -129,13 +138,29 @@ take(fixture *f, uint64_t most, bool last)
     rh_ring_view_give_back(view);
 }
 
+/* As the writer does it: when it has waited for the ring to be empty. */
 static void
-test_all_that_is_put(void **state)
+move(fixture *f)
 {
-    fixture *f = *state;
+    assert_false(rh_ring_view_wants_more(&f->view));
+    atomic_store(&f->ring.wanted, atomic_load(&f->ring.cursor));
+    assert_true(rh_ring_view_wants_more(&f->view));
+    uint64_t *large = malloc(RH_LARGE_RING_BYTES);
+    memset(large, 0xff, RH_LARGE_RING_BYTES);
+    rh_ring_view_offer(&f->view, (unsigned char *)large, 5);
+    assert_int_equal(atomic_load(&f->ring.large), 6);
+    assert_false(rh_ring_view_wants_more(&f->view));
+    take(f, MANY, false);
+    assert_int_equal(atomic_load(&f->ring.head), atomic_load(&f->ring.cursor));
+    atomic_store(&f->ring.moved_at, atomic_load(&f->ring.cursor));
+    f->large = large;
+}
+
+static void
+put_and_take(fixture *f, size_t until)
+{
     rh_random random = {3};
-    put_place(f, 5, 1);
-    while (f->put_count < MANY - 1000) {
+    while (f->put_count < until - 1000) {
         for (uint64_t n = rh_random_below(&random, 700); n > 0 && has_room(f, 300); n--) {
             const uint64_t drawn = rh_random_below(&random, 200);
             const uint64_t address = rh_random_next(&random) >> 17;
@@ -150,6 +175,17 @@ test_all_that_is_put(void **state)
         }
         take(f, rh_random_below(&random, 900), false);
     }
+}
+
+static void
+test_all_that_is_put(void **state)
+{
+    fixture *f = *state;
+    put_place(f, 5, 1);
+    put_and_take(f, MANY / 3);
+    move(f);
+    put_and_take(f, MANY);
+    assert_true(atomic_load(&f->ring.cursor) - atomic_load(&f->ring.moved_at) > RING_BYTES);
     take(f, MANY, false);
     assert_int_equal(f->got_count, f->put_count);
     assert_int_equal(atomic_load(&f->ring.head), atomic_load(&f->ring.cursor));
