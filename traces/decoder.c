@@ -403,13 +403,19 @@ short_shape(const rh_cursor *rare, unsigned *bytes)
     return (key & ((UINT64_C(1) << 8 * length) - 1)) | (uint64_t)length << 56;
 }
 
+static inline size_t
+spelled_place(uint64_t key)
+{
+    return key * 0x9E3779B97F4A7C15u >> 55;
+}
+
 /* The word of a spelled-out shape; most were met before. NULL: it is nonsense. */
 static const rh_token_word *
 spell(rh_decoder *decoder, rh_cursor *rare, rh_token_word *said)
 {
     unsigned bytes;
     uint64_t key = short_shape(rare, &bytes);
-    size_t place = key * 0x9E3779B97F4A7C15u >> 55;
+    size_t place = spelled_place(key);
     if (bytes && decoder->spelled_key[place] == key) {
         rare->at += bytes;
         return &decoder->spelled[place];
@@ -495,6 +501,22 @@ talk_unlink(rh_talk *talk, uint32_t slot)
     talk->bytes -= rh_live_size(&talk->node[slot]);
 }
 
+/* The word of a birth that is spelled out next and was met before; NULL: speak_one looks closer. A
+ * recording of many sizes spells a quarter of its events, and leaving the loop below for each took
+ * 2 ns an event. */
+static inline const rh_token_word *
+recall_birth(rh_decoder *decoder)
+{
+    unsigned bytes;
+    uint64_t key = short_shape(&decoder->rare, &bytes);
+    size_t place = spelled_place(key);
+    if (bytes == 0 || decoder->spelled_key[place] != key ||
+        decoder->spelled[place].action != RH_ACTION_BIRTH)
+        return NULL;
+    decoder->rare.at += bytes;
+    return &decoder->spelled[place];
+}
+
 /* Births and deaths as words, from the decoder's place to `end` or to a token that is neither, or a
  * death told by its number. There is room for all of them, and as many steps if any. */
 static __attribute__((noinline)) void
@@ -511,6 +533,9 @@ speak_common(rh_decoder *decoder, const uint8_t *end, rh_words *words)
     rh_talk talk = begin_talk(decoder);
     for (; at < end; at++) {
         const rh_token_word *token = &table[*at];
+        if (__builtin_expect(token->action == RH_ACTION_SPELLED, 0))
+            if (!(token = recall_birth(decoder)))
+                break;
         uint64_t bits;
         uint32_t slot;
         if (token->action == RH_ACTION_BIRTH) {
