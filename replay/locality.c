@@ -1,5 +1,6 @@
 #include "replay/locality.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #define PAGE_SHIFT 12
@@ -15,18 +16,20 @@ rh_locality_begin(rh_locality *locality)
     locality->pages.round = locality->lines.round = 1;
 }
 
-static void
+/* False: it was in the set. */
+static bool
 add(rh_address_set *set, uint64_t key)
 {
     uint32_t place = (uint32_t)(key * HASH >> (64 - TABLE_BITS));
-    while (set->round_of[place] == set->round) {
-        if (set->key[place] == key)
-            return;
+    uint64_t wanted = key * RH_LOCALITY_ROUNDS | set->round;
+    while (set->place[place] % RH_LOCALITY_ROUNDS == set->round) {
+        if (set->place[place] == wanted)
+            return false;
         place = (place + 1) % RH_LOCALITY_TABLE;
     }
-    set->round_of[place] = set->round;
-    set->key[place] = key;
+    set->place[place] = wanted;
     set->count++;
+    return true;
 }
 
 static uint32_t
@@ -34,18 +37,19 @@ empty(rh_address_set *set)
 {
     uint32_t count = set->count;
     set->count = 0;
-    if (++set->round == 0) { /* all rounds were used: old ones must not look like new ones */
-        memset(set->round_of, 0, sizeof set->round_of);
+    if (++set->round == RH_LOCALITY_ROUNDS) { /* old ones must not look like new ones */
+        memset(set->place, 0, sizeof set->place);
         set->round = 1;
     }
     return count;
 }
 
+/* The page of a line that was named has been, too. */
 void
 rh_locality_name(rh_locality *locality, const void *block)
 {
-    add(&locality->pages, (uintptr_t)block >> PAGE_SHIFT);
-    add(&locality->lines, (uintptr_t)block >> LINE_SHIFT);
+    if (add(&locality->lines, (uintptr_t)block >> LINE_SHIFT))
+        add(&locality->pages, (uintptr_t)block >> PAGE_SHIFT);
 }
 
 void

@@ -61,7 +61,7 @@ a_set_outlives_its_rounds(void **state)
 {
     (void)state;
     rh_locality_begin(&locality);
-    locality.pages.round = locality.lines.round = UINT32_MAX;
+    locality.pages.round = locality.lines.round = RH_LOCALITY_ROUNDS - 1;
     for (int window = 0; window < 3; window++)
         for (int event = 0; event < RH_LOCALITY_WINDOW; event++) {
             rh_locality_name(&locality, (const void *)(uintptr_t)(event * 4096));
