@@ -71,15 +71,27 @@ room_at(const rh_channel *channel)
     return buffers_at(channel) + channel->buffers * rh_channel_batch_bytes();
 }
 
+/* Maps a part of the file at its place, resident from now on. */
+static bool
+map_part(char *memory, uint64_t from, uint64_t to, int access, int file)
+{
+    const int how = MAP_SHARED | MAP_FIXED | MAP_POPULATE;
+    return to == from ||
+           mmap(memory + from, to - from, access, how, file, (off_t)from) == memory + from;
+}
+
+/* `batches`: how they may be accessed. Who only reads them gets their pages sixteen at a time,
+ * which takes a tenth of the time, and no allocator gone wild can write there. */
 static rh_status
-map(int file, const rh_channel *plan, rh_channel **channel, rh_error *error)
+map(int file, const rh_channel *plan, int batches, rh_channel **channel, rh_error *error)
 {
     const int access = PROT_READ | PROT_WRITE;
-    void *memory = mmap(NULL, plan->bytes, access, MAP_SHARED, file, 0);
-    if (memory == MAP_FAILED || mmap(memory, room_at(plan), access,
-                                     MAP_SHARED | MAP_FIXED | MAP_POPULATE, file, 0) != memory)
+    uint64_t buffers = buffers_at(plan), room = room_at(plan);
+    char *memory = mmap(NULL, plan->bytes, access, MAP_SHARED, file, 0);
+    if (memory == MAP_FAILED || !map_part(memory, 0, buffers, access, file) ||
+        !map_part(memory, buffers, room, batches, file))
         return rh_fail_errno(error, RH_SYSTEM, errno, "cannot map memory shared between processes");
-    *channel = memory;
+    *channel = (rh_channel *)memory;
     return RH_OK;
 }
 
@@ -108,7 +120,7 @@ rh_channel_create(const rh_channel *plan, int *file, rh_channel **channel, rh_er
             close(*file);
         return RH_SYSTEM;
     }
-    rh_status status = map(*file, &made, channel, error);
+    rh_status status = map(*file, &made, PROT_READ | PROT_WRITE, channel, error);
     if (status != RH_OK) {
         close(*file);
         return status;
@@ -125,7 +137,7 @@ rh_channel_map(int file, rh_channel **channel, rh_error *error)
     if (fstat(file, &facts) != 0 || pread(file, &made, sizeof made, 0) != sizeof made ||
         made.bytes != (uint64_t)facts.st_size || room_at(&made) > made.bytes)
         return rh_fail(error, RH_USAGE, "this command is for reheap's own use");
-    return map(file, &made, channel, error);
+    return map(file, &made, PROT_READ, channel, error);
 }
 
 void

@@ -120,7 +120,8 @@ open_heap(child *self, rh_error *error)
 }
 
 /* Members that share processors disturb one another's caches whenever they change places: each
- * asks for a long turn. Older kernels refuse or take no notice. */
+ * asks for a long turn, unless somebody gave it another policy. Older kernels refuse or take no
+ * notice. */
 static void
 ask_for_long_turns(void)
 {
@@ -130,7 +131,12 @@ ask_for_long_turns(void)
         int32_t nice;
         uint32_t priority;
         uint64_t runtime, deadline, period;
-    } attributes = {.size = 48, .policy = SCHED_BATCH, .runtime = TURN_NS};
+    } attributes = {.size = sizeof attributes};
+    if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0 ||
+        attributes.policy != SCHED_OTHER) /* somebody has decided */
+        return;
+    attributes.policy = SCHED_BATCH;
+    attributes.runtime = TURN_NS;
     syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 

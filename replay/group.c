@@ -439,6 +439,14 @@ start_all(rh_group *group, int channel_file, rh_error *error)
     return RH_OK;
 }
 
+/* A time pass must not wait for a process to be woken; other passes have no use for a processor
+ * that looks and looks whether there is room in the ring. */
+static uint32_t
+spins_for(rh_pass pass)
+{
+    return !rh_pass_is_shared(pass) && rh_host_processors() > 1 ? SPINS : 0;
+}
+
 rh_status
 rh_group_run(const rh_group_plan *plan, const rh_source *source, rh_group **run, rh_error *error)
 {
@@ -460,8 +468,7 @@ rh_group_run(const rh_group_plan *plan, const rh_source *source, rh_group **run,
                                 .age_most_blocks = plan->age_most_blocks,
                                 .age_most_bytes = plan->age_most_bytes,
                                 .room_bytes = plan->room_bytes,
-                                .spins =
-                                    plan->members == 1 && rh_host_processors() > 1 ? SPINS : 0};
+                                .spins = spins_for(plan->pass)};
     rh_status status = rh_channel_create(&channel, &file, &group->channel, error);
     if (status != RH_OK) {
         rh_group_close(group);
