@@ -120,20 +120,18 @@ run(const char *path, const rh_group_plan *plan)
     return group;
 }
 
-static void
-keep_least(double *least, double value)
-{
-    if (*least == 0 || value < *least)
-        *least = value;
-}
-
-static void
-keep_least_cost(cost *least, cost before)
+static cost
+since(cost before)
 {
     cost now = used();
-    keep_least(&least->own_ns, now.own_ns - before.own_ns);
-    keep_least(&least->heaps_ns, now.heaps_ns - before.heaps_ns);
-    keep_least(&least->wall_ns, now.wall_ns - before.wall_ns);
+    return (cost){now.own_ns - before.own_ns, now.heaps_ns - before.heaps_ns,
+                  now.wall_ns - before.wall_ns};
+}
+
+static double
+of_processors(cost taken)
+{
+    return taken.own_ns + taken.heaps_ns;
 }
 
 /* From the first batch to the last, waiting for the decoder included. */
@@ -156,7 +154,7 @@ ahead_ns(const char *trace, const char *heap, const rh_compiler *options, const 
 /* `count` heaps, from `specs` on. */
 static void
 memory_pass(const char *trace, const char *const *specs, uint32_t count, const rh_compiler *options,
-            const rh_scan *scan, cost *least)
+            const rh_scan *scan)
 {
     uint64_t every = scan->counts.calls / SAMPLES + 1;
     rh_group_plan plan = {.pass = RH_PASS_MEMORY,
@@ -168,37 +166,67 @@ memory_pass(const char *trace, const char *const *specs, uint32_t count, const r
                           .members = count,
                           .room_bytes = sizeof(rh_arena_history)};
     plan.compiler.sample_every = plan.compiler.next_sample = every;
-    cost before = used();
     rh_group_close(run(trace, &plan));
-    keep_least_cost(least, before);
+}
+
+/* What a round took. */
+typedef struct round_cost {
+    cost decoding, apart, together; /* the heaps in passes of their own, and all in one */
+    double bound_ns;                /* as many times one heap and one decoding */
+    double ratio;
+} round_cost;
+
+/* One heap's replay is what a pass of it takes beside decoding: its process, the start of it, and
+ * what the two processes share. */
+static round_cost
+measure_round(const char *trace, const rh_compiler *options, const rh_scan *scan)
+{
+    round_cost round;
+    cost before = used();
+    decode(trace, options);
+    round.decoding = since(before);
+    before = used();
+    for (int i = 0; i < HEAPS; i++)
+        memory_pass(trace, &arenas[i], 1, options, scan);
+    round.apart = since(before);
+    before = used();
+    memory_pass(trace, arenas, HEAPS, options, scan);
+    round.together = since(before);
+    round.bound_ns = of_processors(round.apart) - (HEAPS - 1) * of_processors(round.decoding);
+    round.ratio = of_processors(round.together) / round.bound_ns;
+    return round;
+}
+
+static int
+by_ratio(const void *left, const void *right)
+{
+    double a = ((const round_cost *)left)->ratio, b = ((const round_cost *)right)->ratio;
+    return (a > b) - (a < b);
 }
 
 static void
-print_pass(const char *what, cost taken, double events)
+print_cost(const char *what, cost taken, double events)
 {
     printf("%-44s %6.1f %10.1f %8.1f\n", what, taken.heaps_ns / events, taken.own_ns / events,
            taken.wall_ns / events);
 }
 
-/* A reader with one member looks for it to go on without sleeping; with eight it sleeps. So what
- * one costs is its own process and a decoding. */
+/* The round whose ratio is the median. */
 static void
-print_passes(double events, cost decoding, const cost each[HEAPS], cost all)
+print_passes(double events, round_cost rounds[ROUNDS])
 {
-    cost mean = {0};
-    for (int i = 0; i < HEAPS; i++) {
-        mean.own_ns += each[i].own_ns / HEAPS;
-        mean.heaps_ns += each[i].heaps_ns / HEAPS;
-        mean.wall_ns += each[i].wall_ns / HEAPS;
-    }
-    double bound = HEAPS * mean.heaps_ns + decoding.own_ns, took = all.heaps_ns + all.own_ns;
-    printf("\n%-44s %6s %10s %8s\n", "memory passes, ns of processor an event", "heaps", "decoding",
+    qsort(rounds, ROUNDS, sizeof *rounds, by_ratio);
+    const round_cost *median = &rounds[ROUNDS / 2];
+    printf("\n%-44s %6s %10s %8s\n", "memory passes, ns of processor an event", "heaps", "here",
            "wall");
-    print_pass("decoding alone", decoding, events);
-    print_pass("one pymalloc, mean of eight arena sizes", mean, events);
-    print_pass("all eight in one pass", all, events);
-    printf("eight in one pass take %.1f, %.2f of eight times one heap and one decoding (%.1f)\n",
-           took / events, took / bound, bound / events);
+    print_cost("decoding alone", median->decoding, events);
+    print_cost("eight pymalloc, a pass each", median->apart, events);
+    print_cost("all eight in one pass", median->together, events);
+    printf(
+        "eight in one pass take %.1f, %.3f (%.3f to %.3f) of eight times one heap and one decoding "
+        "(%.1f)\n",
+        of_processors(median->together) / events, median->ratio, rounds[0].ratio,
+        rounds[ROUNDS - 1].ratio, median->bound_ns / events);
 }
 
 void
@@ -206,18 +234,14 @@ engine_passes(const char *trace, const char *heap)
 {
     rh_compiler options;
     rh_scan scan = scan_trace(trace, &options);
-    cost decoding = {0}, each[HEAPS] = {{0}}, all = {0};
+    round_cost rounds[ROUNDS];
     double ahead = 0, events = (double)scan.counts.calls;
     for (int round = 0; round < ROUNDS; round++) {
-        keep_least(&ahead, ahead_ns(trace, heap, &options, &scan));
-        cost before = used();
-        decode(trace, &options);
-        keep_least_cost(&decoding, before);
-        for (int i = 0; i < HEAPS; i++)
-            memory_pass(trace, &arenas[i], 1, &options, &scan, &each[i]);
-        memory_pass(trace, arenas, HEAPS, &options, &scan, &all);
+        double ns = ahead_ns(trace, heap, &options, &scan);
+        ahead = ahead == 0 || ns < ahead ? ns : ahead;
+        rounds[round] = measure_round(trace, &options, &scan);
     }
     printf("%-44s %6.2f ns an event\n", "streaming, decoded ahead elsewhere", ahead / events);
-    print_passes(events, decoding, each, all);
+    print_passes(events, rounds);
     rh_scan_release(&scan);
 }
