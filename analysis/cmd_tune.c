@@ -397,6 +397,12 @@ measure(const tune_arguments *arguments, const candidates *all, const char *path
                                .command = command};
     rh_tuning *tuning;
     status = rh_tune_run(&options, results, &tuning, error);
+    rh_error lost;
+    if (status != RH_USAGE && rh_results_check_kept(results, true, &lost) != RH_OK) {
+        rh_tuning_release(tuning);
+        rh_results_close(results);
+        return rh_fail(error, lost.status, "%s", lost.message);
+    }
     if (tuning && arguments->json)
         print_json(arguments, all, tuning);
     else if (tuning)

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,8 @@ static rh_status
 double_up(rh_vary *vary, const char *text, const char *colon, rh_error *error)
 {
     uint64_t from, to;
+    /* What was typed in digits alone stays so: in a number that is no size K is a thousand. */
+    bool digits = text[strspn(text, "0123456789:")] == '\0';
     char *first = copied(text, (size_t)(colon - text));
     bool good = rh_size_parse(first, &from) && rh_size_parse(colon + 1, &to) && from > 0;
     free(first);
@@ -51,7 +54,10 @@ double_up(rh_vary *vary, const char *text, const char *colon, rh_error *error)
     rh_status status = RH_OK;
     for (uint64_t size = from; status == RH_OK && size <= to; size *= 2) {
         char spelled[RH_SIZE_TEXT];
-        rh_size_exact(size, spelled, sizeof spelled);
+        if (digits)
+            snprintf(spelled, sizeof spelled, "%llu", (unsigned long long)size);
+        else
+            rh_size_exact(size, spelled, sizeof spelled);
         status = add_value(vary, spelled, strlen(spelled), error);
         if (size > UINT64_MAX / 2)
             break;

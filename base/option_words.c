@@ -28,7 +28,7 @@ rh_option_number(struct argp_state *state, const char *what, const char *word, u
                  uint64_t most)
 {
     uint64_t value = 0;
-    if (!rh_size_parse(word, &value) || value < least || value > most)
+    if (!rh_count_parse(word, &value) || value < least || value > most)
         argp_error(state, "%s is a number from %llu to %llu, not '%s'", what,
                    (unsigned long long)least, (unsigned long long)most, word);
     return value;

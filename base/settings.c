@@ -62,7 +62,9 @@ fail_number(const rh_key *key, const char *text, rh_error *error)
 static rh_status
 parse_number(const rh_key *key, const char *text, uint64_t *number, rh_error *error)
 {
-    if (!rh_size_parse(text, number) || *number < key->min || *number > key->max)
+    bool good =
+        key->kind == RH_KEY_COUNT ? rh_count_parse(text, number) : rh_size_parse(text, number);
+    if (!good || *number < key->min || *number > key->max)
         return fail_number(key, text, error);
     if (key->power_of_two && (*number & (*number - 1)) != 0)
         return fail_number(key, text, error);

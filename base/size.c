@@ -7,8 +7,9 @@
 
 static const char suffixes[] = "KMGT";
 
-bool
-rh_size_parse(const char *text, uint64_t *value)
+/* `step`: what one suffix is to the one before it. */
+static bool
+parse(const char *text, uint64_t step, uint64_t *value)
 {
     if (*text < '0' || *text > '9')
         return false;
@@ -24,13 +25,26 @@ rh_size_parse(const char *text, uint64_t *value)
         const char *suffix = strchr(suffixes, letter);
         if (!suffix || text[1] != '\0')
             return false;
-        unsigned shift = 10u * (unsigned)(suffix - suffixes + 1);
-        if (number > UINT64_MAX >> shift)
-            return false;
-        number <<= shift;
+        for (const char *at = suffixes; at <= suffix; at++) {
+            if (number > UINT64_MAX / step)
+                return false;
+            number *= step;
+        }
     }
     *value = number;
     return true;
+}
+
+bool
+rh_size_parse(const char *text, uint64_t *value)
+{
+    return parse(text, 1024, value);
+}
+
+bool
+rh_count_parse(const char *text, uint64_t *value)
+{
+    return parse(text, 1000, value);
 }
 
 char *

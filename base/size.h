@@ -11,6 +11,10 @@
  * overflow of 64 bits. */
 bool rh_size_parse(const char *text, uint64_t *value);
 
+/* The same for what is no size but a number of things (events, blocks, runs): K is a thousand, M a
+ * million. */
+bool rh_count_parse(const char *text, uint64_t *value);
+
 /* The shortest exact spelling that rh_size_parse reads back: "1M", "1536", "3K". Returns `buffer`.
  */
 char *rh_size_exact(uint64_t bytes, char *buffer, size_t capacity);

@@ -38,7 +38,7 @@ understand(const char *churn, const rh_settings *settings, rh_age *age, rh_error
 {
     uint64_t times;
     const char *keep;
-    if (!rh_size_parse(churn, &times) || times > RH_AGE_CHURN_MOST)
+    if (!rh_count_parse(churn, &times) || times > RH_AGE_CHURN_MOST)
         return rh_fail(error, RH_USAGE,
                        "'%.64s' is not how many times over blocks are exchanged, 0 to %d", churn,
                        RH_AGE_CHURN_MOST);

@@ -175,6 +175,8 @@ look(const arenas_options *options, rh_error *error)
     status = rh_experiment_run(&options->experiment, results, error);
     /* Failed runs do not hide the others. */
     rh_error problem = {.status = RH_OK};
+    if (status != RH_USAGE && rh_results_check_kept(results, true, &problem) != RH_OK)
+        status = rh_fail(error, problem.status, "%s", problem.message);
     if ((status == RH_OK || status == RH_CANNOT_RUN) && show(options, results, &problem) != RH_OK &&
         status == RH_OK)
         status = rh_fail(error, problem.status, "%s", problem.message);

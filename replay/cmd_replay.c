@@ -1,10 +1,12 @@
 #define _GNU_SOURCE
 /* reheap replay: a recording against allocators. */
 #include <argp.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/option_words.h"
@@ -117,6 +119,9 @@ finish_options(struct argp_state *state, replay_options *options)
     if (options->over_time && !options->json)
         argp_error(state,
                    "--over-time is for --json; `reheap plot` draws the samples of -o RESULTS");
+    if (options->sizes && options->given[KEY_MEASURE - KEY_REPS] &&
+        !(experiment->measures & RH_MEASURE_LATENCY))
+        argp_error(state, "--sizes tells latencies by size; --measure=latency takes them");
     if (experiment->resume) {
         if (!options->output)
             argp_error(state, "--resume goes on with the results that -o names");
@@ -273,6 +278,9 @@ conclude(const replay_options *options, rh_results *results, rh_status status, r
     rh_error problem = {.status = RH_OK};
     if (status == RH_USAGE)
         return status;
+    /* What is there may be another's, and is not shown. */
+    if (rh_results_check_kept(results, true, &problem) != RH_OK)
+        return rh_fail(error, problem.status, "%s", problem.message);
     if (count && (options->experiment.repetitions > 1 || options->experiment.spec_count > 1))
         fprintf(stderr, "the runs were shuffled by --seed=%llu\n",
                 (unsigned long long)options->experiment.seed);
@@ -376,6 +384,11 @@ resume(replay_options *options, rh_error *error)
 {
     rh_results *results;
     rh_recalled recalled;
+    if (access(options->output, F_OK) != 0 && errno == ENOENT)
+        return rh_fail(error, RH_BAD_INPUT,
+                       "%s: No such file or directory: a replay that ends before its first run is "
+                       "complete leaves none; replay without --resume",
+                       options->output);
     rh_status status = rh_results_reopen(options->output, &results, error);
     if (status != RH_OK)
         return status;
@@ -385,6 +398,11 @@ resume(replay_options *options, rh_error *error)
         return status;
     }
     status = go_on_with(options, &recalled.experiment, error);
+    if (status == RH_OK && options->sizes && !(options->experiment.measures & RH_MEASURE_LATENCY))
+        status = rh_fail(error, RH_USAGE,
+                         "%s: its runs take no latencies, which --sizes would tell by size; leave "
+                         "that away",
+                         options->output);
     if (status == RH_OK) {
         status = rh_experiment_run(&options->experiment, results, error);
         status = conclude(options, results, status, error);

@@ -18,7 +18,7 @@ find_event(const rh_scan *scan, const char *word, uint64_t *event)
         *event = scan->marks[i].event;
         return *event > 0;
     }
-    return rh_size_parse(word, event) && *event > 0 && *event <= scan->counts.calls;
+    return rh_count_parse(word, event) && *event > 0 && *event <= scan->counts.calls;
 }
 
 rh_status

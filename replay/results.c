@@ -165,7 +165,7 @@ open_database(rh_results *results, const char *path, int flags, rh_error *error)
 {
     if (sqlite3_open_v2(path, &results->database, flags, NULL) != SQLITE_OK)
         return rh_results_error(results, error, "open it");
-    sqlite3_busy_timeout(results->database, 5000);
+    sqlite3_busy_timeout(results->database, RH_RESULTS_PATIENCE_MS);
     return RH_OK;
 }
 
@@ -293,6 +293,8 @@ rh_results_create(const char *path, rh_results **created, rh_error *error)
     if (status == RH_OK)
         status = create_tables(results, error);
     if (status == RH_OK)
+        status = rh_results_guard(results, error);
+    if (status == RH_OK)
         status = prepare_inserts(results, error);
     if (status != RH_OK) {
         rh_results_close(results);
@@ -392,6 +394,8 @@ rh_results_reopen(const char *path, rh_results **opened, rh_error *error)
     status = lock_file(path, O_RDWR, &results->lock, error);
     if (status == RH_OK)
         status = open_database(results, path, SQLITE_OPEN_READWRITE, error);
+    if (status == RH_OK)
+        status = rh_results_guard(results, error);
     if (status == RH_OK)
         status = prepare_inserts(results, error);
     if (status != RH_OK) {

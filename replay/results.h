@@ -125,6 +125,10 @@ rh_status rh_results_create(const char *path, rh_results **results, rh_error *er
 rh_status rh_results_open(const char *path, rh_results **results, rh_error *error);
 rh_status rh_results_reopen(const char *path, rh_results **results, rh_error *error);
 void rh_results_close(rh_results *results);
+/* Of results that are written: that the file still is what was made of it. RH_SYSTEM: it was
+ * replaced, removed or written over meanwhile by something that is no replay. Adding a run asks it
+ * first; `thorough`, at the end, reads all of the file. */
+rh_status rh_results_check_kept(rh_results *results, bool thorough, rh_error *error);
 
 rh_status rh_results_set(rh_results *results, const char *key, const char *value, rh_error *error);
 /* The value of an experiment key, or NULL; valid until close. */

@@ -17,9 +17,11 @@ struct memory_block {
 
 struct rh_results {
     sqlite3 *database;
-    char *path;      /* the final name */
-    char *temporary; /* where it lies until the first run; NULL afterwards */
-    int lock;        /* on the file, held while it is written; -1: none */
+    char *path;          /* the final name */
+    char *temporary;     /* where it lies until the first run; NULL afterwards */
+    int lock;            /* on the file, held while it is written; -1: none */
+    char identity[32];   /* of the file that is written: its number among all; "": none yet */
+    int64_t runs_stored; /* in it */
     sqlite3_stmt *insert_metric, *insert_sample, *insert_bucket, *insert_latency, *insert_round;
     memory_block *memory;
 };
@@ -54,5 +56,11 @@ char *rh_results_columns(char *text, size_t capacity, const char *suffix);
 /* Gives the file its final name. The database is closed meanwhile: SQLite names its journal after
  * the file. */
 rh_status rh_results_take_name(rh_results *results, rh_error *error);
+
+/* How long another connection may hold the file. */
+enum { RH_RESULTS_PATIENCE_MS = 5000 };
+
+/* Gives a file that is written its identity, and counts its runs. */
+rh_status rh_results_guard(rh_results *results, rh_error *error);
 
 #endif

@@ -196,7 +196,9 @@ insert_run(rh_results *results, rh_run *run)
 rh_status
 rh_results_add_run(rh_results *results, rh_run *run, rh_error *error)
 {
-    rh_status status = rh_results_execute(results, "BEGIN", "write it", error);
+    rh_status status = rh_results_check_kept(results, false, error);
+    if (status == RH_OK)
+        status = rh_results_execute(results, "BEGIN", "write it", error);
     if (status != RH_OK)
         return status;
     if (!insert_run(results, run)) {
@@ -209,6 +211,7 @@ rh_results_add_run(rh_results *results, rh_run *run, rh_error *error)
         sqlite3_exec(results->database, "ROLLBACK", NULL, NULL, NULL);
         return status;
     }
+    results->runs_stored++;
     return results->temporary ? rh_results_take_name(results, error) : RH_OK;
 }
 
@@ -223,8 +226,12 @@ rh_results_forget_failures(rh_results *results, rh_error *error)
         "DELETE FROM latency WHERE run IN (SELECT id FROM gone);"
         "DELETE FROM round WHERE run IN (SELECT id FROM gone);"
         "DELETE FROM run WHERE id IN (SELECT id FROM gone); DROP TABLE gone; COMMIT";
-    rh_status status = rh_results_execute(results, sql, "write it", error);
+    rh_status status = rh_results_check_kept(results, false, error);
     if (status != RH_OK)
-        sqlite3_exec(results->database, "ROLLBACK", NULL, NULL, NULL);
+        return status;
+    status = rh_results_execute(results, sql, "write it", error);
+    if (status == RH_OK)
+        return rh_results_guard(results, error); /* fewer runs */
+    sqlite3_exec(results->database, "ROLLBACK", NULL, NULL, NULL);
     return status;
 }

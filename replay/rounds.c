@@ -27,7 +27,7 @@ understand(const char *rounds, const rh_settings *settings, rh_loop *loop, rh_er
 {
     uint64_t count = RH_STEADY_MOST, frees = 0;
     loop->steady = strcmp(rounds, "steady") == 0;
-    if (!loop->steady && (!rh_size_parse(rounds, &count) || count < 1 || count > RH_ROUNDS_MOST))
+    if (!loop->steady && (!rh_count_parse(rounds, &count) || count < 1 || count > RH_ROUNDS_MOST))
         return rh_fail(error, RH_USAGE, "'%.64s' is neither steady nor 1 to %d rounds", rounds,
                        RH_ROUNDS_MOST);
     if (rh_settings_number(settings, "most", &count) && !loop->steady)

@@ -37,7 +37,7 @@ static void
 read_place(cut_options *options, struct argp_state *state, const char *text, uint64_t *event,
            uint64_t *ns)
 {
-    if (rh_size_parse(text, event))
+    if (rh_count_parse(text, event))
         options->by_event = true;
     else if (rh_time_parse(text, ns))
         options->by_time = true;

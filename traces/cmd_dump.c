@@ -32,7 +32,7 @@ static uint64_t
 number(struct argp_state *state, const char *option, const char *text)
 {
     uint64_t value = 0;
-    if (!rh_size_parse(text, &value))
+    if (!rh_count_parse(text, &value))
         argp_error(state, "%s takes a number of events, not '%s'", option, text);
     return value;
 }

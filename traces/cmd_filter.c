@@ -77,7 +77,7 @@ parse(int key, char *argument, struct argp_state *state)
         read_domain(options, state, argument);
         return 0;
     case KEY_THREAD:
-        if (!rh_size_parse(argument, &number) || number >= UINT32_MAX)
+        if (!rh_count_parse(argument, &number) || number >= UINT32_MAX)
             argp_error(state, "--thread=%s: it is a number", argument);
         options->thread = (uint32_t)number;
         options->one_thread = true;

@@ -28,7 +28,7 @@ typedef struct generate_options {
 
 static const struct argp_option known[] = {
     {"events", KEY_EVENTS, "N", 0,
-     "how many calls; K, M and G count in 1024s (default: the model's own, or the trace's)", 0},
+     "how many calls, as 500K or 10M (default: the model's own, or the trace's)", 0},
     {"like", KEY_LIKE, "FILE", 0, "make a trace like this one, instead of a model's", 0},
     {"window", KEY_WINDOW, "CALLS", 0,
      "with --like: what is born is shuffled within so many calls (default: 2048)", 0},
@@ -43,7 +43,7 @@ static uint64_t
 read_count(struct argp_state *state, const char *option, const char *text, uint64_t least)
 {
     uint64_t number = 0;
-    if (!rh_size_parse(text, &number) || number < least)
+    if (!rh_count_parse(text, &number) || number < least)
         argp_error(state, "--%s=%s: it is a number%s", option, text, least ? ", 1 at least" : "");
     return number;
 }

@@ -116,7 +116,7 @@ parse_limit(int key, const char *text, struct argp_state *state)
 {
     arguments *given = state->input;
     rh_intake_limits *limits = &given->limits;
-    if (key == KEY_MAX_EVENTS && (!rh_size_parse(text, &limits->events) || limits->events == 0))
+    if (key == KEY_MAX_EVENTS && (!rh_count_parse(text, &limits->events) || limits->events == 0))
         argp_error(state, "--max-events=%s: give a number of events, from 1 on", text);
     if (key == KEY_MAX_BYTES &&
         (!rh_size_parse(text, &limits->bytes) || limits->bytes < RH_INTAKE_MIN_BYTES))
@@ -171,7 +171,7 @@ parse_option(int key, char *text, struct argp_state *state)
         given->pass_status = true;
         return 0;
     case KEY_PID:
-        if (!rh_size_parse(text, &given->process) || given->process == 0 ||
+        if (!rh_count_parse(text, &given->process) || given->process == 0 ||
             given->process > INT32_MAX)
             argp_error(state, "--pid=%s: give the number of a process", text);
         return 0;

@@ -50,11 +50,11 @@ parse_reading(int key, char *argument, struct argp_state *state)
     uint64_t number = 0;
     switch (key) {
     case KEY_MAX_LIVE:
-        if (!rh_size_parse(argument, &reading->max_live) || reading->max_live == 0)
+        if (!rh_count_parse(argument, &reading->max_live) || reading->max_live == 0)
             argp_error(state, "--max-live takes a number of blocks, not '%s'", argument);
         return 0;
     case KEY_JOBS:
-        if (!rh_size_parse(argument, &number) || number == 0 || number > JOBS_MAX)
+        if (!rh_count_parse(argument, &number) || number == 0 || number > JOBS_MAX)
             argp_error(state, "--jobs takes a number of threads from 1 to %d, not '%s'", JOBS_MAX,
                        argument);
         reading->jobs = (unsigned)number;

@@ -50,7 +50,8 @@ for words in "--touch lines" "--seed 2" "--measure memory" "-a bump" "--samples 
 done
 refuses 2 'fewer' "$REHEAP" replay --resume -o whole.db --reps 2
 refuses 2 '-o names' "$REHEAP" replay --resume
-refuses 3 'No such file' "$REHEAP" replay --resume -o nowhere.db
+refuses 3 'No such file.*without --resume' "$REHEAP" replay --resume -o nowhere.db
+refuses 2 'latenc' "$REHEAP" replay a.rht --measure throughput --sizes
 refuses 3 '' "$REHEAP" replay --resume -o a.rht
 
 # What failed is tried again.

@@ -57,6 +57,31 @@ reads_times(void **state)
 }
 
 static void
+reads_counts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t expected;
+    } counts[] = {{"0", 0},
+                  {"1024", 1024},
+                  {"1K", 1000},
+                  {"10m", 10000000},
+                  {"3G", 3000000000},
+                  {"2T", 2000000000000},
+                  {"18446744073709551615", UINT64_MAX},
+                  {"18446744T", UINT64_C(18446744000000000000)}};
+    uint64_t value = 42;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        assert_true(rh_count_parse(counts[i].text, &value));
+        assert_int_equal(value, counts[i].expected);
+    }
+    const char *const none[] = {"", "K", "1KB", "1 K", "-1", "18446745T", "1P"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_false(rh_count_parse(none[i], &value));
+}
+
+static void
 reads_numbers_and_suffixes(void **state)
 {
     (void)state;
@@ -179,6 +204,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_numbers_and_suffixes),
+        cmocka_unit_test(reads_counts),
         cmocka_unit_test(reads_times),
         cmocka_unit_test(reads_up_to_64_bits_and_not_beyond),
         cmocka_unit_test(refuses_everything_else),

@@ -274,6 +274,95 @@ test_a_second_writer_is_refused(void **state)
     rh_results_close(first);
 }
 
+static rh_results *
+begun(const char *name)
+{
+    rh_results *results;
+    rh_error error;
+    int64_t trace;
+    assert_int_equal(rh_results_create(name, &results, &error), RH_OK);
+    assert_int_equal(rh_results_add_trace(results, "a.rht", "", "{}", &trace, &error), RH_OK);
+    add_run(results, trace, "bump");
+    return results;
+}
+
+/* As cp does it: into the file that is there. */
+static void
+copy_over(const char *from, const char *to)
+{
+    static char bytes[1 << 20];
+    FILE *in = fopen(from, "r"), *out = fopen(to, "w");
+    size_t size = fread(bytes, 1, sizeof bytes, in);
+    assert_true(size > 0 && size < sizeof bytes);
+    assert_int_equal(fwrite(bytes, 1, size, out), size);
+    fclose(in);
+    fclose(out);
+}
+
+static void
+is_told(rh_results *results, const char *words)
+{
+    rh_error error;
+    rh_run run = {.trace = 1,
+                  .spec = "malloc",
+                  .name = "malloc",
+                  .version = "",
+                  .pass = "memory",
+                  .status = "complete",
+                  .provenance = "{}"};
+    assert_int_equal(rh_results_add_run(results, &run, &error), RH_SYSTEM);
+    assert_non_null(strstr(error.message, words));
+    assert_int_equal(rh_results_check_kept(results, true, &error), RH_SYSTEM);
+    assert_non_null(strstr(error.message, words));
+    rh_results_close(results);
+}
+
+/* Others that write do not ask for the lock. The other file is as much like ours as can be: SQLite
+ * itself would not notice. */
+static void
+test_other_writers_are_noticed(void **state)
+{
+    (void)state;
+    char other[4200], earlier[4200];
+    rh_error error;
+    snprintf(other, sizeof other, "%s.other", path);
+    snprintf(earlier, sizeof earlier, "%s.earlier", path);
+    unlink(other);
+    rh_results_close(begun(other));
+
+    rh_results *results = begun(path);
+    assert_int_equal(rh_results_check_kept(results, true, &error), RH_OK);
+    copy_over(other, path);
+    is_told(results, "wrote over it");
+
+    results = begun(path);
+    copy_over(path, earlier);
+    add_run(results, 1, "malloc");
+    copy_over(earlier, path); /* ours, without the last run */
+    is_told(results, "wrote over it");
+
+    results = begun(path);
+    FILE *file = fopen(path, "w");
+    fputs("no database", file);
+    fclose(file);
+    is_told(results, "wrote over it");
+    unlink(path);
+
+    results = begun(path);
+    unlink(path);
+    is_told(results, "removed or replaced");
+
+    results = begun(path);
+    assert_int_equal(rename(other, path), 0);
+    is_told(results, "removed or replaced");
+
+    assert_int_equal(rh_results_reopen(path, &results, &error), RH_OK);
+    add_run(results, 1, "malloc");
+    assert_int_equal(rh_results_check_kept(results, true, &error), RH_OK);
+    rh_results_close(results);
+    unlink(earlier);
+}
+
 int
 main(void)
 {
@@ -284,6 +373,7 @@ main(void)
         cmocka_unit_test_setup(test_other_files_are_refused, choose_path),
         cmocka_unit_test_setup(test_damage_is_told, choose_path),
         cmocka_unit_test_setup(test_a_second_writer_is_refused, choose_path),
+        cmocka_unit_test_setup(test_other_writers_are_noticed, choose_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
