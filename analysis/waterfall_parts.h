@@ -5,7 +5,7 @@
 
 #include "replay/results.h"
 
-enum { RH_WATERFALL_PARTS = 10 };
+enum { RH_WATERFALL_PARTS = 11 };
 
 typedef struct rh_waterfall_part {
     const char *metric, *legend;

@@ -196,6 +196,18 @@ fits(const ageing *self, const rh_age_size *drawn)
            drawn->size <= self->plan->most_bytes - self->totals->bytes;
 }
 
+static uint64_t
+usable_bytes(const ageing *self)
+{
+    uint64_t sum = 0;
+    if (!self->heap->operations->usable_size)
+        return RH_UNKNOWN;
+    for (uint64_t i = 0; i < self->totals->blocks; i++)
+        sum += rh_heap_usable_size(self->heap, (PyMemAllocatorDomain)self->blocks[i].domain,
+                                   self->blocks[i].block);
+    return sum;
+}
+
 void
 rh_age_heap(const rh_age_plan *plan, rh_heap *heap, rh_aged_block *blocks, rh_age_totals *totals)
 {
@@ -221,4 +233,5 @@ rh_age_heap(const rh_age_plan *plan, rh_heap *heap, rh_aged_block *blocks, rh_ag
     uint64_t kept = totals->blocks * plan->age.keep_percent / 100;
     while (totals->blocks > kept)
         release(&self);
+    totals->usable_bytes = usable_bytes(&self);
 }

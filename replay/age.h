@@ -68,6 +68,7 @@ typedef struct rh_age_plan {
 typedef struct rh_age_totals {
     uint64_t calls, failed_allocations;
     uint64_t blocks, bytes; /* that survive, as asked for */
+    uint64_t usable_bytes;  /* theirs; RH_UNKNOWN where the heap does not tell */
 } rh_age_totals;
 
 /* Ages the heap. `blocks`: room for most_blocks. */

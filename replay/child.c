@@ -511,6 +511,18 @@ likely_samples(const child *self)
     return each * rh_loop_shares(self->member->steady, (unsigned)rounds);
 }
 
+/* Of a heap that counts its blocks, all that it has by now. */
+static uint64_t
+aged_block_bytes(const child *self)
+{
+    rh_counters counters;
+    if (!self->member->age.aged)
+        return 0;
+    rh_heap_snapshot(self->heap, &counters);
+    return counters.block_bytes == RH_UNKNOWN ? self->member->aged.usable_bytes
+                                              : counters.block_bytes;
+}
+
 static void
 replay_memory(child *self)
 {
@@ -530,10 +542,7 @@ replay_memory(child *self)
                                &memory.totals->calls);
     }
     age(self);
-    rh_counters counters;
-    rh_heap_snapshot(self->heap, &counters);
-    if (self->member->age.aged && counters.block_bytes != RH_UNKNOWN)
-        memory.aged_block_bytes = counters.block_bytes;
+    memory.aged_block_bytes = aged_block_bytes(self);
     play_memory(self, &memory);
     rh_heap_figures(self->heap, rh_figures_take, &self->member->figures);
     write_statistics(self);

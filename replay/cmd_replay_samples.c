@@ -17,6 +17,7 @@ sample_json(const rh_sample *sample)
     set_number(object, "live_blocks", sample->live_blocks);
     set_number(object, "resident_bytes", sample->resident_bytes);
     set_number(object, "requested_bytes", sample->requested_bytes);
+    set_number(object, "aged_block_bytes", sample->aged_block_bytes);
     /* Below 0 where blocks overlap. */
     json_object_set_new(
         object, "rounding_bytes",

@@ -67,21 +67,19 @@ complete_counters(const rh_memory *memory, rh_counters *counters)
     }
     uint64_t block_bytes =
         counters->block_bytes == RH_UNKNOWN ? memory->requested_bytes : counters->block_bytes;
+    block_bytes += memory->aged_block_bytes == RH_UNKNOWN ? 0 : memory->aged_block_bytes;
     if (counters->mapped_bytes < block_bytes)
         counters->mapped_bytes = block_bytes;
     complete_parts(counters, block_bytes);
 }
 
-/* What lived before the first call was asked for by nobody: it is no part of the blocks. Where the
- * rest is all that is left, it is in there. */
+/* What lived before the first call was asked for by nobody: it is a part of its own, beside the
+ * blocks. */
 static void
 set_aged_apart(const rh_memory *memory, rh_counters *counters)
 {
-    if (memory->aged_block_bytes == 0 || counters->block_bytes == RH_UNKNOWN)
-        return;
-    counters->block_bytes -= memory->aged_block_bytes;
-    if (memory->heap->mapped_bytes && counters->other_bytes != RH_UNKNOWN)
-        counters->other_bytes += memory->aged_block_bytes;
+    if (memory->aged_block_bytes != RH_UNKNOWN && counters->block_bytes != RH_UNKNOWN)
+        counters->block_bytes -= memory->aged_block_bytes;
 }
 
 static void
@@ -91,7 +89,8 @@ take_sample(const rh_memory *memory, uint64_t time_ns, rh_sample *sample)
                           .time_ns = time_ns,
                           .requested_bytes = memory->requested_bytes,
                           .live_blocks = memory->live_blocks,
-                          .resident_bytes = RH_UNKNOWN};
+                          .resident_bytes = RH_UNKNOWN,
+                          .aged_block_bytes = memory->aged_block_bytes};
     rh_heap_snapshot(memory->heap, &sample->counters);
     set_aged_apart(memory, &sample->counters);
     complete_counters(memory, &sample->counters);

@@ -74,7 +74,8 @@ typedef struct rh_memory {
     bool usable_known;
     uint64_t round_peak_mapped, round_peak_requested; /* since rh_memory_round; mapped RH_UNKNOWN
                                                          where nobody can tell */
-    uint64_t aged_block_bytes; /* the caller's: in use before the first call, and for ever; 0 */
+    uint64_t aged_block_bytes; /* the caller's: of blocks in use before the first call, and for
+                                  ever; 0, or RH_UNKNOWN where nobody can tell */
     rh_memory_before before;   /* what is not the heap's */
     uint64_t looked_requested; /* foreign: the most that was requested when it was last looked at */
     uint64_t next_look;        /* foreign: look again when so much is requested */

@@ -161,6 +161,7 @@ add_counters(rh_metrics *metrics, const rh_memory_totals *totals)
     const rh_counters *peak = &totals->peak.counters, *end = &totals->end.counters;
     add(metrics, "requested_bytes", number(totals->peak.requested_bytes));
     add(metrics, "rounding_bytes", rh_sample_rounding(&totals->peak));
+    add(metrics, "aged_block_bytes", number(totals->peak.aged_block_bytes));
 #define AT_PEAK(name) add(metrics, #name, number(peak->name));
     AT_PEAK(header_bytes)
     AT_PEAK(page_header_bytes)

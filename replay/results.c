@@ -28,6 +28,7 @@ static const char *const sample_columns[] = {"event",
                                              "requested_bytes",
                                              "live_blocks",
                                              "resident_bytes",
+                                             "aged_block_bytes",
 #define COUNTER_NAME(name, what) #name,
                                              RH_COUNTERS(COUNTER_NAME)
 #undef COUNTER_NAME

@@ -48,6 +48,9 @@ typedef struct rh_sample {
     uint64_t requested_bytes;
     uint64_t live_blocks;
     uint64_t resident_bytes; /* RH_UNKNOWN where not taken */
+    /* Sizes of the blocks from before the first event, of an aged heap; 0: it is not. RH_UNKNOWN
+     * where the heap does not tell: they are in other_bytes. */
+    uint64_t aged_block_bytes;
     rh_counters counters;
 } rh_sample;
 

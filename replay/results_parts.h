@@ -28,7 +28,7 @@ struct rh_results {
 
 /* Of the table `sample`: the replay's own columns, then the heap's counters. */
 enum {
-    OWN_COLUMNS = 5,
+    OWN_COLUMNS = 6,
     COUNTER_COLUMNS = sizeof(rh_counters) / sizeof(uint64_t),
     SAMPLE_COLUMNS = OWN_COLUMNS + COUNTER_COLUMNS
 };

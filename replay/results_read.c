@@ -100,7 +100,8 @@ read_sample(sqlite3_stmt *statement)
                         .time_ns = column_number(statement, 1),
                         .requested_bytes = column_number(statement, 2),
                         .live_blocks = column_number(statement, 3),
-                        .resident_bytes = column_number(statement, 4)};
+                        .resident_bytes = column_number(statement, 4),
+                        .aged_block_bytes = column_number(statement, 5)};
     uint64_t counters[COUNTER_COLUMNS];
     for (int c = 0; c < COUNTER_COLUMNS; c++)
         counters[c] = column_number(statement, OWN_COLUMNS + c);

@@ -98,8 +98,9 @@ insert_samples(rh_results *results, const rh_run *run)
     sqlite3_stmt *statement = results->insert_sample;
     for (size_t i = 0; i < run->sample_count; i++) {
         const rh_sample *sample = &run->samples[i];
-        const uint64_t own[OWN_COLUMNS] = {sample->event, sample->time_ns, sample->requested_bytes,
-                                           sample->live_blocks, sample->resident_bytes};
+        const uint64_t own[OWN_COLUMNS] = {sample->event,           sample->time_ns,
+                                           sample->requested_bytes, sample->live_blocks,
+                                           sample->resident_bytes,  sample->aged_block_bytes};
         uint64_t counters[COUNTER_COLUMNS];
         memcpy(counters, &sample->counters, sizeof counters);
         sqlite3_bind_int64(statement, 1, run->id);

@@ -89,6 +89,7 @@ sample_at(const invented *allocator, double t)
     sample.live_blocks = sample.requested_bytes / 90;
     sample.counters.mapped_bytes = (uint64_t)mapped_at(allocator, t);
     sample.resident_bytes = sample.counters.mapped_bytes;
+    sample.aged_block_bytes = 0;
     if (allocator->own)
         set_parts(&sample);
     if (allocator->arena_bytes > 0) {
