@@ -158,12 +158,13 @@ latency_cell(rh_table *table, const rh_subject *subject, const char *metric)
 {
     double value = rh_subject_median(subject, metric);
     double blind = ceil(2 * rh_subject_median(subject, "probe_ns"));
+    bool below = isfinite(blind) && value < blind;
+    char text[RH_SIZE_TEXT];
     if (!isfinite(value))
         rh_table_cell(table, "-");
-    else if (isfinite(blind) && value < blind)
-        rh_table_cell(table, "< %.0f", blind);
     else
-        rh_table_cell(table, "%.0f", value);
+        rh_table_cell(table, "%s%s", below ? "< " : "",
+                      rh_time_human((uint64_t)fmax(below ? blind : value, 0), text, sizeof text));
 }
 
 enum { LATENCY_METRICS = 6 };
@@ -206,7 +207,7 @@ latencies(const rh_workload *workload, const char *heading, const char *const *m
 static rh_table *
 latency_table(const rh_workload *workload)
 {
-    return latencies(workload, "Latency (ns)", service);
+    return latencies(workload, "Latency", service);
 }
 
 /* Of paced runs: from the moment at which a call was due. */
@@ -216,7 +217,7 @@ response_table(const rh_workload *workload)
     static const char *const metrics[LATENCY_METRICS] = {
         "malloc_response_p50_ns", "malloc_response_p99_ns", "malloc_response_p999_ns",
         "free_response_p50_ns",   "free_response_p99_ns",   "free_response_p999_ns"};
-    return latencies(workload, "Response (ns)", metrics);
+    return latencies(workload, "Response", metrics);
 }
 
 static void

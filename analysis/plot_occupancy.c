@@ -62,8 +62,10 @@ cut_note(const rh_plot *plot, const arena_set *set, char *text, size_t capacity)
 /* ---- panels above each other over the same clock ---- */
 
 enum { WIDTH = 1100, PANEL_TOP = 70, PANEL_STEP = 262, PANEL_HEIGHT = 214, PANELS_BELOW = 34 };
-#define LEFT  0.09
-#define RIGHT 0.85
+#define LEFT 0.09
+/* The part of a panel's height that is left free above the data, for its name. */
+#define HEADROOM 0.13
+#define RIGHT    0.85
 
 static rh_figure *
 begin_panels(const rh_plot *plot, const arena_set *set, rh_figures *figures, const char *name,
@@ -100,7 +102,7 @@ begin_panel(const rh_plot *plot, FILE *script, const arena_set *set, size_t row)
         fprintf(script, "unset xlabel\n");
     fprintf(script, "unset label\nunset arrow\nunset object\nset label 1 ");
     rh_figure_quoted(script, set->one[row].subject->spec, 48);
-    fprintf(script, " at graph 0.99,0.93 right front boxed\n");
+    fprintf(script, " at graph 0.99,0.94 right front boxed\n");
     rh_plot_marks(script, plot->workload, set->last_event, (RIGHT - LEFT) * WIDTH, row == 0);
 }
 
@@ -211,7 +213,8 @@ write_heat_panel(const rh_plot *plot, rh_figure *figure, const arena_set *set, s
         fprintf(script, "set ylabel 'place of the arena (%" PRIu64 " a line)'\n", grid->each);
     else
         fprintf(script, "set ylabel 'place of the arena'\n");
-    fprintf(script, "set yrange [-0.5:%.1f]\n", fmax((double)(grid->rows * grid->each), 1) - 0.5);
+    fprintf(script, "set yrange [-0.5:%.2f]\n",
+            fmax((double)(grid->rows * grid->each), 1) / (1 - HEADROOM) - 0.5);
     double step = fmax(set->last_event, 1) / COLUMNS;
     fprintf(script,
             "plot '%s.tsv' index %zu matrix using (($1+0.5)*%.9g/events):(($2+0.5)*%" PRIu64
@@ -283,7 +286,9 @@ write_band_panel(const rh_plot *plot, rh_figure *figure, const arena_set *set, s
                  {2, "#777777", "no block"}};
     FILE *script = figure->script;
     begin_panel(plot, script, set, row);
-    fprintf(script, "set ylabel 'arenas held'\nset yrange [0:4<*]\n%s\n",
+    fprintf(script,
+            "set ylabel 'arenas held'\nset yrange [0:4<*]\nset offsets 0,0,graph %.2f,0\n%s\n",
+            HEADROOM / (1 - HEADROOM),
             row ? "unset key" : "set key at screen 0.852,graph 1 left top Left reverse");
     for (size_t i = 0; i < sizeof bands / sizeof bands[0]; i++)
         fprintf(

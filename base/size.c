@@ -60,6 +60,13 @@ rh_size_exact(uint64_t bytes, char *buffer, size_t capacity)
     return buffer;
 }
 
+/* That leave three digits. */
+static int
+decimals_of(double scaled)
+{
+    return scaled < 9.995 ? 2 : scaled < 99.95 ? 1 : 0;
+}
+
 char *
 rh_size_human(uint64_t bytes, char *buffer, size_t capacity)
 {
@@ -74,8 +81,25 @@ rh_size_human(uint64_t bytes, char *buffer, size_t capacity)
         scaled /= 1024;
         unit++;
     }
-    int decimals = scaled < 9.995 ? 2 : scaled < 99.95 ? 1 : 0;
-    snprintf(buffer, capacity, "%.*f %s", decimals, scaled, units[unit]);
+    snprintf(buffer, capacity, "%.*f %s", decimals_of(scaled), scaled, units[unit]);
+    return buffer;
+}
+
+char *
+rh_time_human(uint64_t ns, char *buffer, size_t capacity)
+{
+    static const char *const units[] = {"ns", "µs", "ms", "s"};
+    if (ns < 1000) {
+        snprintf(buffer, capacity, "%" PRIu64 " ns", ns);
+        return buffer;
+    }
+    double scaled = (double)ns;
+    unsigned unit = 0;
+    while (scaled >= 999.5 && unit < 3) {
+        scaled /= 1000;
+        unit++;
+    }
+    snprintf(buffer, capacity, "%.*f %s", decimals_of(scaled), scaled, units[unit]);
     return buffer;
 }
 

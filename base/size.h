@@ -30,6 +30,10 @@ char *rh_count_grouped(uint64_t count, char *buffer, size_t capacity);
  * and h: "1.5s", "20ms", "10m". False, leaving *ns alone, on anything else and above 10^18 ns. */
 bool rh_time_parse(const char *text, uint64_t *ns);
 
+/* For reading: three significant digits and a unit: "999 ns", "1.50 µs", "20.0 ms", "600 s".
+ * Returns `buffer`. */
+char *rh_time_human(uint64_t ns, char *buffer, size_t capacity);
+
 #define RH_SIZE_TEXT 32 /* room enough for any of the above */
 
 #endif

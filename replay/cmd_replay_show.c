@@ -78,10 +78,10 @@ typedef struct figure_column {
 /* Two tables, one below the other: lines have an end. */
 static const figure_column columns[] = {
     {"ns/event", "ns_per_event", NANOSECONDS},
-    {"malloc p50 ns", "malloc_p50_ns", PROBED},
+    {"malloc p50", "malloc_p50_ns", PROBED},
     {"p99", "malloc_p99_ns", PROBED},
     {"p99.99", "malloc_p9999_ns", PROBED},
-    {"free p50 ns", "free_p50_ns", PROBED},
+    {"free p50", "free_p50_ns", PROBED},
     {"p99", "free_p99_ns", PROBED},
     {"p99.99", "free_p9999_ns", PROBED},
     {"peak mapped", "peak_mapped_bytes", BYTES},
@@ -124,6 +124,7 @@ static void
 add_cell(rh_table *table, const figure_column *column, double value, double probe_ns)
 {
     char text[RH_SIZE_TEXT];
+    bool below;
     if (isnan(value)) {
         rh_table_cell(table, "-");
         return;
@@ -143,10 +144,10 @@ add_cell(rh_table *table, const figure_column *column, double value, double prob
         rh_table_cell(table, "%s", rh_count_grouped((uint64_t)value, text, sizeof text));
         break;
     case PROBED:
-        if (value < ceil(2 * probe_ns))
-            rh_table_cell(table, "< %.0f", ceil(2 * probe_ns));
-        else
-            rh_table_cell(table, "%.0f", value);
+        below = value < ceil(2 * probe_ns);
+        rh_table_cell(
+            table, "%s%s", below ? "< " : "",
+            rh_time_human((uint64_t)(below ? ceil(2 * probe_ns) : value), text, sizeof text));
         break;
     }
 }
@@ -296,7 +297,7 @@ latency_of(rh_results *results, const run_list *runs, const rh_run *like, bool r
 static const struct {
     const char *heading, *key;
     double fraction;
-} shown_quantiles[] = {{"p50 ns", "p50_ns", .5},
+} shown_quantiles[] = {{"p50", "p50_ns", .5},
                        {"p90", "p90_ns", .9},
                        {"p99", "p99_ns", .99},
                        {"p99.9", "p999_ns", .999},
@@ -410,10 +411,10 @@ print_pace(const run_list *runs, const rh_run *run)
     double late = median(runs, run, "late_share");
     if (isnan(late))
         return;
-    printf("%s%s: %.1f %% of the calls began more than 1 µs after they were due, the latest "
-           "%.3g ms",
+    char latest[RH_SIZE_TEXT];
+    printf("%s%s: %.1f %% of the calls began more than 1 µs after they were due, the latest by %s",
            run->spec, is_control(run) ? CONTROL_MARK : "", late * 100,
-           most_of(runs, run, "latest_ns") / 1e6);
+           rh_time_human((uint64_t)most_of(runs, run, "latest_ns"), latest, sizeof latest));
     double slowdown = median(runs, run, "pace_slowdown");
     if (slowdown > PACE_SLACK)
         printf("; the pace was not held: the calls took %.2f times as long as they should",

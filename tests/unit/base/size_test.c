@@ -166,6 +166,32 @@ human_has_three_digits_and_a_unit(void **state)
 }
 
 static void
+times_are_read_by_people(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t ns;
+        const char *text;
+    } cases[] = {
+        {0, "0 ns"},
+        {999, "999 ns"},
+        {1000, "1.00 µs"},
+        {9994, "9.99 µs"},
+        {9996, "10.0 µs"},
+        {99949, "99.9 µs"},
+        {999499, "999 µs"},
+        {999500, "1.00 ms"},
+        {123456789, "123 ms"},
+        {1500000000, "1.50 s"},
+        {UINT64_C(90000) * 1000000000, "90000 s"},
+        {UINT64_MAX, "18446744074 s"},
+    };
+    char text[RH_SIZE_TEXT];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_string_equal(rh_time_human(cases[i].ns, text, sizeof text), cases[i].text);
+}
+
+static void
 groups_by_thousands(void **state)
 {
     (void)state;
@@ -210,6 +236,7 @@ main(void)
         cmocka_unit_test(refuses_everything_else),
         cmocka_unit_test(exact_is_shortest_and_reads_back),
         cmocka_unit_test(human_has_three_digits_and_a_unit),
+        cmocka_unit_test(times_are_read_by_people),
         cmocka_unit_test(groups_by_thousands),
         cmocka_unit_test(never_writes_beyond_the_buffer),
     };
