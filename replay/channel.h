@@ -86,7 +86,8 @@ typedef struct rh_member {
     rh_age age;             /* of the heap, before the recording begins */
     bool steady;            /* it ends when the heap is steady */
     uint64_t round_leaves;  /* requested bytes that each round leaves alive */
-    double pace;            /* latency: begun when recorded, so many times as fast; 0: at once */
+    double pace;            /* begun when recorded, so many times as fast; 0: at once */
+    rh_pace_totals on_time; /* memory, system: how well the pace was kept */
 
     /* progress */
     _Atomic uint32_t consumed; /* batches done */

@@ -50,7 +50,7 @@ typedef struct child {
     bool over;
     uint64_t round_peak; /* time passes: mapped, at the ends of batches; RH_UNKNOWN */
     rh_stopwatch watch;  /* latency pass */
-    rh_pacer pacer;      /* latency pass that is paced */
+    rh_pacer pacer;      /* of a pass that is paced */
 } child;
 
 #define PROBES (1u << 15) /* empty ones, before the first event and after the last each */
@@ -457,9 +457,22 @@ history_sample(void *ctx, const rh_sample *sample, bool last)
     rh_arena_history_sample(state->history, state->heap, sample->event, last);
 }
 
+/* Of a pass in which nothing is timed: calls need not begin to the microsecond. */
+static rh_pacer *
+begin_pace(child *self)
+{
+    if (!(self->member->pace > 0))
+        return NULL;
+    self->pacer =
+        rh_pacer_make(self->member->pace, rh_host_ticks_per_ns(), NULL, &self->member->beat);
+    self->pacer.roughly = true;
+    return &self->pacer;
+}
+
 static void
 play_memory(child *self, rh_memory *memory)
 {
+    memory->pacer = begin_pace(self);
     rh_memory_begin(memory, self->heap, self->before);
     uint64_t calls = 0;
     while (next_batch(self)) {
@@ -477,7 +490,10 @@ play_memory(child *self, rh_memory *memory)
         calls = memory->totals->calls;
         end_round(self, &round);
         rh_memory_round(memory);
+        rh_pacer_again(&self->pacer);
     }
+    if (memory->pacer)
+        self->member->on_time = rh_pacer_totals(memory->pacer);
     rh_memory_end(memory, self->header.time_ns);
 }
 
@@ -607,10 +623,14 @@ replay_system(child *self)
                         .zero_fits = self->zero_fits,
                         .touch = self->member->touch};
     uint64_t before[RH_SYSTEM_CALL_COUNT];
+    rh_pacer *pacer = begin_pace(self);
     rh_system_watch_read(before);
     uint64_t calls = 0;
     while (next_batch(self)) {
-        rh_loop_run(&target, &self->program);
+        if (pacer)
+            rh_loop_on_time(&target, &self->program, pacer);
+        else
+            rh_loop_run(&target, &self->program);
         look_at_mapped(self);
         count_calls(self->member, &self->header);
         rh_channel_release(self->channel, self->member);
@@ -621,7 +641,10 @@ replay_system(child *self)
         rh_round round = round_without_memory(self, self->member->calls - calls, 0);
         calls = self->member->calls;
         end_round(self, &round);
+        rh_pacer_again(&self->pacer);
     }
+    if (pacer)
+        self->member->on_time = rh_pacer_totals(pacer);
     count_system_calls(self, before);
     look_at_huge(self);
     self->member->failed_allocations = target.failed_allocations;

@@ -406,8 +406,20 @@ print_latencies(rh_results *results, const run_list *runs, const rh_run *first,
 /* Whether the recorded times were kept: of the repetitions the median, and of them all the latest
  * call, which is among the response times of the table above. */
 static void
+print_slowdown(const run_list *runs, const rh_run *run, const char *pass, const char *metric)
+{
+    double slowdown = median(runs, run, metric);
+    if (slowdown > PACE_SLACK)
+        printf("%s: the pace was not held in the %s pass: its calls took %.2f times as long as "
+               "they should\n",
+               run->spec, pass, slowdown);
+}
+
+static void
 print_pace(const run_list *runs, const rh_run *run)
 {
+    print_slowdown(runs, run, "memory", "memory_pace_slowdown");
+    print_slowdown(runs, run, "system", "system_pace_slowdown");
     double late = median(runs, run, "late_share");
     if (isnan(late))
         return;

@@ -380,9 +380,9 @@ check_settings(const rh_experiment *experiment, rh_error *error)
         return rh_fail(error, RH_USAGE, "repetitions are 1 to 10000");
     if (experiment->samples > SAMPLES_MOST)
         return rh_fail(error, RH_USAGE, "samples are at most %d", SAMPLES_MOST);
-    if (experiment->pace > 0 && !(experiment->measures & RH_MEASURE_LATENCY))
+    if (experiment->pace > 0 && experiment->measures == RH_MEASURE_THROUGHPUT)
         return rh_fail(error, RH_USAGE,
-                       "a pace is of the latency pass, which --measure leaves out");
+                       "the throughput pass has no pace, and --measure leaves out all others");
     if (experiment->threads &&
         !(experiment->measures & (RH_MEASURE_THROUGHPUT | RH_MEASURE_LATENCY)))
         return rh_fail(error, RH_USAGE,
@@ -719,7 +719,7 @@ group_plan(run_state *state, const group_order *order, const attempt_set *attemp
     const trace_entry *trace = &state->traces[order->trace];
     const rh_experiment *experiment = state->experiment;
     bool threads = experiment->threads && !order->control && !rh_pass_is_shared(order->pass);
-    bool paced = experiment->pace > 0 && order->pass == RH_PASS_LATENCY;
+    bool paced = experiment->pace > 0 && order->pass != RH_PASS_THROUGHPUT;
     rh_group_plan plan = {.pass = order->pass,
                           .touch = experiment->touch,
                           .threads = threads,
@@ -810,6 +810,8 @@ look_at_pins(finding_set *found, rh_error *error)
     plan->sample_capacity = 0;
     plan->room_bytes = sizeof(rh_pin_findings);
     plan->pins = true;
+    plan->pace = 0;
+    plan->compiler.times = 0;
     plan->order_of = order_pins;
     plan->order_ctx = found;
     found->state->calls_done += found->state->traces[found->order->trace].scan.counts.calls;

@@ -36,7 +36,8 @@ typedef struct rh_experiment {
     bool threads; /* time passes have a thread for each recorded one, all at once */
     rh_age age;   /* of every heap, before the recording begins */
     rh_loop loop; /* the recording again and again; rounds 0: once */
-    double pace;  /* of the latency pass: begun when recorded, so many times as fast; 0: at once */
+    double pace;  /* of all passes but throughput: calls are begun when recorded, so many times as
+                     fast; 0: at once */
     int domain;   /* where events of a trace without domains go; PYMEM_DOMAIN_OBJ by default */
     unsigned samples; /* memory samples a run; 0: the default */
     bool quiet;       /* no progress bar */

@@ -25,7 +25,7 @@ typedef struct rh_group_plan {
     size_t age_size_count;
     uint64_t age_most_blocks, age_most_bytes; /* at most so many at once */
     uint64_t round_leaves;                    /* requested bytes that each round leaves alive */
-    double pace;          /* latency: the compiler has times; 0: as fast as possible */
+    double pace;          /* not throughput: the compiler has times; 0: as fast as possible */
     rh_compiler compiler; /* options; samples too */
     uint64_t slots;
     uint64_t sample_capacity;

@@ -332,6 +332,21 @@ rh_loop_paced(rh_target *target, const rh_program *program, rh_stopwatch *watch,
     }
 }
 
+void
+rh_loop_on_time(rh_target *target, const rh_program *program, rh_pacer *pacer)
+{
+    const rh_player player = player_of(target);
+    for (uint32_t i = 0; i < program->code_count; i++) {
+        rh_code code = program->codes[i];
+        if (RH_CODE_OF(code) == RH_CODE_TIME) {
+            rh_pacer_await(pacer, RH_CODE_AT(code));
+            continue;
+        }
+        rh_pacer_begin(pacer);
+        run_code(player, code, program->wides, target->touch);
+    }
+}
+
 static int
 compare_ticks(const void *left, const void *right)
 {

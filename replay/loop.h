@@ -39,6 +39,8 @@ void rh_loop_probe(rh_target *target, const rh_program *program, rh_stopwatch *w
 
 /* The same of a program compiled with `times`, each call begun when it is due or, when that is
  * over, at once. */
+/* Plays it with each call begun when it is due, and nothing timed. */
+void rh_loop_on_time(rh_target *target, const rh_program *program, rh_pacer *pacer);
 void rh_loop_paced(rh_target *target, const rh_program *program, rh_stopwatch *watch,
                    rh_pacer *pacer);
 

@@ -16,6 +16,26 @@ rh_sample_rounding(const rh_sample *sample)
     return (double)sample->counters.block_bytes - (double)sample->requested_bytes;
 }
 
+double
+rh_resident_mean(const rh_resident_over_time *resident)
+{
+    return resident->ns ? resident->byte_ns / (double)resident->ns : NAN;
+}
+
+static void
+add_resident_time(rh_resident_over_time *resident, const rh_sample *sample)
+{
+    if (sample->time_ns == RH_UNKNOWN || sample->resident_bytes == RH_UNKNOWN)
+        return;
+    if (resident->last_bytes != RH_UNKNOWN && sample->time_ns > resident->last_ns) {
+        uint64_t ns = sample->time_ns - resident->last_ns;
+        resident->byte_ns += (double)resident->last_bytes * (double)ns;
+        resident->ns += ns;
+    }
+    resident->last_ns = sample->time_ns;
+    resident->last_bytes = sample->resident_bytes;
+}
+
 /* Takes as much of `room` as the part says it has, so that what an allocator says of itself never
  * comes to more than what there is. Returns the room that is left. */
 static uint64_t
@@ -164,6 +184,7 @@ record_sample(rh_memory *memory, uint64_t time_ns, bool last)
                                    memory->totals->calls - memory->sampled_calls);
     }
     memory->sampled_calls = memory->totals->calls;
+    add_resident_time(&memory->totals->resident, &sample);
     if (sample.counters.mapped_bytes != RH_UNKNOWN)
         rh_fragmentation_at(&memory->totals->fragmentation, time_ns, sample.counters.mapped_bytes,
                             memory->requested_bytes);
@@ -181,6 +202,7 @@ rh_memory_begin(rh_memory *memory, rh_heap *heap, rh_memory_before before)
     memory->usable_known = heap->operations->usable_size != NULL;
     memory->before = before;
     memory->totals->mapped_at_peak_requested = RH_UNKNOWN;
+    memory->totals->resident.last_bytes = RH_UNKNOWN;
     memory->round_peak_mapped = RH_UNKNOWN;
     record_sample(memory, RH_UNKNOWN, false);
     memory->totals->peak = memory->totals->end;
@@ -415,11 +437,18 @@ rh_memory_run(rh_memory *memory, const rh_program *program)
 {
     for (uint32_t i = 0; i < program->code_count; i++) {
         rh_code code = program->codes[i];
+        if (RH_CODE_OF(code) == RH_CODE_TIME) {
+            if (memory->pacer)
+                rh_pacer_await(memory->pacer, RH_CODE_AT(code));
+            continue;
+        }
         play(memory, code, program->wides);
         bool sample = RH_CODE_OF(code) == RH_CODE_WIDE &&
                       program->wides[RH_CODE_SIZE(code)].kind == RH_WIDE_SAMPLE;
         if (sample)
             continue;
+        if (memory->pacer)
+            rh_pacer_begin(memory->pacer);
         memory->totals->calls++;
         if (memory->locality)
             rh_locality_count(memory->locality);

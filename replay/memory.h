@@ -14,6 +14,7 @@
 #include "alloc/heap.h"
 #include "replay/fragmentation.h"
 #include "replay/locality.h"
+#include "replay/pace.h"
 #include "replay/program.h"
 #include "replay/results.h"
 #include "replay/touch.h"
@@ -25,6 +26,13 @@ typedef struct rh_memory_slot {
 } rh_memory_slot;
 
 /* What a pass adds up; plain numbers, so that it may lie in shared memory. */
+/* Resident bytes over recorded time; each sample stands until the next. */
+typedef struct rh_resident_over_time {
+    double byte_ns;
+    uint64_t ns;                  /* so far */
+    uint64_t last_ns, last_bytes; /* of the last sample; bytes RH_UNKNOWN before the first */
+} rh_resident_over_time;
+
 typedef struct rh_memory_totals {
     uint64_t calls, allocations, reallocations, frees, null_frees;
     uint64_t failed_allocations, skipped_events;
@@ -34,6 +42,7 @@ typedef struct rh_memory_totals {
                                           the    one before it */
     rh_sample peak;                    /* at the first maximum of mapped_bytes */
     rh_sample end;
+    rh_resident_over_time resident;
     uint64_t sample_count;
     uint64_t locality_windows, pages_named, lines_named; /* locality.h; sums over the windows */
 } rh_memory_totals;
@@ -69,6 +78,7 @@ typedef struct rh_memory {
     rh_memory_watch *watch; /* the caller's; NULL: nobody */
 
     rh_locality *locality; /* the caller's, begun; NULL: not counted */
+    rh_pacer *pacer;       /* the caller's: calls begin when they are due; NULL: at once */
 
     uint64_t requested_bytes, live_blocks, usable_bytes;
     bool usable_known;
@@ -92,6 +102,9 @@ void rh_memory_round(rh_memory *memory);
 
 /* Takes the last sample. `calls` and `time_ns` are the clock at the end. */
 void rh_memory_end(rh_memory *memory, uint64_t time_ns);
+
+/* NAN in a recording without times. */
+double rh_resident_mean(const rh_resident_over_time *resident);
 
 /* What the blocks in use take beyond what was asked for: block_bytes − requested_bytes of a sample.
  * NAN when the heap cannot tell. Below 0 only where blocks overlap (`bump` after a lap). */

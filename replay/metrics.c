@@ -213,6 +213,7 @@ add_memory(rh_metrics *metrics, const rh_memory_totals *totals)
     add(metrics, "end_mapped_bytes", number(totals->end.counters.mapped_bytes));
     add(metrics, "peak_resident_bytes", number(totals->peak_resident_bytes));
     add(metrics, "end_resident_bytes", number(totals->end.resident_bytes));
+    add(metrics, "mean_resident_bytes", rh_resident_mean(&totals->resident));
     double windows = (double)totals->locality_windows;
     add(metrics, "pages_per_1000_events",
         windows > 0 ? (double)totals->pages_named / windows : NAN);
@@ -241,6 +242,15 @@ add_age(rh_metrics *metrics, const rh_member *member)
     add(metrics, "aged_mapped_bytes", number(member->aged_mapped_bytes));
 }
 
+/* How well passes that time nothing kept to the schedule. */
+static void
+add_slowdown(rh_metrics *metrics, const char *name, const rh_member *member)
+{
+    double scheduled = (double)member->on_time.scheduled_ns;
+    if (member->pace > 0)
+        add(metrics, name, scheduled > 0 ? (double)member->on_time.elapsed_ns / scheduled : NAN);
+}
+
 void
 rh_metrics_fill(rh_metrics *metrics, const rh_member *member, const rh_scan *scan,
                 double ticks_per_ns)
@@ -252,6 +262,7 @@ rh_metrics_fill(rh_metrics *metrics, const rh_member *member, const rh_scan *sca
         if (member->age.aged)
             add_age(metrics, member);
         add_memory(metrics, &member->memory);
+        add_slowdown(metrics, "memory_pace_slowdown", member);
         add_figures(metrics, &member->figures);
         break;
     case RH_PASS_THROUGHPUT:
@@ -270,6 +281,7 @@ rh_metrics_fill(rh_metrics *metrics, const rh_member *member, const rh_scan *sca
     case RH_PASS_SYSTEM:
         add_system(metrics, &member->system);
         add(metrics, "system_page_faults", number(member->page_faults));
+        add_slowdown(metrics, "system_pace_slowdown", member);
         break;
     }
 }

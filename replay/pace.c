@@ -80,6 +80,8 @@ rh_pacer_await(rh_pacer *pacer, uint64_t recorded_ns)
     rh_pacer_due(pacer, recorded_ns, now);
     for (; now < pacer->due_ticks; now = rh_host_ticks()) {
         double left_ns = (double)(pacer->due_ticks - now) * pacer->ns_per_tick;
+        if (left_ns < SLEEP_LEAST_NS && pacer->roughly)
+            return;
         if (left_ns < SLEEP_LEAST_NS) {
             __builtin_ia32_pause();
             continue;

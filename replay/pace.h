@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/host.h"
 #include "replay/latency.h"
 
 #define RH_PACE_LATE_NS UINT64_C(1000)
@@ -45,6 +46,8 @@ typedef struct rh_pacer {
     uint64_t due_ticks;               /* of the calls that come next */
     rh_latency *response;
     _Atomic uint32_t *beat; /* counted on while waiting long: this is alive; may be NULL */
+    bool roughly;           /* what is due soon is begun: nobody times the calls, and others need
+                               the processor */
 
     uint64_t calls, late, latest_ticks, last_due_ticks, last_begun_ticks; /* found */
 } rh_pacer;
@@ -75,6 +78,14 @@ rh_pacer_note(rh_pacer *pacer, uint64_t begun_ticks, uint64_t ended_ticks)
     pacer->last_due_ticks = due > pacer->last_due_ticks ? due : pacer->last_due_ticks;
     pacer->last_begun_ticks = begun_ticks;
     return rh_ticks_ns(took, pacer->scale);
+}
+
+/* A call begins. */
+static inline void
+rh_pacer_begin(rh_pacer *pacer)
+{
+    uint64_t now = rh_host_ticks();
+    rh_pacer_note(pacer, now, now);
 }
 
 /* What was found so far. */

@@ -102,7 +102,7 @@ expect 0 '' "$REHEAP" replay --resume -o ten.db --pace 10x --reps 2
 "$REHEAP" record --malloc --timestamps=none -o timeless.rht -- /bin/true 2>record.err || problem "cannot record: $(cat record.err)"
 refuses 2 'timeless.rht.*--timestamps=coarse' "$REHEAP" replay timeless.rht --pace 1x -o none.db
 refuses 2 '10x or 0.5x' "$REHEAP" replay times.rht --pace 10
-refuses 2 'which --measure leaves out' "$REHEAP" replay times.rht --pace 10x --measure memory -o none.db
+refuses 2 '--measure leaves out' "$REHEAP" replay times.rht --pace 10x --measure throughput -o none.db
 absent none.db
 # Again and again: what the recording leaves alive is left each time, or freed.
 expect 0 'a round more: mapped' "$REHEAP" replay program.rht -a pymalloc -a malloc -a bestfit --reps 1 --loop 3 -o loop.db
