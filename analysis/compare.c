@@ -163,8 +163,9 @@ latency_cell(rh_table *table, const rh_subject *subject, const char *metric)
     if (!isfinite(value))
         rh_table_cell(table, "-");
     else
-        rh_table_cell(table, "%s%s", below ? "< " : "",
-                      rh_time_human((uint64_t)fmax(below ? blind : value, 0), text, sizeof text));
+        rh_table_cell(
+            table, "%s%s", below ? "< " : "",
+            rh_time_human((uint64_t)fmax(round(below ? blind : value), 0), text, sizeof text));
 }
 
 enum { LATENCY_METRICS = 6 };

@@ -17,7 +17,7 @@
 #include "replay/arena_store.h"
 
 #define APPLICATION_ID 0x72656870 /* "rehp": says what the file is */
-#define FORMAT         1
+#define FORMAT         2          /* 2: aged_block_bytes */
 #define SUFFIX         ".unfinished"
 #define MEMORY         ":memory:"
 

@@ -133,15 +133,15 @@ set label 'round 50'.' (+2)' at first 15166666/events,graph 1 left rotate by 90 
 set label 'round 53'.' (+2)' at first 16016666/events,graph 1 left rotate by 90 offset 0,0.4 tc rgb '#444444'
 set label 'round 56'.' (+2)' at first 16866666/events,graph 1 left rotate by 90 offset 0,0.4 tc rgb '#444444'
 set label 'round 59' at first 17716666/events,graph 1 left rotate by 90 offset 0,0.4 tc rgb '#444444'
-plot 'waterfall-time.tsv' index 0 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+v(8)+v(9)+v(10))/bytes) with filledcurves x1 fc rgb '#009E73' title 'tables of the allocator', \
-     'waterfall-time.tsv' index 0 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+v(8)+v(9))/bytes) with filledcurves x1 fc rgb '#CC79A7' title 'wholly free arenas', \
-     'waterfall-time.tsv' index 0 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+v(8))/bytes) with filledcurves x1 fc rgb '#D55E00' title 'free pools in used arenas', \
-     'waterfall-time.tsv' index 0 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7))/bytes) with filledcurves x1 fc rgb '#E69F00' title 'free blocks in used pools', \
-     'waterfall-time.tsv' index 0 using ($1/events):((+v(2)+v(3)+v(5)+v(6))/bytes) with filledcurves x1 fc rgb '#7A5C00' title 'ends of pools', \
-     'waterfall-time.tsv' index 0 using ($1/events):((+v(2)+v(3)+v(5))/bytes) with filledcurves x1 fc rgb '#F0E442' title 'headers of pools', \
+plot 'waterfall-time.tsv' index 0 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8)+v(9)+v(10)+v(11))/bytes) with filledcurves x1 fc rgb '#009E73' title 'tables of the allocator', \
+     'waterfall-time.tsv' index 0 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8)+v(9)+v(10))/bytes) with filledcurves x1 fc rgb '#CC79A7' title 'wholly free arenas', \
+     'waterfall-time.tsv' index 0 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8)+v(9))/bytes) with filledcurves x1 fc rgb '#D55E00' title 'free pools in used arenas', \
+     'waterfall-time.tsv' index 0 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8))/bytes) with filledcurves x1 fc rgb '#E69F00' title 'free blocks in used pools', \
+     'waterfall-time.tsv' index 0 using ($1/events):((+v(2)+v(3)+v(6)+v(7))/bytes) with filledcurves x1 fc rgb '#7A5C00' title 'ends of pools', \
+     'waterfall-time.tsv' index 0 using ($1/events):((+v(2)+v(3)+v(6))/bytes) with filledcurves x1 fc rgb '#F0E442' title 'headers of pools', \
      'waterfall-time.tsv' index 0 using ($1/events):((+v(2)+v(3))/bytes) with filledcurves x1 fc rgb '#56B4E9' title 'rounding to size classes', \
      'waterfall-time.tsv' index 0 using ($1/events):((+v(2))/bytes) with filledcurves x1 fc rgb '#0072B2' title 'asked for by the program', \
-     '' index 0 using ($1/events):($13/bytes) with lines lc rgb 'black' dt (8,4) lw 1.8 title 'resident'
+     '' index 0 using ($1/events):($14/bytes) with lines lc rgb 'black' dt (8,4) lw 1.8 title 'resident'
 
 set tmargin at screen 0.6948
 set bmargin at screen 0.5788
@@ -217,15 +217,15 @@ set arrow from first 16866666/events,graph 0 to first 16866666/events,graph 1 no
 set arrow from first 17150000/events,graph 0 to first 17150000/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 17433333/events,graph 0 to first 17433333/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 17716666/events,graph 0 to first 17716666/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
-plot 'waterfall-time.tsv' index 1 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+v(8)+v(9)+v(10))/bytes) with filledcurves x1 fc rgb '#009E73' title 'tables of the allocator', \
-     'waterfall-time.tsv' index 1 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+v(8)+v(9))/bytes) with filledcurves x1 fc rgb '#CC79A7' title 'wholly free arenas', \
-     'waterfall-time.tsv' index 1 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+v(8))/bytes) with filledcurves x1 fc rgb '#D55E00' title 'free pools in used arenas', \
-     'waterfall-time.tsv' index 1 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7))/bytes) with filledcurves x1 fc rgb '#E69F00' title 'free blocks in used pools', \
-     'waterfall-time.tsv' index 1 using ($1/events):((+v(2)+v(3)+v(5)+v(6))/bytes) with filledcurves x1 fc rgb '#7A5C00' title 'ends of pools', \
-     'waterfall-time.tsv' index 1 using ($1/events):((+v(2)+v(3)+v(5))/bytes) with filledcurves x1 fc rgb '#F0E442' title 'headers of pools', \
+plot 'waterfall-time.tsv' index 1 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8)+v(9)+v(10)+v(11))/bytes) with filledcurves x1 fc rgb '#009E73' title 'tables of the allocator', \
+     'waterfall-time.tsv' index 1 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8)+v(9)+v(10))/bytes) with filledcurves x1 fc rgb '#CC79A7' title 'wholly free arenas', \
+     'waterfall-time.tsv' index 1 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8)+v(9))/bytes) with filledcurves x1 fc rgb '#D55E00' title 'free pools in used arenas', \
+     'waterfall-time.tsv' index 1 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8))/bytes) with filledcurves x1 fc rgb '#E69F00' title 'free blocks in used pools', \
+     'waterfall-time.tsv' index 1 using ($1/events):((+v(2)+v(3)+v(6)+v(7))/bytes) with filledcurves x1 fc rgb '#7A5C00' title 'ends of pools', \
+     'waterfall-time.tsv' index 1 using ($1/events):((+v(2)+v(3)+v(6))/bytes) with filledcurves x1 fc rgb '#F0E442' title 'headers of pools', \
      'waterfall-time.tsv' index 1 using ($1/events):((+v(2)+v(3))/bytes) with filledcurves x1 fc rgb '#56B4E9' title 'rounding to size classes', \
      'waterfall-time.tsv' index 1 using ($1/events):((+v(2))/bytes) with filledcurves x1 fc rgb '#0072B2' title 'asked for by the program', \
-     '' index 1 using ($1/events):($13/bytes) with lines lc rgb 'black' dt (8,4) lw 1.8 title 'resident'
+     '' index 1 using ($1/events):($14/bytes) with lines lc rgb 'black' dt (8,4) lw 1.8 title 'resident'
 
 set tmargin at screen 0.5676
 set bmargin at screen 0.4516
@@ -301,15 +301,15 @@ set arrow from first 16866666/events,graph 0 to first 16866666/events,graph 1 no
 set arrow from first 17150000/events,graph 0 to first 17150000/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 17433333/events,graph 0 to first 17433333/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 17716666/events,graph 0 to first 17716666/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
-plot 'waterfall-time.tsv' index 2 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+v(8)+v(9)+v(10))/bytes) with filledcurves x1 fc rgb '#009E73' title 'tables of the allocator', \
-     'waterfall-time.tsv' index 2 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+v(8)+v(9))/bytes) with filledcurves x1 fc rgb '#CC79A7' title 'wholly free arenas', \
-     'waterfall-time.tsv' index 2 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+v(8))/bytes) with filledcurves x1 fc rgb '#D55E00' title 'free pools in used arenas', \
-     'waterfall-time.tsv' index 2 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7))/bytes) with filledcurves x1 fc rgb '#E69F00' title 'free blocks in used pools', \
-     'waterfall-time.tsv' index 2 using ($1/events):((+v(2)+v(3)+v(5)+v(6))/bytes) with filledcurves x1 fc rgb '#7A5C00' title 'ends of pools', \
-     'waterfall-time.tsv' index 2 using ($1/events):((+v(2)+v(3)+v(5))/bytes) with filledcurves x1 fc rgb '#F0E442' title 'headers of pools', \
+plot 'waterfall-time.tsv' index 2 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8)+v(9)+v(10)+v(11))/bytes) with filledcurves x1 fc rgb '#009E73' title 'tables of the allocator', \
+     'waterfall-time.tsv' index 2 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8)+v(9)+v(10))/bytes) with filledcurves x1 fc rgb '#CC79A7' title 'wholly free arenas', \
+     'waterfall-time.tsv' index 2 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8)+v(9))/bytes) with filledcurves x1 fc rgb '#D55E00' title 'free pools in used arenas', \
+     'waterfall-time.tsv' index 2 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8))/bytes) with filledcurves x1 fc rgb '#E69F00' title 'free blocks in used pools', \
+     'waterfall-time.tsv' index 2 using ($1/events):((+v(2)+v(3)+v(6)+v(7))/bytes) with filledcurves x1 fc rgb '#7A5C00' title 'ends of pools', \
+     'waterfall-time.tsv' index 2 using ($1/events):((+v(2)+v(3)+v(6))/bytes) with filledcurves x1 fc rgb '#F0E442' title 'headers of pools', \
      'waterfall-time.tsv' index 2 using ($1/events):((+v(2)+v(3))/bytes) with filledcurves x1 fc rgb '#56B4E9' title 'rounding to size classes', \
      'waterfall-time.tsv' index 2 using ($1/events):((+v(2))/bytes) with filledcurves x1 fc rgb '#0072B2' title 'asked for by the program', \
-     '' index 2 using ($1/events):($13/bytes) with lines lc rgb 'black' dt (8,4) lw 1.8 title 'resident'
+     '' index 2 using ($1/events):($14/bytes) with lines lc rgb 'black' dt (8,4) lw 1.8 title 'resident'
 
 set tmargin at screen 0.4403
 set bmargin at screen 0.3243
@@ -385,15 +385,15 @@ set arrow from first 16866666/events,graph 0 to first 16866666/events,graph 1 no
 set arrow from first 17150000/events,graph 0 to first 17150000/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 17433333/events,graph 0 to first 17433333/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 17716666/events,graph 0 to first 17716666/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
-plot 'waterfall-time.tsv' index 3 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+v(8)+v(9)+v(10))/bytes) with filledcurves x1 fc rgb '#009E73' title 'tables of the allocator', \
-     'waterfall-time.tsv' index 3 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+v(8)+v(9))/bytes) with filledcurves x1 fc rgb '#CC79A7' title 'wholly free arenas', \
-     'waterfall-time.tsv' index 3 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+v(8))/bytes) with filledcurves x1 fc rgb '#D55E00' title 'free pools in used arenas', \
-     'waterfall-time.tsv' index 3 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7))/bytes) with filledcurves x1 fc rgb '#E69F00' title 'free blocks in used pools', \
-     'waterfall-time.tsv' index 3 using ($1/events):((+v(2)+v(3)+v(5)+v(6))/bytes) with filledcurves x1 fc rgb '#7A5C00' title 'ends of pools', \
-     'waterfall-time.tsv' index 3 using ($1/events):((+v(2)+v(3)+v(5))/bytes) with filledcurves x1 fc rgb '#F0E442' title 'headers of pools', \
+plot 'waterfall-time.tsv' index 3 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8)+v(9)+v(10)+v(11))/bytes) with filledcurves x1 fc rgb '#009E73' title 'tables of the allocator', \
+     'waterfall-time.tsv' index 3 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8)+v(9)+v(10))/bytes) with filledcurves x1 fc rgb '#CC79A7' title 'wholly free arenas', \
+     'waterfall-time.tsv' index 3 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8)+v(9))/bytes) with filledcurves x1 fc rgb '#D55E00' title 'free pools in used arenas', \
+     'waterfall-time.tsv' index 3 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8))/bytes) with filledcurves x1 fc rgb '#E69F00' title 'free blocks in used pools', \
+     'waterfall-time.tsv' index 3 using ($1/events):((+v(2)+v(3)+v(6)+v(7))/bytes) with filledcurves x1 fc rgb '#7A5C00' title 'ends of pools', \
+     'waterfall-time.tsv' index 3 using ($1/events):((+v(2)+v(3)+v(6))/bytes) with filledcurves x1 fc rgb '#F0E442' title 'headers of pools', \
      'waterfall-time.tsv' index 3 using ($1/events):((+v(2)+v(3))/bytes) with filledcurves x1 fc rgb '#56B4E9' title 'rounding to size classes', \
      'waterfall-time.tsv' index 3 using ($1/events):((+v(2))/bytes) with filledcurves x1 fc rgb '#0072B2' title 'asked for by the program', \
-     '' index 3 using ($1/events):($13/bytes) with lines lc rgb 'black' dt (8,4) lw 1.8 title 'resident'
+     '' index 3 using ($1/events):($14/bytes) with lines lc rgb 'black' dt (8,4) lw 1.8 title 'resident'
 
 set tmargin at screen 0.3131
 set bmargin at screen 0.1971
@@ -469,15 +469,15 @@ set arrow from first 16866666/events,graph 0 to first 16866666/events,graph 1 no
 set arrow from first 17150000/events,graph 0 to first 17150000/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 17433333/events,graph 0 to first 17433333/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 17716666/events,graph 0 to first 17716666/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
-plot 'waterfall-time.tsv' index 4 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+v(8)+v(9)+v(10))/bytes) with filledcurves x1 fc rgb '#009E73' title 'tables of the allocator', \
-     'waterfall-time.tsv' index 4 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+v(8)+v(9))/bytes) with filledcurves x1 fc rgb '#CC79A7' title 'wholly free arenas', \
-     'waterfall-time.tsv' index 4 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+v(8))/bytes) with filledcurves x1 fc rgb '#D55E00' title 'free pools in used arenas', \
-     'waterfall-time.tsv' index 4 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7))/bytes) with filledcurves x1 fc rgb '#E69F00' title 'free blocks in used pools', \
-     'waterfall-time.tsv' index 4 using ($1/events):((+v(2)+v(3)+v(5)+v(6))/bytes) with filledcurves x1 fc rgb '#7A5C00' title 'ends of pools', \
-     'waterfall-time.tsv' index 4 using ($1/events):((+v(2)+v(3)+v(5))/bytes) with filledcurves x1 fc rgb '#F0E442' title 'headers of pools', \
+plot 'waterfall-time.tsv' index 4 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8)+v(9)+v(10)+v(11))/bytes) with filledcurves x1 fc rgb '#009E73' title 'tables of the allocator', \
+     'waterfall-time.tsv' index 4 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8)+v(9)+v(10))/bytes) with filledcurves x1 fc rgb '#CC79A7' title 'wholly free arenas', \
+     'waterfall-time.tsv' index 4 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8)+v(9))/bytes) with filledcurves x1 fc rgb '#D55E00' title 'free pools in used arenas', \
+     'waterfall-time.tsv' index 4 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8))/bytes) with filledcurves x1 fc rgb '#E69F00' title 'free blocks in used pools', \
+     'waterfall-time.tsv' index 4 using ($1/events):((+v(2)+v(3)+v(6)+v(7))/bytes) with filledcurves x1 fc rgb '#7A5C00' title 'ends of pools', \
+     'waterfall-time.tsv' index 4 using ($1/events):((+v(2)+v(3)+v(6))/bytes) with filledcurves x1 fc rgb '#F0E442' title 'headers of pools', \
      'waterfall-time.tsv' index 4 using ($1/events):((+v(2)+v(3))/bytes) with filledcurves x1 fc rgb '#56B4E9' title 'rounding to size classes', \
      'waterfall-time.tsv' index 4 using ($1/events):((+v(2))/bytes) with filledcurves x1 fc rgb '#0072B2' title 'asked for by the program', \
-     '' index 4 using ($1/events):($13/bytes) with lines lc rgb 'black' dt (8,4) lw 1.8 title 'resident'
+     '' index 4 using ($1/events):($14/bytes) with lines lc rgb 'black' dt (8,4) lw 1.8 title 'resident'
 
 set tmargin at screen 0.1858
 set bmargin at screen 0.0698
@@ -552,15 +552,15 @@ set arrow from first 16866666/events,graph 0 to first 16866666/events,graph 1 no
 set arrow from first 17150000/events,graph 0 to first 17150000/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 17433333/events,graph 0 to first 17433333/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 17716666/events,graph 0 to first 17716666/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
-plot 'waterfall-time.tsv' index 5 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+v(8)+v(9)+v(10))/bytes) with filledcurves x1 fc rgb '#009E73' title 'tables of the allocator', \
-     'waterfall-time.tsv' index 5 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+v(8)+v(9))/bytes) with filledcurves x1 fc rgb '#CC79A7' title 'wholly free arenas', \
-     'waterfall-time.tsv' index 5 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7)+v(8))/bytes) with filledcurves x1 fc rgb '#D55E00' title 'free pools in used arenas', \
-     'waterfall-time.tsv' index 5 using ($1/events):((+v(2)+v(3)+v(5)+v(6)+v(7))/bytes) with filledcurves x1 fc rgb '#E69F00' title 'free blocks in used pools', \
-     'waterfall-time.tsv' index 5 using ($1/events):((+v(2)+v(3)+v(5)+v(6))/bytes) with filledcurves x1 fc rgb '#7A5C00' title 'ends of pools', \
-     'waterfall-time.tsv' index 5 using ($1/events):((+v(2)+v(3)+v(5))/bytes) with filledcurves x1 fc rgb '#F0E442' title 'headers of pools', \
+plot 'waterfall-time.tsv' index 5 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8)+v(9)+v(10)+v(11))/bytes) with filledcurves x1 fc rgb '#009E73' title 'tables of the allocator', \
+     'waterfall-time.tsv' index 5 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8)+v(9)+v(10))/bytes) with filledcurves x1 fc rgb '#CC79A7' title 'wholly free arenas', \
+     'waterfall-time.tsv' index 5 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8)+v(9))/bytes) with filledcurves x1 fc rgb '#D55E00' title 'free pools in used arenas', \
+     'waterfall-time.tsv' index 5 using ($1/events):((+v(2)+v(3)+v(6)+v(7)+v(8))/bytes) with filledcurves x1 fc rgb '#E69F00' title 'free blocks in used pools', \
+     'waterfall-time.tsv' index 5 using ($1/events):((+v(2)+v(3)+v(6)+v(7))/bytes) with filledcurves x1 fc rgb '#7A5C00' title 'ends of pools', \
+     'waterfall-time.tsv' index 5 using ($1/events):((+v(2)+v(3)+v(6))/bytes) with filledcurves x1 fc rgb '#F0E442' title 'headers of pools', \
      'waterfall-time.tsv' index 5 using ($1/events):((+v(2)+v(3))/bytes) with filledcurves x1 fc rgb '#56B4E9' title 'rounding to size classes', \
      'waterfall-time.tsv' index 5 using ($1/events):((+v(2))/bytes) with filledcurves x1 fc rgb '#0072B2' title 'asked for by the program', \
-     '' index 5 using ($1/events):($13/bytes) with lines lc rgb 'black' dt (8,4) lw 1.8 title 'resident'
+     '' index 5 using ($1/events):($14/bytes) with lines lc rgb 'black' dt (8,4) lw 1.8 title 'resident'
 unset multiplot
 
 unset output

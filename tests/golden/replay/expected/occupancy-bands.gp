@@ -45,7 +45,7 @@ unset xlabel
 unset label
 unset arrow
 unset object
-set label 1 'pymalloc@3.9' at graph 0.99,0.93 right front boxed
+set label 1 'pymalloc@3.9' at graph 0.99,0.94 right front boxed
 set arrow from first 0/events,graph 0 to first 0/events,graph 1 nohead back lc rgb '#999999' lw 0.8 dt 1
 set arrow from first 40000/events,graph 0 to first 40000/events,graph 1 nohead back lc rgb '#999999' lw 0.8 dt 1
 set arrow from first 79370/events,graph 0 to first 79370/events,graph 1 nohead back lc rgb '#999999' lw 0.8 dt 1
@@ -55,6 +55,7 @@ set label 'free'.' (+1)' at first 40000/events,graph 1 left rotate by 90 offset 
 set label 'allocate' at first 80000/events,graph 1 left rotate by 90 offset 0,0.4 tc rgb '#444444'
 set ylabel 'arenas held'
 set yrange [0:4<*]
+set offsets 0,0,graph 0.15,0
 set key at screen 0.852,graph 1 left top Left reverse
 plot 'occupancy-bands.tsv' index 0 using ($1/events):6 with filledcurves x1 fs solid noborder lc rgb '#7B6BA8' title 'from 50 %', \
      'occupancy-bands.tsv' index 0 using ($1/events):5 with filledcurves x1 fs solid noborder lc rgb '#CFC6DF' title '25 to 50 %', \
@@ -71,13 +72,14 @@ set xrange [0:100]
 unset label
 unset arrow
 unset object
-set label 1 'pymalloc,arena=64K,pool=4K,classes=geometric:4' at graph 0.99,0.93 right front boxed
+set label 1 'pymalloc,arena=64K,pool=4K,classes=geometric:4' at graph 0.99,0.94 right front boxed
 set arrow from first 0/events,graph 0 to first 0/events,graph 1 nohead back lc rgb '#999999' lw 0.8 dt 1
 set arrow from first 40000/events,graph 0 to first 40000/events,graph 1 nohead back lc rgb '#999999' lw 0.8 dt 1
 set arrow from first 79370/events,graph 0 to first 79370/events,graph 1 nohead back lc rgb '#999999' lw 0.8 dt 1
 set arrow from first 80000/events,graph 0 to first 80000/events,graph 1 nohead back lc rgb '#999999' lw 0.8 dt 1
 set ylabel 'arenas held'
 set yrange [0:4<*]
+set offsets 0,0,graph 0.15,0
 unset key
 plot 'occupancy-bands.tsv' index 1 using ($1/events):6 with filledcurves x1 fs solid noborder lc rgb '#7B6BA8' title 'from 50 %', \
      'occupancy-bands.tsv' index 1 using ($1/events):5 with filledcurves x1 fs solid noborder lc rgb '#CFC6DF' title '25 to 50 %', \

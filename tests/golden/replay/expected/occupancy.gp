@@ -51,7 +51,7 @@ unset xlabel
 unset label
 unset arrow
 unset object
-set label 1 'pymalloc@3.9' at graph 0.99,0.93 right front boxed
+set label 1 'pymalloc@3.9' at graph 0.99,0.94 right front boxed
 set arrow from first 0/events,graph 0 to first 0/events,graph 1 nohead back lc rgb '#999999' lw 0.8 dt 1
 set arrow from first 40000/events,graph 0 to first 40000/events,graph 1 nohead back lc rgb '#999999' lw 0.8 dt 1
 set arrow from first 79370/events,graph 0 to first 79370/events,graph 1 nohead back lc rgb '#999999' lw 0.8 dt 1
@@ -60,7 +60,7 @@ set label 'allocate' at first 0/events,graph 1 left rotate by 90 offset 0,0.4 tc
 set label 'free'.' (+1)' at first 40000/events,graph 1 left rotate by 90 offset 0,0.4 tc rgb '#444444'
 set label 'allocate' at first 80000/events,graph 1 left rotate by 90 offset 0,0.4 tc rgb '#444444'
 set ylabel 'place of the arena'
-set yrange [-0.5:34.5]
+set yrange [-0.5:39.73]
 plot 'occupancy.tsv' index 0 matrix using (($1+0.5)*500/events):(($2+0.5)*1-0.5):($3<0?NaN:$3) with image notitle
 
 set tmargin at screen 0.4193
@@ -71,14 +71,14 @@ set xrange [0:100]
 unset label
 unset arrow
 unset object
-set label 1 'pymalloc,arena=64K,pool=4K,classes=geometric:4' at graph 0.99,0.93 right front boxed
+set label 1 'pymalloc,arena=64K,pool=4K,classes=geometric:4' at graph 0.99,0.94 right front boxed
 set arrow from first 0/events,graph 0 to first 0/events,graph 1 nohead back lc rgb '#999999' lw 0.8 dt 1
 set arrow from first 40000/events,graph 0 to first 40000/events,graph 1 nohead back lc rgb '#999999' lw 0.8 dt 1
 set arrow from first 79370/events,graph 0 to first 79370/events,graph 1 nohead back lc rgb '#999999' lw 0.8 dt 1
 set arrow from first 80000/events,graph 0 to first 80000/events,graph 1 nohead back lc rgb '#999999' lw 0.8 dt 1
 unset colorbox
 set ylabel 'place of the arena (2 a line)'
-set yrange [-0.5:145.5]
+set yrange [-0.5:167.32]
 plot 'occupancy.tsv' index 1 matrix using (($1+0.5)*500/events):(($2+0.5)*2-0.5):($3<0?NaN:$3) with image notitle
 unset multiplot
 
