@@ -15,19 +15,17 @@
 #include "analysis/vary.h"
 #include "base/option_words.h"
 #include "base/output.h"
+#include "replay/experiment_options.h"
 #include "replay/spec_check.h"
 
-enum { KEY_VARY = 256, KEY_BASE, KEY_HOLDOUT, KEY_BUDGET, KEY_REPS, KEY_SEED, KEY_BY };
+enum { KEY_VARY = 256, KEY_BASE, KEY_HOLDOUT, KEY_BUDGET, KEY_BY };
 
 typedef struct tune_arguments {
-    const char **traces;
-    size_t trace_count;
+    rh_experiment_call call;
     rh_vary varies[RH_VARY_KEYS_MAX];
     size_t vary_count;
-    const char *base, *holdout, *results, *memory;
-    unsigned repetitions;
-    uint64_t budget_ns, seed;
-    bool json;
+    const char *base, *holdout, *memory;
+    uint64_t budget_ns;
 } tune_arguments;
 
 static const struct argp_option known[] = {
@@ -41,11 +39,15 @@ static const struct argp_option known[] = {
     {"holdout", KEY_HOLDOUT, "FILE", 0, "a recording to try the recommended settings on", 0},
     {"budget", KEY_BUDGET, "TIME", 0,
      "stop repeating after that long: 90s, 10m, 1h (default: never)", 0},
-    {"reps", KEY_REPS, "N", 0, "repetitions of the speed of each, at most (default: 3)", 0},
-    {"seed", KEY_SEED, "S", 0, "for the order of the runs (default: 1)", 0},
+    RH_OPTION_REPS(" of the speed of each, at most"),
+    RH_OPTION_SEED,
+    RH_OPTION_TOUCH,
+    RH_OPTION_LOOP,
+    RH_OPTION_AGE,
+    RH_OPTION_DOMAIN,
     {"by", KEY_BY, "WHAT", 0, "which memory to judge by: mean (over time, the default) or peak", 0},
-    {"output", 'o', "RESULTS", 0, "keep what was measured, for `reheap compare` and `plot`", 0},
-    {"json", 'j', NULL, 0, "print one JSON object", 0},
+    RH_OPTION_OUTPUT(", for `reheap compare` and `plot`"),
+    RH_OPTION_JSON("text"),
     {0},
 };
 
@@ -65,18 +67,6 @@ parse_time(const char *text, uint64_t *ns)
     return true;
 }
 
-static bool
-parse_count(const char *text, uint64_t most, uint64_t *count)
-{
-    char *end;
-    errno = 0;
-    unsigned long long number = strtoull(text, &end, 10);
-    if (end == text || *end || errno || *text == '-' || number > most)
-        return false;
-    *count = number;
-    return true;
-}
-
 static void
 add_vary(tune_arguments *arguments, const char *text, struct argp_state *state)
 {
@@ -88,21 +78,10 @@ add_vary(tune_arguments *arguments, const char *text, struct argp_state *state)
     arguments->vary_count++;
 }
 
-static void
-add_trace(tune_arguments *arguments, const char *path)
-{
-    arguments->traces =
-        realloc(arguments->traces, (arguments->trace_count + 1) * sizeof *arguments->traces);
-    if (!arguments->traces)
-        abort();
-    arguments->traces[arguments->trace_count++] = path;
-}
-
 static error_t
 parse(int key, char *argument, struct argp_state *state)
 {
     tune_arguments *arguments = state->input;
-    uint64_t number = 0;
     switch (key) {
     case KEY_VARY:
         add_vary(arguments, argument, state);
@@ -117,35 +96,17 @@ parse(int key, char *argument, struct argp_state *state)
         if (!parse_time(argument, &arguments->budget_ns))
             argp_error(state, "--budget %s: give a time such as 90s, 10m or 1h", argument);
         return 0;
-    case KEY_REPS:
-        if (!parse_count(argument, 1000, &number) || number == 0)
-            argp_error(state, "--reps %s: give a number from 1 to 1000", argument);
-        arguments->repetitions = (unsigned)number;
-        return 0;
-    case KEY_SEED:
-        if (!parse_count(argument, UINT64_MAX, &arguments->seed))
-            argp_error(state, "--seed %s: give a number", argument);
-        return 0;
     case KEY_BY:
         if (strcmp(argument, "mean") != 0 && strcmp(argument, "peak") != 0)
             argp_error(state, "--by %s: give mean or peak", argument);
         arguments->memory = *argument == 'm' ? "fragmentation_mean" : "peak_mapped_bytes";
         return 0;
-    case 'o':
-        arguments->results = argument;
-        return 0;
-    case 'j':
-        arguments->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        add_trace(arguments, argument);
-        return 0;
     case ARGP_KEY_END:
-        if (arguments->trace_count == 0)
+        if (arguments->call.experiment.trace_count == 0)
             argp_error(state, "name a recording that `reheap record` made");
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return rh_experiment_call_parse(key, argument, state, &arguments->call);
     }
 }
 
@@ -255,8 +216,8 @@ print_json(const tune_arguments *arguments, const candidates *all, const rh_tuni
     bool excess = strcmp(arguments->memory, "fragmentation_mean") == 0;
     char sentence[512];
     json_t *traces = json_array(), *list = json_array(), *skipped = json_array();
-    for (size_t i = 0; i < arguments->trace_count; i++)
-        json_array_append_new(traces, json_string(arguments->traces[i]));
+    for (size_t i = 0; i < arguments->call.experiment.trace_count; i++)
+        json_array_append_new(traces, json_string(arguments->call.traces[i]));
     for (size_t i = 1; i < tuning->count; i++)
         json_array_append_new(list, candidate_json(&tuning->candidate[i], excess));
     for (size_t i = 0; i < all->skipped_count; i++)
@@ -348,9 +309,9 @@ print_text(const tune_arguments *arguments, const candidates *all, const rh_tuni
     if (tuning->has_holdout)
         printf("%s\n",
                rh_tuning_holdout_sentence(tuning, arguments->memory, sentence, sizeof sentence));
-    if (arguments->results)
-        printf("All of it: reheap compare %s; reheap plot %s -o DIR\n", arguments->results,
-               arguments->results);
+    if (arguments->call.output)
+        printf("All of it: reheap compare %s; reheap plot %s -o DIR\n", arguments->call.output,
+               arguments->call.output);
 }
 
 /* A place for results that nobody asked to keep. */
@@ -377,24 +338,19 @@ say_what_is_left(rh_results *results, const char *path, rh_error *error)
 }
 
 static rh_status
-measure(const tune_arguments *arguments, const candidates *all, const char *path,
-        const char *command, rh_error *error)
+measure(const tune_arguments *arguments, const candidates *all, const char *path, rh_error *error)
 {
     rh_results *results;
     rh_status status = rh_results_create(path, &results, error);
     if (status != RH_OK)
         return status;
-    rh_tune_options options = {.traces = arguments->traces,
-                               .trace_count = arguments->trace_count,
+    rh_tune_options options = {.experiment = &arguments->call.experiment,
                                .baseline = arguments->base,
                                .candidates = (const char *const *)all->spec,
                                .candidate_count = all->count,
                                .holdout = arguments->holdout,
                                .memory = arguments->memory,
-                               .repetitions = arguments->repetitions,
-                               .budget_ns = arguments->budget_ns,
-                               .seed = arguments->seed,
-                               .command = command};
+                               .budget_ns = arguments->budget_ns};
     rh_tuning *tuning;
     status = rh_tune_run(&options, results, &tuning, error);
     rh_error lost;
@@ -403,30 +359,30 @@ measure(const tune_arguments *arguments, const candidates *all, const char *path
         rh_results_close(results);
         return rh_fail(error, lost.status, "%s", lost.message);
     }
-    if (tuning && arguments->json)
+    if (tuning && arguments->call.json)
         print_json(arguments, all, tuning);
     else if (tuning)
         print_text(arguments, all, tuning);
     rh_tuning_release(tuning);
-    if (status == RH_INTERRUPTED && arguments->results)
+    if (status == RH_INTERRUPTED && arguments->call.output)
         say_what_is_left(results, path, error);
     rh_results_close(results);
     return status;
 }
 
 static rh_status
-tune(tune_arguments *arguments, const char *command, rh_error *error)
+tune(tune_arguments *arguments, rh_error *error)
 {
     candidates all = {.count = 0};
     rh_status status = make_candidates(arguments, &all, error);
-    if (status == RH_OK && arguments->results) {
-        status = measure(arguments, &all, arguments->results, command, error);
+    if (status == RH_OK && arguments->call.output) {
+        status = measure(arguments, &all, arguments->call.output, error);
     } else if (status == RH_OK) {
         char folder[4096], path[4096 + 16];
         status = make_temporary(folder, sizeof folder, error);
         if (status == RH_OK) {
             snprintf(path, sizeof path, "%s/results.db", folder);
-            status = measure(arguments, &all, path, command, error);
+            status = measure(arguments, &all, path, error);
             unlink(path);
             rmdir(folder);
         }
@@ -438,19 +394,19 @@ tune(tune_arguments *arguments, const char *command, rh_error *error)
 static int
 run(int argc, char **argv)
 {
-    tune_arguments arguments = {
-        .base = "pymalloc", .memory = "fragmentation_mean", .repetitions = 3, .seed = 1};
+    tune_arguments arguments = {.base = "pymalloc", .memory = "fragmentation_mean"};
+    rh_experiment_call_init(&arguments.call);
     argp_err_exit_status = RH_USAGE;
     char *command = rh_option_line(argc, argv);
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+    arguments.call.experiment.command = command;
     rh_interrupt_watch();
     rh_error error = {.status = RH_OK};
-    rh_status status = tune(&arguments, command, &error);
+    rh_status status = tune(&arguments, &error);
     if (status != RH_OK)
         fprintf(stderr, "reheap tune: %s\n", error.message);
     for (size_t i = 0; i < arguments.vary_count; i++)
         rh_vary_release(&arguments.varies[i]);
-    free(arguments.traces);
     free(command);
     return (int)status;
 }

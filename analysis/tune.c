@@ -221,14 +221,9 @@ rh_tuning_holdout_sentence(const rh_tuning *tuning, const char *memory, char *te
 static rh_experiment
 experiment_of(const rh_tune_options *options, const char *const *specs, size_t spec_count)
 {
-    rh_experiment experiment;
-    rh_experiment_init(&experiment);
-    experiment.traces = options->traces;
-    experiment.trace_count = options->trace_count;
+    rh_experiment experiment = *options->experiment;
     experiment.specs = specs;
     experiment.spec_count = spec_count;
-    experiment.seed = options->seed;
-    experiment.command = options->command;
     return experiment;
 }
 
@@ -264,12 +259,12 @@ weigh(const rh_tune_options *options, const char *const *specs, size_t spec_coun
     rh_status status = rh_summary_of("the results", results, &summary, error);
     if (status != RH_OK)
         return status;
-    const rh_workload **workloads = calloc(options->trace_count, sizeof *workloads);
+    const rh_workload **workloads = calloc(options->experiment->trace_count, sizeof *workloads);
     if (!workloads)
         abort();
     size_t found = 0;
-    for (size_t i = 0; i < options->trace_count; i++) {
-        const rh_workload *workload = workload_at(summary, options->traces[i]);
+    for (size_t i = 0; i < options->experiment->trace_count; i++) {
+        const rh_workload *workload = workload_at(summary, options->experiment->traces[i]);
         if (workload)
             workloads[found++] = workload;
     }
@@ -317,7 +312,7 @@ run_all(const rh_tune_options *options, const char *const *specs, size_t spec_co
     experiment.repetitions = 1;
     rh_status status = run_step(&experiment, results, failed, error);
     experiment.measures = RH_MEASURE_THROUGHPUT;
-    for (unsigned round = 0; status == RH_OK && round < options->repetitions; round++) {
+    for (unsigned round = 0; status == RH_OK && round < options->experiment->repetitions; round++) {
         uint64_t now = rh_host_now_ns(), used_ns = now - start;
         uint64_t left_ns = options->budget_ns > used_ns ? options->budget_ns - used_ns : 0;
         uint64_t round_ns = each_ns * experiment.spec_count;
@@ -328,7 +323,7 @@ run_all(const rh_tune_options *options, const char *const *specs, size_t spec_co
         if (status != RH_OK || (options->budget_ns && round > 0 && round_ns > left_ns))
             break;
         experiment.first_repetition = round;
-        experiment.seed = options->seed + round;
+        experiment.seed = options->experiment->seed + round;
         status = run_step(&experiment, results, failed, error);
         each_ns = (rh_host_now_ns() - now) / experiment.spec_count;
     }

@@ -18,20 +18,18 @@
 #include "analysis/statistics.h"
 #include "analysis/summary.h"
 #include "base/error.h"
+#include "replay/experiment.h"
 
 typedef struct rh_tune_options {
-    const char *const *traces;
-    size_t trace_count;
-    const char *baseline; /* also what the candidates' settings are put into */
+    const rh_experiment *experiment; /* traces, how they are replayed, seed, repetitions of speed at
+                                        most, command; the rest is set here */
+    const char *baseline;            /* also what the candidates' settings are put into */
     const char *const *candidates;
     size_t candidate_count;
-    const char *holdout;  /* NULL: none */
-    const char *memory;   /* the number to judge memory by: "fragmentation_mean" (mapped over
-                             requested, over time) or "peak_mapped_bytes" */
-    unsigned repetitions; /* of speed, at most */
-    uint64_t budget_ns;   /* begin no round that would end later; 0: no limit */
-    uint64_t seed;
-    const char *command; /* for the provenance; may be NULL */
+    const char *holdout; /* NULL: none */
+    const char *memory;  /* the number to judge memory by: "fragmentation_mean" (mapped over
+                            requested, over time) or "peak_mapped_bytes" */
+    uint64_t budget_ns;  /* begin no round that would end later; 0: no limit */
 } rh_tune_options;
 
 /* A candidate against the baseline, over all recordings: geometric means. */

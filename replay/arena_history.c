@@ -78,11 +78,18 @@ enter(rh_arena_history *history, uint32_t slot, uint64_t address, uint64_t size_
     hold(history, address, history->arena_count++);
 }
 
+/* The call during which something happens now. */
+static uint64_t
+this_call(const rh_arena_history *history)
+{
+    return history->before ? 0 : *history->calls + 1;
+}
+
 static void
 born(void *ctx, uint32_t slot, uintptr_t address, size_t size_bytes)
 {
     rh_arena_history *history = ctx;
-    enter(history, slot, address, size_bytes, *history->calls + 1);
+    enter(history, slot, address, size_bytes, this_call(history));
 }
 
 static void
@@ -93,7 +100,7 @@ died(void *ctx, uint32_t slot, uintptr_t address)
     rh_history_place *at = find_held(history, address);
     if (!at)
         return; /* not listed */
-    history->arenas[at->arena].died_event = *history->calls + 1;
+    history->arenas[at->arena].died_event = this_call(history);
     let_go(history, at);
 }
 

@@ -35,6 +35,7 @@ typedef struct rh_arena_history {
     bool known;  /* the heap tells of arenas */
     bool exact;  /* of births and deaths, too */
     bool broken; /* a walk failed: what there is ends there */
+    bool before; /* the caller's: the recording has not begun, what happens now has event 0 */
     uint64_t births, unlisted;
     uint32_t arena_count, row_count, look_count;
     rh_arena_census worst; /* of all looks, the first with the most arenas beyond those of a perfect

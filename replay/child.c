@@ -511,6 +511,8 @@ replay_pins(child *self, rh_error *error)
     rh_status status = rh_pin_pass_begin(&memory, self->channel->slots,
                                          rh_channel_room(self->channel, self->index), &pass, error);
     if (status == RH_OK) {
+        age(self);
+        rh_pin_pass_aged(pass, self->aged_blocks, self->member->aged.blocks);
         play_memory(self, &memory);
         status = rh_pin_pass_end(pass, error);
     }
@@ -554,11 +556,14 @@ replay_memory(child *self)
     rh_memory_watch watch = {.ctx = &history, .sampled = history_sample};
     if (self->channel->room_bytes >= sizeof *history.history) {
         memory.watch = &watch;
+        history.history->before = true;
         rh_arena_history_begin(history.history, self->heap, likely_samples(self),
                                &memory.totals->calls);
     }
     age(self);
     memory.aged_block_bytes = aged_block_bytes(self);
+    if (memory.watch)
+        history.history->before = false;
     play_memory(self, &memory);
     rh_heap_figures(self->heap, rh_figures_take, &self->member->figures);
     write_statistics(self);

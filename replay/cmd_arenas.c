@@ -12,23 +12,18 @@
 #include "replay/cmd_arenas_show.h"
 #include "replay/commands.h"
 #include "replay/experiment.h"
-#include "replay/provenance.h"
-
-#define WORDS_MOST 256
+#include "replay/experiment_options.h"
 
 typedef struct arenas_options {
-    const char *traces[WORDS_MOST], *specs[WORDS_MOST];
+    rh_experiment_call call;
     const char *at[RH_PIN_ASKED + 3];
-    rh_experiment experiment;
     rh_arenas_view view;
-    const char *output;
-    bool json;
 } arenas_options;
 
-enum { KEY_AT = 256, KEY_UNDER, KEY_BY, KEY_ROWS, KEY_LIST, KEY_DOMAIN, KEY_SAMPLES };
+enum { KEY_AT = 256, KEY_UNDER, KEY_BY, KEY_ROWS, KEY_LIST };
 
 static const struct argp_option known[] = {
-    {"allocator", 'a', "SPEC", 0, "an allocator; may be given again (default: pymalloc)", 0},
+    RH_OPTION_ALLOCATOR("pymalloc"),
     {"at", KEY_AT, "WHEN", 0,
      "the moment to look into: peak, worst, end, the number of an event or the text of a mark; may "
      "be given again (default: worst)",
@@ -38,11 +33,11 @@ static const struct argp_option known[] = {
      "of size,lifetime,lifetime_from,domain,birth,size_lifetime (default: the first five)", 0},
     {"rows", KEY_ROWS, "N", 0, "rows of a table (default: 12, at most 64)", 0},
     {"list", KEY_LIST, NULL, 0, "every arena, too: birth, death, slot, and what keeps it", 0},
-    {"domain", KEY_DOMAIN, "D", 0,
-     "where a recording without domains goes: raw, mem or obj (default: obj)", 0},
-    {"samples", KEY_SAMPLES, "N", 0, "memory samples a run (default: 1000)", 0},
-    {"output", 'o', "RESULTS", 0, "keep the results in this file, for `reheap plot`", 0},
-    {"json", 'j', NULL, 0, "print one JSON object instead of tables", 0},
+    RH_OPTION_AGE,
+    RH_OPTION_DOMAIN,
+    RH_OPTION_SAMPLES,
+    RH_OPTION_OUTPUT(", for `reheap plot`"),
+    RH_OPTION_JSON("tables"),
     {0},
 };
 
@@ -61,7 +56,7 @@ add_point(struct argp_state *state, const char *word)
 {
     static const char *const standard[] = {"peak", "worst", "end"};
     arenas_options *options = state->input;
-    rh_pin_wish *wish = &options->experiment.pin_wish;
+    rh_pin_wish *wish = &options->call.experiment.pin_wish;
     bool always = false;
     for (size_t i = 0; i < 3; i++)
         always = always || strcmp(word, standard[i]) == 0;
@@ -78,15 +73,13 @@ add_point(struct argp_state *state, const char *word)
 static void
 finish_options(struct argp_state *state, arenas_options *options)
 {
-    rh_experiment *experiment = &options->experiment;
+    rh_experiment *experiment = &options->call.experiment;
     if (experiment->trace_count == 0)
         argp_error(state, "name the recording to look into; `reheap record` makes one");
     if (experiment->spec_count == 0)
-        options->specs[experiment->spec_count++] = "pymalloc";
+        rh_experiment_call_spec(&options->call, "pymalloc");
     if (options->view.at_count == 0)
         options->at[options->view.at_count++] = "worst";
-    experiment->traces = options->traces;
-    experiment->specs = options->specs;
     options->view.at = options->at;
     experiment->pin_wish.under_percent = options->view.under_percent;
 }
@@ -95,17 +88,7 @@ static error_t
 parse(int key, char *argument, struct argp_state *state)
 {
     arenas_options *options = state->input;
-    rh_experiment *experiment = &options->experiment;
     switch (key) {
-    case 'a':
-        rh_option_add(state, options->specs, WORDS_MOST, &experiment->spec_count, argument);
-        return 0;
-    case 'o':
-        options->output = argument;
-        return 0;
-    case 'j':
-        options->json = true;
-        return 0;
     case KEY_AT:
         add_point(state, argument);
         return 0;
@@ -122,20 +105,11 @@ parse(int key, char *argument, struct argp_state *state)
     case KEY_LIST:
         options->view.lives = true;
         return 0;
-    case KEY_DOMAIN:
-        experiment->domain = rh_option_choice(state, "domain", argument, rh_domain_names);
-        return 0;
-    case KEY_SAMPLES:
-        experiment->samples = (unsigned)rh_option_number(state, "--samples", argument, 1, 1000000);
-        return 0;
-    case ARGP_KEY_ARG:
-        rh_option_add(state, options->traces, WORDS_MOST, &experiment->trace_count, argument);
-        return 0;
     case ARGP_KEY_END:
         finish_options(state, options);
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return rh_experiment_call_parse(key, argument, state, &options->call);
     }
 }
 
@@ -161,18 +135,18 @@ static const struct argp parser = {
 static rh_status
 show(const arenas_options *options, rh_results *results, rh_error *error)
 {
-    return options->json ? rh_arenas_show_json(results, options->view.lives, error)
-                         : rh_arenas_show_tables(results, &options->view, error);
+    return options->call.json ? rh_arenas_show_json(results, options->view.lives, error)
+                              : rh_arenas_show_tables(results, &options->view, error);
 }
 
 static rh_status
 look(const arenas_options *options, rh_error *error)
 {
     rh_results *results;
-    rh_status status = rh_results_create(options->output, &results, error);
+    rh_status status = rh_results_create(options->call.output, &results, error);
     if (status != RH_OK)
         return status;
-    status = rh_experiment_run(&options->experiment, results, error);
+    status = rh_experiment_run(&options->call.experiment, results, error);
     /* Failed runs do not hide the others. */
     rh_error problem = {.status = RH_OK};
     if (status != RH_USAGE && rh_results_check_kept(results, true, &problem) != RH_OK)
@@ -191,13 +165,13 @@ run(int argc, char **argv)
     arenas_options options = {.view = {.under_percent = 25, .rows = 12}};
     for (int by = 0; by < RH_PIN_SIZE_LIFETIME; by++)
         options.view.by[by] = true;
-    rh_experiment_init(&options.experiment);
-    options.experiment.measures = RH_MEASURE_MEMORY;
-    options.experiment.repetitions = 1;
-    options.experiment.pins = true;
+    rh_experiment_call_init(&options.call);
+    options.call.experiment.measures = RH_MEASURE_MEMORY;
+    options.call.experiment.repetitions = 1;
+    options.call.experiment.pins = true;
     argp_err_exit_status = RH_USAGE;
     argp_parse(&parser, argc, argv, 0, NULL, &options);
-    options.experiment.command = line;
+    options.call.experiment.command = line;
     rh_interrupt_watch();
     rh_error error = {.status = RH_OK};
     rh_status status = look(&options, &error);

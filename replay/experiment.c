@@ -795,8 +795,8 @@ order_pins(void *ctx, uint32_t index, void *room)
     const run_state *state = found->state;
     rh_pin_findings *findings = room;
     rh_pin_plan(&state->experiment->pin_wish, &state->traces[found->order->trace].scan,
-                rh_group_room(found->memory, index), &rh_group_member(found->memory, index)->memory,
-                &findings->order);
+                state->experiment->age.aged, rh_group_room(found->memory, index),
+                &rh_group_member(found->memory, index)->memory, &findings->order);
     findings->order.arenas_differ =
         !rh_spec_repeats(&state->candidates[found->candidates[index]].spec);
 }

@@ -33,6 +33,8 @@ struct rh_pin_pass {
     unsigned most_under; /* the largest of the order */
     bool no_memory, no_walk, too_many_sizes;
     rh_packing packing;
+    const rh_aged_block *aged;
+    uint64_t aged_count;
     rh_arena_history *history; /* which of the arenas is which; no looks are taken */
     noted_page *pages;         /* of the point that is being noted, by address */
     size_t page_count, page_room;
@@ -153,10 +155,12 @@ phase_of(const rh_pin_order *order, uint64_t call)
     return low ? (uint8_t)order->phases[low - 1].birth : 0;
 }
 
+/* One that came with call number `born`; 0: it was there before. True, also where it is in no arena
+ * that counts; then nothing is added. */
 static bool
-note_block(rh_pin_pass *pass, noted_point *point, uint32_t slot)
+note_block(rh_pin_pass *pass, noted_point *point, const void *block, uint64_t born, unsigned domain)
 {
-    const noted_page *page = page_of(pass, (uint64_t)(uintptr_t)pass->memory->slots[slot].block);
+    const noted_page *page = page_of(pass, (uint64_t)(uintptr_t)block);
     if (!page)
         return true;
     const rh_pinned_arena *arena = &point->arenas[page->arena];
@@ -166,13 +170,24 @@ note_block(rh_pin_pass *pass, noted_point *point, uint32_t slot)
               sizeof *point->survivors))
         return false;
     point->survivors[point->view.survivor_count++] =
-        (rh_survivor){.born = pass->born[slot],
+        (rh_survivor){.born = born,
                       .died = RH_UNKNOWN,
                       .arena = page->arena,
                       .size = page->size,
-                      .domain = pass->domain[slot],
-                      .birth = phase_of(&pass->findings->order, pass->born[slot])};
-    point->survivor_of[slot] = (uint32_t)point->view.survivor_count;
+                      .domain = (uint8_t)domain,
+                      .birth = phase_of(&pass->findings->order, born)};
+    return true;
+}
+
+static bool
+note_slot(rh_pin_pass *pass, noted_point *point, uint32_t slot)
+{
+    size_t before = point->view.survivor_count;
+    if (!note_block(pass, point, pass->memory->slots[slot].block, pass->born[slot],
+                    pass->domain[slot]))
+        return false;
+    if (point->view.survivor_count > before)
+        point->survivor_of[slot] = (uint32_t)point->view.survivor_count;
     return true;
 }
 
@@ -198,7 +213,10 @@ note_point(rh_pin_pass *pass, uint32_t number, uint64_t call)
     found->census.event = call;
     found->point = number;
     for (uint64_t slot = 0; slot < pass->slots; slot++)
-        if (pass->born[slot] && !note_block(pass, point, (uint32_t)slot))
+        if (pass->born[slot] && !note_slot(pass, point, (uint32_t)slot))
+            return;
+    for (uint64_t i = 0; i < pass->aged_count; i++)
+        if (!note_block(pass, point, pass->aged[i].block, 0, (unsigned)pass->aged[i].domain))
             return;
 }
 
@@ -275,8 +293,17 @@ rh_pin_pass_begin(rh_memory *memory, uint64_t slots, rh_pin_findings *findings, 
                                     .reached = see_call,
                                     .next_call = next_call(&findings->order, 0)};
     memory->watch = &pass->watch;
+    pass->history->before = true;
     rh_arena_history_begin(pass->history, memory->heap, 0, &memory->totals->calls);
     return RH_OK;
+}
+
+void
+rh_pin_pass_aged(rh_pin_pass *pass, const rh_aged_block *blocks, uint64_t count)
+{
+    pass->history->before = false;
+    pass->aged = blocks;
+    pass->aged_count = count;
 }
 
 /* ---- counting ---- */

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "replay/age.h"
 #include "replay/memory.h"
 #include "replay/pins.h"
 #include "replay/results_arenas.h"
@@ -56,10 +57,12 @@ typedef struct rh_pin_findings {
 
 typedef struct rh_pin_pass rh_pin_pass;
 
-/* Looks on while `memory`, which has its heap, slots and totals, is played; sets its watch.
- * `findings` has its order and is the caller's. */
+/* Looks on from now on, while the heap is aged and while `memory`, which has its heap, slots and
+ * totals, is played; sets its watch. `findings` has its order and is the caller's. */
 rh_status rh_pin_pass_begin(rh_memory *memory, uint64_t slots, rh_pin_findings *findings,
                             rh_pin_pass **pass, rh_error *error);
+/* Before the first call: these blocks are there, and stay. They are the caller's. */
+void rh_pin_pass_aged(rh_pin_pass *pass, const rh_aged_block *blocks, uint64_t count);
 /* After the last call: counts. */
 rh_status rh_pin_pass_end(rh_pin_pass *pass, rh_error *error);
 void rh_pin_pass_close(rh_pin_pass *pass);

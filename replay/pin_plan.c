@@ -100,10 +100,12 @@ plan_unders(const rh_pin_wish *wish, rh_pin_order *order)
 }
 
 void
-rh_pin_plan(const rh_pin_wish *wish, const rh_scan *scan, const rh_arena_history *history,
-            const rh_memory_totals *totals, rh_pin_order *order)
+rh_pin_plan(const rh_pin_wish *wish, const rh_scan *scan, bool aged,
+            const rh_arena_history *history, const rh_memory_totals *totals, rh_pin_order *order)
 {
     *order = (rh_pin_order){0};
+    if (aged)
+        birth_of(order, "(before, by --age)"); /* the first: that of blocks in no phase */
     plan_phases(scan, order);
     plan_unders(wish, order);
     if (!history->known)

@@ -23,8 +23,10 @@ typedef struct rh_pin_wish {
 rh_status rh_pin_wish_check(const rh_pin_wish *wish, const rh_scan *scan, const char *path,
                             rh_error *error);
 
-/* `history` and `totals` are those of the pass before; `wish` fits the scan. */
-void rh_pin_plan(const rh_pin_wish *wish, const rh_scan *scan, const rh_arena_history *history,
-                 const rh_memory_totals *totals, rh_pin_order *order);
+/* `history` and `totals` are those of the pass before; `wish` fits the scan. `aged`: there are
+ * blocks from before the first call. */
+void rh_pin_plan(const rh_pin_wish *wish, const rh_scan *scan, bool aged,
+                 const rh_arena_history *history, const rh_memory_totals *totals,
+                 rh_pin_order *order);
 
 #endif

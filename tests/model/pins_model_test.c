@@ -124,6 +124,7 @@ play(const char *spec)
     assert_int_equal(rh_compile(&compiler, events, CALLS, &program), CALLS);
     assert_int_equal(compiler.calls, CALLS);
     assert_int_equal(rh_pin_pass_begin(&memory, SLOTS, findings, &pass, &error), RH_OK);
+    rh_pin_pass_aged(pass, NULL, 0);
     rh_memory_begin(&memory, heap, (rh_memory_before){0});
     rh_memory_run(&memory, &program);
     rh_memory_end(&memory, RH_UNKNOWN);
