@@ -176,6 +176,14 @@ fold_free(void *ctx, void *place)
     free(block);
 }
 
+/* A block may be used for some bytes beyond its end. */
+static size_t
+fold_usable(rh_heap *heap, PyMemAllocatorDomain domain, const void *place)
+{
+    (void)heap, (void)domain;
+    return ((const uint64_t *)place)[-2] + 6;
+}
+
 enum { MOST_BLOCKS = 500, MOST_BYTES = 100000 };
 static const rh_age_size sizes[] = {{16, 2}, {16, 2}, {16, 1}, {100, 2}, {3000, 0}};
 
@@ -189,7 +197,8 @@ age_once(rh_age age, fold_heap *fold, rh_age_totals *totals)
                               .sizes = sizes,
                               .size_count = sizeof sizes / sizeof *sizes,
                               .touch = RH_TOUCH_READ};
-    *fold = (fold_heap){.calls = 0};
+    static const rh_heap_operations operations = {.usable_size = fold_usable};
+    *fold = (fold_heap){.heap = {.operations = &operations}};
     for (unsigned d = 0; d < RH_DOMAINS; d++) {
         fold->domain[d].fold = fold;
         fold->domain[d].domain = d;
@@ -200,6 +209,7 @@ age_once(rh_age age, fold_heap *fold, rh_age_totals *totals)
     assert_int_equal(totals->calls, fold->calls);
     assert_int_equal(totals->blocks, fold->blocks);
     assert_int_equal(totals->bytes, fold->bytes);
+    assert_int_equal(totals->usable_bytes, fold->bytes + 6 * fold->blocks);
     assert_int_equal(totals->failed_allocations, 0);
     assert_int_equal(fold->sizes_unknown, 0);
     assert_true(fold->most_blocks <= MOST_BLOCKS && fold->most_bytes <= MOST_BYTES);
