@@ -173,13 +173,16 @@ run_code(rh_player player, rh_code code, const rh_wide *wides, rh_touch touch)
         run_malloc(player, code, touch);
 }
 
+/* Four times over, so that each copy's branches are foreseen by themselves: 0.03 to 0.13 ns of 1.4
+ * to 1.7 an event with `bump`. (Eight gain no more; a jump by the kinds of the next two, three or
+ * four operations costs 0.2 to 0.6 ns.) */
 #define LOOP(name, touch)                                                                          \
     static __attribute__((noinline)) void name(rh_target *target, const rh_program *program)       \
     {                                                                                              \
         const rh_code *end = program->codes + program->code_count;                                 \
         const rh_wide *wides = program->wides;                                                     \
         const rh_player player = player_of(target);                                                \
-        for (const rh_code *code = program->codes; code < end; code++)                             \
+        _Pragma("GCC unroll 4") for (const rh_code *code = program->codes; code < end; code++)     \
             run_code(player, *code, wides, touch);                                                 \
     }
 LOOP(run_none, RH_TOUCH_NONE)
