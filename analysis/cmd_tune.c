@@ -13,6 +13,7 @@
 #include "analysis/compare.h"
 #include "analysis/tune.h"
 #include "analysis/vary.h"
+#include "base/host.h"
 #include "base/option_words.h"
 #include "base/output.h"
 #include "replay/experiment_options.h"
@@ -401,6 +402,7 @@ run(int argc, char **argv)
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
     arguments.call.experiment.command = command;
     rh_interrupt_watch();
+    rh_host_keep_freed(); /* each pass reads the trace */
     rh_error error = {.status = RH_OK};
     rh_status status = tune(&arguments, &error);
     if (status != RH_OK)

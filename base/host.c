@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -76,6 +77,14 @@ rh_host_ticks_per_ns(void)
     uint64_t end_ns = rh_host_now_ns(), end = rh_host_ticks();
     ticks_per_ns = (double)(end - start) / (double)(end_ns - start_ns);
     return ticks_per_ns;
+}
+
+void
+rh_host_keep_freed(void)
+{
+    mallopt(M_MMAP_THRESHOLD,
+            32 << 20); /* the most that glibc takes; mapped blocks are never kept */
+    mallopt(M_TRIM_THRESHOLD, 256 << 20);
 }
 
 char *

@@ -22,6 +22,11 @@ rh_host_ticks(void)
 }
 double rh_host_ticks_per_ns(void);
 
+/* For a command that reads the same file again and again: what this process frees is kept for the
+ * next time, up to 256 MiB, instead of being given back to the kernel and faulted in anew. Before
+ * there are other threads. */
+void rh_host_keep_freed(void);
+
 /* Model of the processor, kernel release, mode of transparent huge pages. Each returns `text`. */
 char *rh_host_processor_name(char *text, size_t capacity);
 char *rh_host_kernel(char *text, size_t capacity);

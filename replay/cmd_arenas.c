@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/host.h"
 #include "base/option_words.h"
 #include "base/output.h"
 #include "replay/cmd_arenas_show.h"
@@ -173,6 +174,7 @@ run(int argc, char **argv)
     argp_parse(&parser, argc, argv, 0, NULL, &options);
     options.call.experiment.command = line;
     rh_interrupt_watch();
+    rh_host_keep_freed(); /* each pass reads the trace */
     rh_error error = {.status = RH_OK};
     rh_status status = look(&options, &error);
     if (status != RH_OK)

@@ -377,6 +377,7 @@ int
 main(int argc, char **argv)
 {
     rh_child_asked(argc, argv);
+    rh_host_keep_freed(); /* as `reheap replay` does */
     char made_up[] = "/tmp/engine-bench-XXXXXX";
     const char *path = argc > 1 ? argv[1] : made_up;
     event_list list;
