@@ -13,26 +13,9 @@
 #include "traces/read_loop.h"
 #include "traces/trace_json.h"
 
-typedef struct check_options {
-    rh_one_trace trace;
-    rh_reading_options reading;
-} check_options;
-
-static error_t
-parse(int key, char *argument, struct argp_state *state)
-{
-    check_options *options = state->input;
-    (void)argument;
-    if (key != ARGP_KEY_INIT)
-        return ARGP_ERR_UNKNOWN;
-    state->child_inputs[0] = &options->trace;
-    state->child_inputs[1] = &options->reading;
-    return 0;
-}
-
 static const struct argp parser = {
     NULL,
-    parse,
+    rh_one_reading_parse,
     "FILE",
     "Checks a trace: every checksum, every rule of the format, and whether its events and sums can "
     "be "
@@ -60,7 +43,7 @@ json_notes(const rh_check_report *report, bool damage)
 }
 
 static void
-print_json(const check_options *options, const rh_check_report *report, rh_status status)
+print_json(const rh_one_reading *options, const rh_check_report *report, rh_status status)
 {
     json_t *object = json_object();
     json_object_set_new(object, "schema", json_string("reheap.check/1"));
@@ -79,7 +62,7 @@ print_json(const check_options *options, const rh_check_report *report, rh_statu
 }
 
 static void
-print_human(const check_options *options, const rh_check_report *report, rh_status status)
+print_human(const rh_one_reading *options, const rh_check_report *report, rh_status status)
 {
     char events[RH_SIZE_TEXT], lost[RH_SIZE_TEXT];
     for (size_t i = 0; i < report->notes; i++)
@@ -105,7 +88,7 @@ print_human(const check_options *options, const rh_check_report *report, rh_stat
 }
 
 static rh_status
-check(const check_options *options, rh_error *error)
+check(const rh_one_reading *options, rh_error *error)
 {
     rh_progress progress;
     rh_progress_begin(&progress, "checking", "events", 0);
@@ -127,7 +110,7 @@ check(const check_options *options, rh_error *error)
 static int
 run(int argc, char **argv)
 {
-    check_options options = {.trace = {.path = NULL}};
+    rh_one_reading options = {.trace = {.path = NULL}};
     argp_err_exit_status = RH_USAGE;
     argp_parse(&parser, argc, argv, 0, NULL, &options);
     rh_interrupt_watch();

@@ -86,6 +86,9 @@ export_to(const export_options *options, rh_reader *reader, rh_export_report *re
     if (status == RH_OK)
         return rh_output_commit(&file, error);
     rh_output_abandon(&file);
+    if (status == RH_INTERRUPTED)
+        rh_fail(error, RH_INTERRUPTED, "%s: interrupted; there is no %s", trace->path,
+                trace->output);
     return status;
 }
 

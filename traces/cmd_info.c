@@ -18,26 +18,9 @@
 #include "traces/summary.h"
 #include "traces/trace_json.h"
 
-typedef struct info_options {
-    rh_one_trace trace;
-    rh_reading_options reading;
-} info_options;
-
-static error_t
-parse(int key, char *argument, struct argp_state *state)
-{
-    info_options *options = state->input;
-    (void)argument;
-    if (key != ARGP_KEY_INIT)
-        return ARGP_ERR_UNKNOWN;
-    state->child_inputs[0] = &options->trace;
-    state->child_inputs[1] = &options->reading;
-    return 0;
-}
-
 static const struct argp parser = {
     NULL,
-    parse,
+    rh_one_reading_parse,
     "FILE",
     "Tells what a trace holds: what was recorded, how many events of which kind, how much was "
     "alive, "
@@ -53,7 +36,7 @@ static const struct argp parser = {
 
 /* Reads everything. A trace that is damaged further on is told up to there; `note` says so. */
 static rh_status
-read_all(rh_reader *reader, const info_options *options, rh_summary *summary, rh_error *note,
+read_all(rh_reader *reader, const rh_one_reading *options, rh_summary *summary, rh_error *note,
          rh_error *error)
 {
     rh_progress progress;
@@ -358,14 +341,15 @@ print_human(const rh_one_trace *trace, const rh_trace_info *info, const rh_diges
     if (info->exit_status > 0)
         printf("  The program ended with wait status %" PRId64 ".\n", info->exit_status);
     if (note->status != RH_OK)
-        printf("  The trace is damaged; this is what precedes: %s\n", note->message);
+        printf("  The trace could not be read to its end; this is what precedes: %s\n",
+               note->message);
     else if (!info->complete)
         printf("  The trace has no index: its recording ended early, and these numbers were "
                "counted.\n");
 }
 
 static rh_status
-tell(const info_options *options, rh_error *error)
+tell(const rh_one_reading *options, rh_error *error)
 {
     const rh_one_trace *trace = &options->trace;
     rh_reader_options how = {.max_live_blocks = options->reading.max_live};
@@ -394,7 +378,7 @@ tell(const info_options *options, rh_error *error)
 static int
 run(int argc, char **argv)
 {
-    info_options options = {.trace = {.path = NULL}};
+    rh_one_reading options = {.trace = {.path = NULL}};
     argp_err_exit_status = RH_USAGE;
     argp_parse(&parser, argc, argv, 0, NULL, &options);
     rh_interrupt_watch();

@@ -67,13 +67,30 @@ representable(rh_import *import, const rh_event *event)
     return true;
 }
 
+/* A block as its file names it. */
+typedef struct spelled {
+    char text[32];
+} spelled;
+
+static spelled
+spell(const rh_import *import, uint64_t name)
+{
+    spelled block;
+    if (import->number_sign)
+        snprintf(block.text, sizeof block.text, "%s%" PRIu64, import->number_sign, name - 1);
+    else
+        snprintf(block.text, sizeof block.text, "0x%" PRIx64, name);
+    return block;
+}
+
 bool
 rh_import_birth(rh_import *import, uint64_t name, rh_event *event)
 {
     rh_pointer_entry *entry = rh_pointer_find(&import->blocks, name);
     uint32_t handle = 0;
     if (entry->key)
-        return rh_import_complain(import, "block 0x%" PRIx64 " is allocated while it lives", name);
+        return rh_import_complain(import, "block %s is allocated while it lives",
+                                  spell(import, name).text);
     if (!representable(import, event) || !hand_on(import, event, &handle))
         return false;
     return rh_pointer_add(&import->blocks, entry, name, handle) || no_memory(import);
@@ -84,7 +101,8 @@ rh_import_death(rh_import *import, uint64_t name, rh_event *event)
 {
     rh_pointer_entry *entry = rh_pointer_find(&import->blocks, name);
     if (!entry->key)
-        return rh_import_complain(import, "block 0x%" PRIx64 " is freed but does not live", name);
+        return rh_import_complain(import, "block %s is freed but does not live",
+                                  spell(import, name).text);
     uint32_t handle = entry->handle;
     rh_pointer_remove(&import->blocks, entry);
     return hand_on(import, event, &handle);
@@ -95,12 +113,11 @@ rh_import_resize(rh_import *import, uint64_t old_name, uint64_t new_name, rh_eve
 {
     rh_pointer_entry *entry = rh_pointer_find(&import->blocks, old_name);
     if (!entry->key)
-        return rh_import_complain(import, "block 0x%" PRIx64 " is resized but does not live",
-                                  old_name);
+        return rh_import_complain(import, "block %s is resized but does not live",
+                                  spell(import, old_name).text);
     if (new_name != old_name && rh_pointer_find(&import->blocks, new_name)->key)
-        return rh_import_complain(
-            import, "block 0x%" PRIx64 " is moved to 0x%" PRIx64 ", where another lives", old_name,
-            new_name);
+        return rh_import_complain(import, "block %s is moved to %s, where another lives",
+                                  spell(import, old_name).text, spell(import, new_name).text);
     if (!representable(import, event))
         return false;
     uint32_t handle = entry->handle;
@@ -193,7 +210,7 @@ rh_status
 rh_import_run(const rh_import_options *options, rh_import_report *report, rh_error *error)
 {
     rh_lines *lines;
-    rh_import import = {.output = options->output};
+    rh_import import = {.output = options->output, .number_sign = options->importer->number_sign};
     *report = (rh_import_report){0};
     rh_status status = rh_lines_open(options->input, &lines, error);
     if (status != RH_OK)

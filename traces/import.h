@@ -18,8 +18,9 @@
 #include "traces/writer.h"
 
 typedef struct rh_import {
-    rh_trace_info info; /* an importer fills it before its first event */
-    void *state;        /* the importer's own, zeroed */
+    rh_trace_info info;      /* an importer fills it before its first event */
+    void *state;             /* the importer's own, zeroed */
+    const char *number_sign; /* the importer's, below */
 
     /* for this module */
     const char *output;
@@ -43,6 +44,9 @@ typedef struct rh_importer {
     bool (*end)(rh_import *import);
     /* Frees what the state holds, however the import ended; may be NULL. */
     void (*release)(rh_import *import);
+    /* Where blocks have numbers, a block's name being one more: what stands before the number.
+     * NULL: names are addresses. */
+    const char *number_sign;
 } rh_importer;
 
 /* All of them, NULL at the end. */

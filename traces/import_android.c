@@ -113,4 +113,7 @@ take_line(rh_import *import, char *line)
 }
 
 const rh_importer rh_import_android = {
-    "android", "Android's memory_replay: `TID: malloc P SIZE`", 0, take_line, NULL, NULL};
+    .name = "android",
+    .summary = "Android's memory_replay: `TID: malloc P SIZE`",
+    .line = take_line,
+};

@@ -131,9 +131,10 @@ release(rh_import *import)
     free(state->kinds);
 }
 
-const rh_importer rh_import_heaptrack = {"heaptrack",
-                                         "heaptrack 1.4, raw or interpreted (.zst too)",
-                                         sizeof(heaptrack_state),
-                                         take_line,
-                                         NULL,
-                                         release};
+const rh_importer rh_import_heaptrack = {
+    .name = "heaptrack",
+    .summary = "heaptrack 1.4, raw or interpreted (.zst too)",
+    .state_bytes = sizeof(heaptrack_state),
+    .line = take_line,
+    .release = release,
+};

@@ -59,9 +59,11 @@ end(rh_import *import)
         state->taken, state->operations);
 }
 
-const rh_importer rh_import_malloclab = {"malloclab",
-                                         "the malloc laboratory's .rep: `a ID SIZE`",
-                                         sizeof(malloclab_state),
-                                         take_line,
-                                         end,
-                                         NULL};
+const rh_importer rh_import_malloclab = {
+    .name = "malloclab",
+    .summary = "the malloc laboratory's .rep: `a ID SIZE`",
+    .state_bytes = sizeof(malloclab_state),
+    .line = take_line,
+    .end = end,
+    .number_sign = "",
+};

@@ -94,5 +94,8 @@ take_line(rh_import *import, char *line)
 }
 
 const rh_importer rh_import_mtrace = {
-    "mtrace", "glibc's mtrace, as MALLOC_TRACE names it", sizeof(mtrace_state), take_line, NULL,
-    NULL};
+    .name = "mtrace",
+    .summary = "glibc's mtrace, as MALLOC_TRACE names it",
+    .state_bytes = sizeof(mtrace_state),
+    .line = take_line,
+};

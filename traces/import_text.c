@@ -77,4 +77,9 @@ take_line(rh_import *import, char *line)
 }
 
 const rh_importer rh_import_text = {
-    "text", "reheap's own text, as export writes it", sizeof(text_state), take_line, NULL, NULL};
+    .name = "text",
+    .summary = "reheap's own text, as export writes it",
+    .state_bytes = sizeof(text_state),
+    .line = take_line,
+    .number_sign = "#",
+};

@@ -33,4 +33,9 @@ take_line(rh_import *import, char *line)
 }
 
 const rh_importer rh_import_wee = {
-    "wee", "wee_alloc's: `Alloc(SIZE),` and `Free(N),`", sizeof(wee_state), take_line, NULL, NULL};
+    .name = "wee",
+    .summary = "wee_alloc's: `Alloc(SIZE),` and `Free(N),`",
+    .state_bytes = sizeof(wee_state),
+    .line = take_line,
+    .number_sign = "",
+};

@@ -97,3 +97,15 @@ const struct argp_child rh_one_trace_reading_argp[] = {
 const struct argp_child rh_reading_argp[] = {{&reading_how, 0, NULL, 0}, {0}};
 const struct argp_child rh_one_trace_to_argp[] = {{&rewriting, 0, NULL, 0}, {0}};
 const struct argp_child rh_one_trace_to_text_argp[] = {{&exporting, 0, NULL, 0}, {0}};
+
+error_t
+rh_one_reading_parse(int key, char *argument, struct argp_state *state)
+{
+    rh_one_reading *options = state->input;
+    (void)argument;
+    if (key != ARGP_KEY_INIT)
+        return ARGP_ERR_UNKNOWN;
+    state->child_inputs[0] = &options->trace;
+    state->child_inputs[1] = &options->reading;
+    return 0;
+}

@@ -246,10 +246,11 @@ damage(rh_reader *reader, const char *what)
     uint64_t offset =
         reader->block < table->blocks ? table->block[reader->block].offset : table->blocks_end;
     reader->place = (rh_damage){what, offset, reader->next_event, 0};
-    return rh_fail(&reader->failure, RH_BAD_INPUT,
-                   "%s: %s (at byte %llu, event %llu); `reheap check` tells what can still be read",
-                   table->path, what, (unsigned long long)offset,
-                   (unsigned long long)reader->next_event);
+    return rh_fail(
+        &reader->failure, RH_BAD_INPUT,
+        "%s: %s (at byte %llu, event %llu); `reheap check` tells what can still be read, "
+        "`reheap cut --to` an event keeps what precedes it",
+        table->path, what, (unsigned long long)offset, (unsigned long long)reader->next_event);
 }
 
 static rh_status

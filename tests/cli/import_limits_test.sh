@@ -28,12 +28,12 @@ wee|it is neither `Alloc|Realloc(5),
 wee|what is in brackets is not a number|Alloc(x),
 wee|what is in brackets is not a number|Alloc(99999999999999999999),
 wee|more than a trace can say|Alloc(72057594037927936),
-wee|does not live|Free(0),
+wee|block 0 is freed but does not live|Free(0),
 malloclab|a number of the header is missing|a 0 1
 malloclab|it is none of `a ID SIZE`|1\n1\n1\n1\nq 0 1
 malloclab|the id is not a number|1\n1\n1\n1\na x 1
 malloclab|the size is not a number|1\n1\n1\n1\na 0 x
-malloclab|does not live|1\n1\n1\n1\nf 0
+malloclab|block 0 is freed but does not live|1\n1\n1\n1\nf 0
 malloclab|the file ends after 1 operations, its header tells of 3|1\n1\n3\n1\na 0 1
 mtrace|there is none of + - < > ! in it|@ what is this
 mtrace|the pointer is not a hexadecimal number|@ x + one 0x10
@@ -70,8 +70,8 @@ text|the address is not a hexadecimal number below 2^48|reheap-text 1\nmalloc 5 
 text|a word is neither #SLOT, nor an address, nor a flag|reheap-text 1\nmalloc 5 #0 quickly
 text|the text is not a JSON string|reheap-text 1\nmark loading
 text|more than a trace can say|reheap-text 1\nmalloc 72057594037927936 #0
-text|is allocated while it lives|reheap-text 1\nmalloc 5 #0\nmalloc 5 #0
-text|is freed but does not live|reheap-text 1\nfree #0
+text|block #0 is allocated while it lives|reheap-text 1\nmalloc 5 #0\nmalloc 5 #0
+text|block #0 is freed but does not live|reheap-text 1\nfree #0
 text|is of the wrong kind|reheap-text 1\nheader {"command":5}
 text|it is not JSON|reheap-text 1\nheader {
 text|the header comes after events|reheap-text 1\nmalloc 5 #0\nheader {}
