@@ -71,9 +71,7 @@ parse_age(struct argp_state *state, const char *argument, rh_experiment *experim
 {
     rh_error error = {.status = RH_OK};
     if (rh_age_parse(argument, &experiment->age, &error) != RH_OK)
-        argp_error(state,
-                   "--age=%s: %s; it is how many times over blocks are exchanged, and may be "
-                   "followed by ,keep=PERCENT and ,seed=S",
+        argp_error(state, "--age=%s: %s; CHURN may be followed by ,keep=PERCENT and ,seed=S",
                    argument, error.message);
 }
 

@@ -169,6 +169,16 @@ expect 0 '' "$REHEAP" arenas small.rht -a pymalloc@3.9 -a pymalloc,arena=64K --a
 cmp "$TMP/out" first.json || problem "two runs differ"
 expect 0 '' "$REHEAP" arenas small.rht -a pymalloc,arena=64K --at pinned --json
 same "alone as in company" True "$(json 'it["runs"] == json.load(open("first.json"))["runs"][1:]')"
+# Survivors of an aged heap: a tenth of the 10,000 blocks that live at once. They are left in the end beside the recording's own, and a
+# group by themselves.
+expect 0 '' "$REHEAP" arenas small.rht --at end --json
+own=$(json 'point("end")["blocks"]')
+expect 0 '' "$REHEAP" arenas small.rht --age 2 --at end --under 100 --json
+same "survivors" "$((own + 1000)) 1000" "$(json '"{} {blocks}".format(point("end")["blocks"],
+    **one("pin", point=point("end")["point"], by="birth", under_percent=100, birth="(before, by --age)"))')"
+cp "$TMP/out" first.json
+expect 0 '' "$REHEAP" arenas small.rht --age 2 --at end --under 100 --json
+cmp "$TMP/out" first.json || problem "two aged runs differ"
 # A heap that always needs what it holds has no worst moment.
 expect 0 'no such moment' "$REHEAP" arenas one.rht
 

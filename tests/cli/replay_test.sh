@@ -99,6 +99,15 @@ refuses 2 'differ in pace .*"20x".*"10x"' "$REHEAP" compare ten.db twenty.db
 expect 0 'Response +malloc p50' "$REHEAP" compare ten.db
 refuses 2 'begun with other --pace' "$REHEAP" replay --resume -o ten.db --pace 20x
 expect 0 '' "$REHEAP" replay --resume -o ten.db --pace 10x --reps 2
+# Memory and system passes keep to a pace; the numbers of a heap that knows no clock do not change by it.
+for pace in none 1000x; do
+    expect 0 '' "$REHEAP" replay times.rht -a pymalloc -a malloc --measure memory,system --reps 1 --pace $pace --json
+    json '{k: v for k, v in it["runs"][0]["metrics"].items() if "resident" not in k and "pace" not in k and "faults" not in k
+        and "_calls" not in k and "huge" not in k}' >unhurried.$pace
+done
+same "both passes" "['1000x', '1000x', '1000x', '1000x'] True" "$(json '"%s %s" % ([r["passes"][p]["provenance"]["pace"] for r in it["runs"]
+    for p in ("memory", "system")], all(r["metrics"][p + "_pace_slowdown"] >= .9 for r in it["runs"] for p in ("memory", "system")))')"
+cmp unhurried.none unhurried.1000x || problem "a pace changes what pymalloc holds"
 "$REHEAP" record --malloc --timestamps=none -o timeless.rht -- /bin/true 2>record.err || problem "cannot record: $(cat record.err)"
 refuses 2 'timeless.rht.*--timestamps=coarse' "$REHEAP" replay timeless.rht --pace 1x -o none.db
 refuses 2 '10x or 0.5x' "$REHEAP" replay times.rht --pace 10

@@ -6,7 +6,7 @@ refuses 2 'name a recording' "$REHEAP" tune
 refuses 2 '--vary arena' "$REHEAP" tune x.rht --vary arena
 refuses 2 'begins above its end' "$REHEAP" tune x.rht --vary arena=2M:1M
 refuses 2 '--budget soon' "$REHEAP" tune x.rht --budget soon
-refuses 2 '--reps 0' "$REHEAP" tune x.rht --reps 0
+refuses 2 "--reps is a number .*'0'" "$REHEAP" tune x.rht --reps 0
 refuses 2 '--by size' "$REHEAP" tune x.rht --by size
 refuses 2 'already sets it' "$REHEAP" tune x.rht --base pymalloc,arena=1M --vary arena=1M,2M
 refuses 2 'nonesuch' "$REHEAP" tune x.rht --base nonesuch --vary arena=1M,2M
@@ -54,6 +54,11 @@ expect 0 '^Worth having' env TMPDIR="$TMP/temporary" "$REHEAP" tune small1.rht -
 expect 0 '"schema": "reheap.tune/1"' "$REHEAP" tune small1.rht --vary classes=linear:16,geometric:4,16:32:64:128:256:512 \
     --reps 1 --json
 grep -q '"pymalloc,classes=16:32:64:128:256:512"' out || problem "a list of classes was not tried"
+
+# Aged heaps, the recording again and again.
+expect 0 '' "$REHEAP" tune small1.rht --vary arena=256K,1M --reps 1 --age 1 --loop 2,end=free --touch first -o aged.db
+expect 0 '--touch first --age 1,keep=10%,seed=1 --loop 2,end=free' "$REHEAP" compare aged.db
+refuses 2 'keep=PERCENT' "$REHEAP" tune small1.rht --age much
 
 # A budget that is over at once: one round of everything, and a recommendation that does not call itself sure.
 expect 0 'the likely ones with 1 repetition' "$REHEAP" tune small1.rht --vary arena=256K,1M,2M --reps 9 --budget 0.01s
