@@ -80,8 +80,8 @@ map_part(char *memory, uint64_t from, uint64_t to, int access, int file)
            mmap(memory + from, to - from, access, how, file, (off_t)from) == memory + from;
 }
 
-/* `batches`: how they may be accessed. Who only reads them gets their pages sixteen at a time,
- * which takes a tenth of the time, and no allocator gone wild can write there. */
+/* `batches`: how they may be accessed. Members only read them: no allocator gone wild writes there.
+ */
 static rh_status
 map(int file, const rh_channel *plan, int batches, rh_channel **channel, rh_error *error)
 {
