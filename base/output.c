@@ -99,6 +99,8 @@ rh_output_open(rh_output_file *file, const char *path, rh_error *error)
 {
     file->stream = NULL;
     file->temporary[0] = '\0';
+    if (!*path)
+        return rh_fail(error, RH_USAGE, "the name of the file to write is empty");
     bool standard = strcmp(path, "-") == 0, direct = standard;
     rh_status status = standard ? RH_OK : find_target(file, path, &direct, error);
     if (status != RH_OK)

@@ -148,6 +148,8 @@ parse_option(int key, char *text, struct argp_state *state)
     arguments *given = state->input;
     switch (key) {
     case 'o':
+        if (!*text)
+            argp_error(state, "the name of the file to write (-o) is empty");
         given->output = text;
         return 0;
     case KEY_PYTHON:

@@ -5,6 +5,7 @@ programs=$runfiles/tests/record/programs.py
 record=("$REHEAP" record -o no.rht)
 
 refuses 2 'no program is given' "${record[@]}"
+refuses 2 'is empty' "$REHEAP" record -o '' -- "$debian" -c 'print("must not run")'
 refuses 2 'none, coarse and exact' "${record[@]}" --timestamps=often -- "$debian" -c 1
 refuses 4 'malloc of its own built in' "${record[@]}" --malloc -- "$(readlink -f "$runfiles/tests/record/own_malloc_program")"
 refuses 4 'no such program' "${record[@]}" -- no-such-program-anywhere

@@ -332,6 +332,16 @@ first_signal_asks_and_second_ends(void **state)
     assert_int_equal(WEXITSTATUS(status), 130);
 }
 
+static void
+a_file_has_a_name(void **state)
+{
+    (void)state;
+    rh_output_file file;
+    rh_error error;
+    assert_int_equal(rh_output_open(&file, "", &error), RH_USAGE);
+    assert_non_null(strstr(error.message, "is empty"));
+}
+
 int
 main(void)
 {
@@ -344,6 +354,7 @@ main(void)
         IN_FOLDER(a_folder_is_not_replaced),
         IN_FOLDER(leaves_nothing_when_the_rename_fails),
         IN_FOLDER(links_are_followed),
+        cmocka_unit_test(a_file_has_a_name),
         cmocka_unit_test(devices_are_written_to_and_stay),
         cmocka_unit_test(tables_line_up),
         cmocka_unit_test(lines_do_not_end_in_spaces),
