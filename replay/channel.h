@@ -79,7 +79,7 @@ typedef struct rh_member {
     rh_pass pass;
     rh_touch touch;
     bool pins; /* memory pass: its room is an rh_pin_findings, else an rh_arena_history; that of a
-                  latency pass is an rh_latency_findings */
+                  latency pass an rh_latency_findings, of a throughput pass an rh_stretches */
     unsigned padding_bytes; /* in its environment */
     bool threads;           /* time passes: as recorded, each in a thread of its own */
     uint32_t rounds;        /* of the recording, at most; at least 1 */

@@ -26,6 +26,7 @@
 #include "replay/pin_pass.h"
 #include "replay/rounds.h"
 #include "replay/self_maps.h"
+#include "replay/stretches.h"
 #include "replay/system_watch.h"
 #include "replay/thread_plan.h"
 #include "replay/thread_run.h"
@@ -48,9 +49,10 @@ typedef struct child {
     rh_batch_header header;
     rh_program program; /* of the one that is being played */
     bool over;
-    uint64_t round_peak; /* time passes: mapped, at the ends of batches; RH_UNKNOWN */
-    rh_stopwatch watch;  /* latency pass */
-    rh_pacer pacer;      /* of a pass that is paced */
+    uint64_t round_peak;     /* time passes: mapped, at the ends of batches; RH_UNKNOWN */
+    rh_stretches *stretches; /* throughput pass; NULL: nobody asked */
+    rh_stopwatch watch;      /* latency pass */
+    rh_pacer pacer;          /* of a pass that is paced */
 } child;
 
 #define PROBES (1u << 15) /* empty ones, before the first event and after the last each */
@@ -196,7 +198,10 @@ run_timed(child *self, rh_target *target, const rh_program *program)
     uint64_t loop = rh_host_ticks() - start;
     processor = processor_ticks() - processor;
     self->member->loop_ticks += loop;
-    self->member->preempted_ticks += loop > processor ? loop - processor : 0;
+    uint64_t preempted = loop > processor ? loop - processor : 0;
+    self->member->preempted_ticks += preempted;
+    if (self->stretches)
+        rh_stretches_add(self->stretches, self->header.calls, loop - preempted);
 }
 
 /* Takes the next batch; false when there is none. */
@@ -313,6 +318,16 @@ end_latency(child *self)
     rh_pace_totals_merge(&findings->pace, &pace);
 }
 
+/* They lie in the room, which is resident from now on. */
+static void
+begin_stretches(child *self)
+{
+    if (self->channel->room_bytes < sizeof *self->stretches)
+        return; /* nobody asked */
+    self->stretches = rh_channel_room(self->channel, self->index);
+    memset(self->stretches, 0, sizeof *self->stretches);
+}
+
 static void
 replay_timed(child *self)
 {
@@ -323,6 +338,8 @@ replay_timed(child *self)
     rh_host_ticks_per_ns(); /* measures the clock, once */
     if (self->member->pass == RH_PASS_LATENCY)
         begin_latency(self);
+    else
+        begin_stretches(self);
     uint64_t calls = 0, busy = 0;
     while (next_batch(self)) {
         run_timed(self, &target, &self->program);

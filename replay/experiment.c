@@ -24,6 +24,7 @@
 #include "replay/provenance.h"
 #include "replay/recall.h"
 #include "replay/rounds.h"
+#include "replay/stretches.h"
 #include "replay/trace_source.h"
 
 #define SAMPLES_STANDARD     1000
@@ -575,8 +576,8 @@ note_failure(run_state *state, const allocator_entry *candidate, const char *rea
 static rh_status
 store_run(run_state *state, const group_order *order, size_t which, const rh_member *member,
           const rh_sample *samples, const rh_arena_report *arenas,
-          const rh_latency_findings *latency, const rh_round *rounds, const char *opened,
-          rh_error *error)
+          const rh_latency_findings *latency, const rh_stretches *stretches, const rh_round *rounds,
+          const char *opened, rh_error *error)
 {
     const allocator_entry *candidate = &state->candidates[which];
     const trace_entry *trace = &state->traces[order->trace];
@@ -599,6 +600,11 @@ store_run(run_state *state, const group_order *order, size_t which, const rh_mem
         if (paced)
             rh_latency_rows_add(&rows, &latency->response, true);
     }
+    size_t stretch_count = 0;
+    rh_stretch *stretch =
+        failed || !stretches
+            ? NULL
+            : rh_stretches_rows(stretches, state->machine.ticks_per_ns, &stretch_count);
     char *provenance =
         rh_provenance(&state->machine, state->experiment, member, opened, candidate->library,
                       candidate->preload, trace->hash, failed ? reason : NULL);
@@ -624,10 +630,13 @@ store_run(run_state *state, const group_order *order, size_t which, const rh_mem
                   .latency_count = rows.row_count,
                   .buckets = rows.bucket,
                   .bucket_count = rows.bucket_count,
+                  .stretches = stretch,
+                  .stretch_count = stretch_count,
                   .arenas = failed ? NULL : arenas};
     rh_status status = rh_results_add_run(state->results, &run, error);
     state->stored += status == RH_OK;
     free(provenance);
+    free(stretch);
     rh_latency_rows_release(&rows);
     return status;
 }
@@ -656,7 +665,7 @@ gather(run_state *state, const group_order *order, attempt_set *attempt, rh_erro
         allocator_entry *candidate = &state->candidates[order->candidate[i]];
         if (candidate->status) {
             rh_status status = store_run(state, order, order->candidate[i], NULL, NULL, NULL, NULL,
-                                         NULL, candidate->text, error);
+                                         NULL, NULL, candidate->text, error);
             if (status != RH_OK)
                 return status;
             continue;
@@ -749,6 +758,8 @@ group_plan(run_state *state, const group_order *order, const attempt_set *attemp
     plan.pace = paced ? experiment->pace : 0;
     if (order->pass == RH_PASS_LATENCY)
         plan.room_bytes = sizeof(rh_latency_findings);
+    if (order->pass == RH_PASS_THROUGHPUT)
+        plan.room_bytes = sizeof(rh_stretches);
     if (order->pass == RH_PASS_MEMORY) {
         uint64_t rounds = experiment->loop.rounds ? experiment->loop.rounds : 1;
         uint64_t samples = samples_a_round(experiment);
@@ -852,6 +863,7 @@ store_member(finding_set *found, const attempt_set *attempt, uint32_t index, rh_
 {
     bool memory = found->order->pass == RH_PASS_MEMORY;
     bool latency = found->order->pass == RH_PASS_LATENCY;
+    bool throughput = found->order->pass == RH_PASS_THROUGHPUT;
     const rh_member *member = rh_group_member(found->memory, index);
     rh_arena_report report;
     if (memory)
@@ -862,6 +874,7 @@ store_member(finding_set *found, const attempt_set *attempt, uint32_t index, rh_
     return store_run(found->state, found->order, attempt->candidate[index], member,
                      rh_group_samples(found->memory, index), memory ? &report : NULL,
                      latency ? rh_group_room(found->memory, index) : NULL,
+                     throughput ? rh_group_room(found->memory, index) : NULL,
                      rh_group_rounds(found->memory, index), attempt->specs[index], error);
 }
 

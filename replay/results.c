@@ -56,6 +56,12 @@ static const char schema[] =
     " end_live_blocks INTEGER, busy_ns INTEGER);"
     "CREATE INDEX round_run ON round(run);";
 
+/* Results of an earlier build get it when runs are added. */
+static const char stretch_schema[] =
+    "CREATE TABLE IF NOT EXISTS stretch(run INTEGER REFERENCES run(id), calls INTEGER,"
+    " busy_ns INTEGER);"
+    "CREATE INDEX IF NOT EXISTS stretch_run ON stretch(run);";
+
 rh_status
 rh_results_error(rh_results *results, rh_error *error, const char *doing)
 {
@@ -136,6 +142,11 @@ prepare_inserts(rh_results *results, rh_error *error)
     if (status == RH_OK)
         status = rh_results_prepare(results, "INSERT INTO round VALUES(?,?,?,?,?,?,?,?)",
                                     &results->insert_round, error);
+    if (status == RH_OK)
+        status = rh_results_execute(results, stretch_schema, "write it", error);
+    if (status == RH_OK)
+        status = rh_results_prepare(results, "INSERT INTO stretch VALUES(?,?,?)",
+                                    &results->insert_stretch, error);
     return status;
 }
 
@@ -148,7 +159,8 @@ finalize_inserts(rh_results *results)
     sqlite3_finalize(results->insert_latency);
     results->insert_metric = results->insert_sample = results->insert_bucket = NULL;
     sqlite3_finalize(results->insert_round);
-    results->insert_latency = results->insert_round = NULL;
+    sqlite3_finalize(results->insert_stretch);
+    results->insert_latency = results->insert_round = results->insert_stretch = NULL;
 }
 
 static rh_results *

@@ -24,6 +24,7 @@
  *   round(run, calls, peak_mapped_bytes, end_mapped_bytes, peak_requested_bytes,
  *         end_requested_bytes, end_live_blocks, busy_ns)
  *                                    looped run: a row a round, in order; NULL where unknown
+ *   stretch(run, calls, busy_ns)     throughput pass: a row a stretch, in order (stretches.h)
  *   arena, arena_look, arena_sample, pin_point, pin_sum, pin_table, pin, pin_arena
  *                                    memory pass, of heaps that tell: see results_arenas.h
  * A run becomes visible whole, in one transaction, so an interrupted experiment keeps what was
@@ -91,6 +92,11 @@ typedef struct rh_round {
     uint64_t busy_ns; /* throughput: what its calls took, without preemption */
 } rh_round;
 
+/* A piece of a throughput pass, the same calls in every run of the recording. */
+typedef struct rh_stretch {
+    uint64_t calls, busy_ns; /* what they took, without preemption */
+} rh_stretch;
+
 typedef struct rh_metric {
     const char *name;
     double value; /* NAN: unknown */
@@ -116,6 +122,8 @@ typedef struct rh_run {
     size_t bucket_count;
     const rh_round *rounds; /* of a looped run */
     size_t round_count;
+    const rh_stretch *stretches; /* throughput pass in one thread */
+    size_t stretch_count;
     const rh_arena_report *arenas; /* memory pass; NULL: none, or not loaded */
 } rh_run;
 
@@ -159,6 +167,8 @@ rh_status rh_results_load_samples(rh_results *results, rh_run *run, rh_error *er
 rh_status rh_results_load_buckets(rh_results *results, rh_run *run, rh_error *error);
 /* The rounds of a looped run; none in files of builds that knew none. Valid until close. */
 rh_status rh_results_load_rounds(rh_results *results, rh_run *run, rh_error *error);
+/* The stretches of a throughput run; none in files of builds that knew none. Valid until close. */
+rh_status rh_results_load_stretches(rh_results *results, rh_run *run, rh_error *error);
 /* What a memory run knows of arenas; its lists are empty where the heap could not tell. Valid until
  * close. */
 void rh_results_load_arenas(rh_results *results, rh_run *run);

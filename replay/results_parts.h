@@ -22,7 +22,8 @@ struct rh_results {
     int lock;            /* on the file, held while it is written; -1: none */
     char identity[32];   /* of the file that is written: its number among all; "": none yet */
     int64_t runs_stored; /* in it */
-    sqlite3_stmt *insert_metric, *insert_sample, *insert_bucket, *insert_latency, *insert_round;
+    sqlite3_stmt *insert_metric, *insert_sample, *insert_bucket, *insert_latency, *insert_round,
+        *insert_stretch;
     memory_block *memory;
 };
 

@@ -231,6 +231,31 @@ rh_results_load_rounds(rh_results *results, rh_run *run, rh_error *error)
     return RH_OK;
 }
 
+rh_status
+rh_results_load_stretches(rh_results *results, rh_run *run, rh_error *error)
+{
+    run->stretch_count = 0;
+    if (query_number(results, "SELECT count(*) FROM sqlite_master WHERE name='stretch' AND ?", 1) ==
+        0)
+        return RH_OK;
+    size_t room =
+        (size_t)query_number(results, "SELECT count(*) FROM stretch WHERE run=?", run->id);
+    sqlite3_stmt *statement;
+    rh_status status =
+        rh_results_prepare(results, "SELECT calls, busy_ns FROM stretch WHERE run=? ORDER BY rowid",
+                           &statement, error);
+    if (status != RH_OK)
+        return status;
+    sqlite3_bind_int64(statement, 1, run->id);
+    rh_stretch *stretches = rh_results_keep(results, room * sizeof *stretches);
+    run->stretches = stretches;
+    while (run->stretch_count < room && sqlite3_step(statement) == SQLITE_ROW)
+        stretches[run->stretch_count++] = (rh_stretch){.calls = column_number(statement, 0),
+                                                       .busy_ns = column_number(statement, 1)};
+    sqlite3_finalize(statement);
+    return RH_OK;
+}
+
 size_t
 rh_results_traces(rh_results *results)
 {

@@ -169,6 +169,20 @@ insert_rounds(rh_results *results, const rh_run *run)
 }
 
 static bool
+insert_stretches(rh_results *results, const rh_run *run)
+{
+    sqlite3_stmt *statement = results->insert_stretch;
+    for (size_t i = 0; i < run->stretch_count; i++) {
+        sqlite3_bind_int64(statement, 1, run->id);
+        bind_number(statement, 2, run->stretches[i].calls);
+        bind_number(statement, 3, run->stretches[i].busy_ns);
+        if (!insert(statement))
+            return false;
+    }
+    return true;
+}
+
+static bool
 insert_run(rh_results *results, rh_run *run)
 {
     sqlite3_stmt *statement;
@@ -190,7 +204,7 @@ insert_run(rh_results *results, rh_run *run)
     run->id = sqlite3_last_insert_rowid(results->database);
     return done && insert_metrics(results, run) && insert_samples(results, run) &&
            insert_buckets(results, run) && insert_latencies(results, run) &&
-           insert_rounds(results, run) &&
+           insert_rounds(results, run) && insert_stretches(results, run) &&
            (!run->arenas || rh_arena_store(results->database, run->id, run->arenas));
 }
 

@@ -99,6 +99,22 @@ get(const rh_run *run, const char *name)
     return rh_metrics_get(run->metrics, run->metric_count, name);
 }
 
+/* They are the run's calls and its time, cut. */
+static void
+expect_stretches(rh_results *results, const rh_run *run)
+{
+    rh_run loaded = *run;
+    rh_error error;
+    assert_int_equal(rh_results_load_stretches(results, &loaded, &error), RH_OK);
+    double calls = 0, busy_ns = 0;
+    for (size_t i = 0; i < loaded.stretch_count; i++) {
+        calls += (double)loaded.stretches[i].calls;
+        busy_ns += (double)loaded.stretches[i].busy_ns;
+    }
+    assert_true(calls == get(run, "events"));
+    assert_true(fabs(busy_ns / calls - get(run, "ns_per_event")) < 0.001);
+}
+
 static void
 test_all_measures(void **state)
 {
@@ -122,6 +138,7 @@ test_all_measures(void **state)
         } else if (strcmp(runs[i].pass, "throughput") == 0) {
             of_pass[1]++;
             assert_true(get(&runs[i], "ns_per_event") > 0);
+            expect_stretches(results, &runs[i]);
         } else {
             of_pass[2]++;
             assert_true(get(&runs[i], "probe_ns") > 0);

@@ -51,6 +51,7 @@ add_run(rh_results *results, int64_t trace, const char *spec)
     rh_latency_row latencies[] = {{"malloc", false, 65, 512, 5, 10},
                                   {"free", true, 1025, UINT64_MAX, 1, 1003}};
     rh_bucket buckets[] = {{"malloc", 10, 11, 5, false, 65}, {"free", 1000, 1008, 1, true, 1025}};
+    rh_stretch stretches[] = {{8192, 100000}, {17, 0}};
     rh_run run = {.trace = trace,
                   .spec = spec,
                   .name = "bump",
@@ -66,7 +67,9 @@ add_run(rh_results *results, int64_t trace, const char *spec)
                   .latencies = latencies,
                   .latency_count = 2,
                   .buckets = buckets,
-                  .bucket_count = 2};
+                  .bucket_count = 2,
+                  .stretches = stretches,
+                  .stretch_count = 2};
     rh_error error;
     assert_int_equal(rh_results_add_run(results, &run, &error), RH_OK);
     assert_true(run.id > 0);
@@ -104,6 +107,10 @@ check_run(rh_results *results, const rh_run *stored)
     assert_int_equal(run.latencies[0].size_most, 512);
     assert_true(run.latencies[1].size_most == UINT64_MAX && run.latencies[1].response);
     assert_int_equal(run.latencies[1].max_ns, 1003);
+    assert_int_equal(rh_results_load_stretches(results, &run, &error), RH_OK);
+    assert_int_equal(run.stretch_count, 2);
+    assert_int_equal(run.stretches[0].busy_ns, 100000);
+    assert_int_equal(run.stretches[1].calls, 17);
 }
 
 static void
