@@ -130,24 +130,30 @@ no_ratio_cells(rh_table *table)
 static rh_table *
 speed_table(const rh_workload *workload, const rh_subject *baseline)
 {
-    const rh_quantity *ns = rh_quantity_find("ns_per_event");
-    if (!any_has(workload, ns->name))
+    const rh_quantity *whole = rh_quantity_find("ns_per_event");
+    const rh_quantity *speed = rh_quantity_find(rh_workload_speed(workload));
+    if (!any_has(workload, whole->name))
         return NULL;
-    rh_table *table = rh_table_new(5);
-    static const char *const headings[] = {"Speed", "ns/event", "ratio", "95 %", "verdict"};
-    for (size_t i = 0; i < 5; i++)
+    bool calm = speed != whole;
+    rh_table *table = rh_table_new(calm ? 6 : 5);
+    static const char *const headings[] = {"calm", "ratio", "95 %", "verdict"};
+    rh_table_cell(table, "Speed");
+    rh_table_cell(table, "%s", whole->heading);
+    for (size_t i = !calm; i < 4; i++)
         rh_table_cell(table, "%s", headings[i]);
     for (size_t i = 0; i < workload->subject_count; i++) {
         const rh_subject *subject = &workload->subjects[i];
         if (!ran(subject))
             continue;
         name_cell(table, subject);
-        value_cell(table, subject, ns);
-        rh_ratio ratio = rh_subject_ratio(subject, baseline, ns, RH_PAIRED);
+        value_cell(table, subject, whole);
+        if (calm)
+            value_cell(table, subject, speed);
+        rh_ratio ratio = rh_subject_ratio(subject, baseline, speed, RH_PAIRED);
         if (subject == baseline)
             no_ratio_cells(table);
         else
-            ratio_cells(table, baseline, ns, &ratio);
+            ratio_cells(table, baseline, speed, &ratio);
     }
     return table;
 }
@@ -346,7 +352,7 @@ rh_comparison_release(rh_comparison *tables)
 static void
 number_cell(rh_table *table, const rh_subject *subject, const rh_quantity *quantity)
 {
-    if (quantity->kind == RH_QUANTITY_NS && strcmp(quantity->name, "ns_per_event") != 0)
+    if (quantity->kind == RH_QUANTITY_NS && !strstr(quantity->name, "ns_per_event"))
         latency_cell(table, subject, quantity->name);
     else
         value_cell(table, subject, quantity);

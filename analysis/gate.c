@@ -20,7 +20,7 @@ ends_with(const char *text, const char *end)
 static rh_quantity_kind
 kind_of(const char *name)
 {
-    if (ends_with(name, "_ns") || strcmp(name, "ns_per_event") == 0)
+    if (ends_with(name, "_ns") || ends_with(name, "ns_per_event"))
         return RH_QUANTITY_NS;
     if (ends_with(name, "_bytes"))
         return RH_QUANTITY_BYTES;

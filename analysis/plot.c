@@ -29,7 +29,7 @@ find_front(rh_plot *plot)
     if (!points || !times || !plot->front)
         abort();
     for (size_t i = 0; i < count; i++) {
-        times[i] = rh_subject_values(&workload->subjects[i], "ns_per_event");
+        times[i] = rh_subject_values(&workload->subjects[i], rh_workload_speed(workload));
         points[i] = (rh_point){.memory = rh_subject_median(&workload->subjects[i], memory),
                                .ns = times[i].value,
                                .ns_count = times[i].count};

@@ -188,14 +188,14 @@ write_map(const rh_plot *plot, const size_grid *grid, const heat_map *map, rh_fi
 rh_status
 rh_plot_grid(const rh_plot *plot, rh_figures *figures, rh_error *error)
 {
-    static const heat_map maps[] = {
+    const heat_map maps[] = {
         {"grid-memory",
          "Mean fragmentation by arena and pool size: the lighter, the less memory is held beyond "
          "what the program asked for",
          "Memory by arena and pool size (lighter is less)", "fragmentation_mean",
          "mean fragmentation (%)", 100},
         {"grid-speed", "Time of one call by arena and pool size: the lighter, the faster",
-         "Speed by arena and pool size (lighter is faster)", "ns_per_event",
+         "Speed by arena and pool size (lighter is faster)", rh_workload_speed(plot->workload),
          "time of one call (ns)", 1},
     };
     (void)error;

@@ -50,7 +50,7 @@ collect(const rh_plot *plot, const rh_quantity *quantity, dot *dots)
     const rh_workload *workload = plot->workload;
     for (size_t i = 0; i < workload->subject_count; i++) {
         const rh_subject *subject = &workload->subjects[i];
-        rh_values times = rh_subject_values(subject, "ns_per_event");
+        rh_values times = rh_subject_values(subject, rh_workload_speed(workload));
         dot next = {.subject = subject,
                     .ns = rh_median(times.value, times.count),
                     .low_ns = rh_quantile(times.value, times.count, 0),
@@ -141,9 +141,10 @@ by_memory(const void *a, const void *b)
 }
 
 static void
-write_data(FILE *data, const dot *dots, size_t count, const rh_quantity *quantity)
+write_data(FILE *data, const dot *dots, size_t count, const char *speed,
+           const rh_quantity *quantity)
 {
-    fprintf(data, "# index 0: all\n# ns_per_event\tlowest\thighest\t%s\ton_front\tspec\n",
+    fprintf(data, "# index 0: all\n# %s\tlowest\thighest\t%s\ton_front\tspec\n", speed,
             quantity->name);
     for (size_t i = 0; i < count; i++) {
         fprintf(data, "%.6g\t%.6g\t%.6g\t%.6g\t%d\t", dots[i].ns, dots[i].low_ns, dots[i].high_ns,
@@ -151,7 +152,7 @@ write_data(FILE *data, const dot *dots, size_t count, const rh_quantity *quantit
         rh_figure_quoted(data, dots[i].subject->spec, 0);
         fputc('\n', data);
     }
-    fprintf(data, "\n\n# index 1: the front\n# ns_per_event\t%s\n", quantity->name);
+    fprintf(data, "\n\n# index 1: the front\n# %s\t%s\n", speed, quantity->name);
     for (size_t i = 0; i < count; i++) {
         if (dots[i].front)
             fprintf(data, "%.6g\t%.6g\n", dots[i].ns, dots[i].memory);
@@ -215,7 +216,7 @@ rh_plot_speed(const rh_plot *plot, rh_figures *figures, rh_error *error)
                             "Speed against memory: each allocator a point; the stepped line joins "
                             "those that no other beats in both");
         write_script(plot, figure, dots, count, quantity);
-        write_data(figure->data, dots, count, quantity);
+        write_data(figure->data, dots, count, rh_workload_speed(plot->workload), quantity);
         rh_figure_end(figure);
     }
     free(dots);

@@ -7,11 +7,13 @@
 #include "base/random.h"
 
 enum {
-    RESAMPLES = 2000,
-    BOOTSTRAP_FROM = 6,
+    RESAMPLES = 4095,
+    ALL_RESAMPLES_TO = 12, /* pairs: of so many, 2^12 - 1 subsets are all there are */
+    EXACT_FROM = 6,        /* pairs: fewer do not fall in as many ways as TAIL asks for */
     INTERVAL_FROM = 3,
     FOUR_STRETCHES_FROM = 16,
-    FIVE_STRETCHES_FROM = 25
+    FIVE_STRETCHES_FROM = 25,
+    STRETCHES_MOST = 5
 };
 
 /* The variance of a median is that of one value times something between these, over the count: pi
@@ -19,14 +21,22 @@ enum {
 #define MEDIAN_LEAST 1.2
 #define MEDIAN_MOST  1.5708
 
+#define CUT 4 /* deviations from the median: a pair further off is a stall */
+
 #define MEDIAN_TO_DEVIATION 1.4826 /* of a normal law's absolute values */
 
 /* Of a speed that walks at random, the means of two experiments, one right after the other, differ
  * by a variance that is twice that of the stretches of one, for each: whatever their number. */
 #define WALK 2
 
-#define TAIL           0.025
-#define BOOTSTRAP_SEED 0x52454845u
+/* On either side. With one in 64 a mistake is made in one of 32 comparisons, and six pairs, of
+ * whose 64 ways to fall it is one, can just decide. */
+#define TAIL          (1.0 / 64)
+#define RESAMPLE_SEED 0x52454845u
+
+/* So many standard errors beyond the interval's reach, and a difference is found in four of five
+ * experiments. */
+#define LIKELY 0.84
 
 static int
 compare_doubles(const void *a, const void *b)
@@ -77,21 +87,92 @@ rh_median(const double *values, size_t count)
     return rh_quantile(values, count, 0.5);
 }
 
+/* Student's t, two-sided 95 %, by degrees of freedom; beyond the table the first terms of its
+ * series.
+ */
+static double
+student_t(double freedom)
+{
+    static const double t[] = {12.706, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447,
+                               2.365,  2.306,  2.262, 2.228, 2.201, 2.179};
+    enum { LAST = sizeof t / sizeof t[0] - 1 };
+    if (freedom > LAST)
+        return 1.96 + 2.372 / freedom + 2.823 / (freedom * freedom);
+    return t[freedom < 1 ? 1 : (size_t)freedom];
+}
+
+static double
+mean_of(const double *values, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += values[i];
+    return sum / (double)count;
+}
+
+static double
+variance_of(const double *values, size_t count)
+{
+    double mean = mean_of(values, count), squares = 0;
+    if (count < 2)
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        squares += (values[i] - mean) * (values[i] - mean);
+    return squares / (double)(count - 1);
+}
+
+/* Student's t of so many pairs that leaves out TAIL on either side; from EXACT_FROM on, where none
+ * is used but to foresee the reach of more, by the first terms of its series. */
+static double
+paired_t(size_t pairs)
+{
+    static const double few[] = {5.523, 3.835, 3.254};
+    double freedom = (double)(pairs - 1);
+    if (pairs < EXACT_FROM)
+        return few[pairs - INTERVAL_FROM];
+    return 2.154 + 3.037 / freedom + 4.148 / (freedom * freedom);
+}
+
+static void
+student(const double *logs, size_t count, double *low, double *high)
+{
+    double mean = mean_of(logs, count);
+    double reach = paired_t(count) * sqrt(variance_of(logs, count) / (double)count);
+    *low = mean - reach;
+    *high = mean + reach;
+}
+
+/* How far an interval of so many repetitions reaches, in standard deviations of one. Of two files
+ * what they drift does not become better known, and the root of the number is all that is sure. */
+static double
+reach_of(size_t count, bool paired)
+{
+    return (paired ? paired_t(count) : student_t(INFINITY)) / sqrt((double)count);
+}
+
+static double
+likely_reach_of(size_t count, bool paired)
+{
+    return reach_of(count, paired) + LIKELY / sqrt((double)count);
+}
+
 /* What would decide: an interval that leaves out 1, when the difference is one that counts; one
  * that lies within what does not, when it is not. `count`: repetitions there are. */
 static unsigned
-runs_to_decide(const rh_ratio *ratio, size_t count)
+runs_to_decide(const rh_ratio *ratio, size_t count, bool paired)
 {
     double reach = (log(ratio->high) - log(ratio->low)) / 2;
     double off = fabs(log(ratio->value)), line = log1p(RH_NEGLIGIBLE);
     double wanted = off > line ? off : line - off;
-    double needed = ceil((double)count * (reach / wanted) * (reach / wanted));
-    double more = needed - (double)count;
-    return !(more < RH_MORE_RUNS_MOST) ? RH_MORE_RUNS_MOST : more < 1 ? 1 : (unsigned)more;
+    double error = reach / reach_of(count, paired);
+    unsigned more = 1;
+    while (more < RH_MORE_RUNS_MOST && error * likely_reach_of(count + more, paired) > wanted)
+        more++;
+    return more;
 }
 
 static void
-judge(rh_ratio *ratio, size_t count)
+judge(rh_ratio *ratio, size_t count, bool paired)
 {
     if (isnan(ratio->value) || isnan(ratio->low)) {
         ratio->verdict = RH_VERDICT_UNKNOWN;
@@ -104,79 +185,78 @@ judge(rh_ratio *ratio, size_t count)
     else if (ratio->low > 1 && ratio->value > 1 + RH_NEGLIGIBLE)
         ratio->verdict = RH_VERDICT_MORE;
     else if (ratio->low < 1 - RH_NEGLIGIBLE || ratio->high > 1 + RH_NEGLIGIBLE)
-        ratio->more_runs = runs_to_decide(ratio, count);
+        ratio->more_runs = runs_to_decide(ratio, count, paired);
 }
 
-/* Student's t, two-sided 95 %, by degrees of freedom; beyond the table the last is near enough. */
+/* The mean of those values whose bits are set. */
 static double
-student_t(double freedom)
+subset_mean(const double *values, size_t count, const uint64_t *bits)
 {
-    static const double t[] = {12.706, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447,
-                               2.365,  2.306,  2.262, 2.228, 2.201, 2.179};
-    size_t whole = freedom < 1 ? 1 : (size_t)freedom;
-    size_t last = sizeof t / sizeof t[0] - 1;
-    return t[whole < last ? whole : last];
+    double sum = 0;
+    size_t taken = 0;
+    for (size_t i = 0; i < count; i++)
+        if (bits[i / 64] >> i % 64 & 1) {
+            sum += values[i];
+            taken++;
+        }
+    return sum / (double)taken;
 }
 
-/* Mean of the logarithms, and the variance of that mean. */
+/* The next subset in the order of counting, or any but the empty one. */
 static void
-log_moments(const double *values, size_t count, double *mean, double *variance)
+next_subset(rh_random *random, uint64_t *bits, size_t count)
 {
-    double sum = 0, squares = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += log(values[i]);
-    *mean = sum / (double)count;
-    for (size_t i = 0; i < count; i++)
-        squares += (log(values[i]) - *mean) * (log(values[i]) - *mean);
-    *variance = squares / (double)(count - 1) / (double)count;
-}
-
-/* A random draw with replacement of `count` values, and its median. */
-static double
-resampled_median(rh_random *random, const double *values, size_t count, double *draw)
-{
-    for (size_t i = 0; i < count; i++)
-        draw[i] = values[rh_random_below(random, count)];
-    qsort(draw, count, sizeof *draw, compare_doubles);
-    return quantile_of_sorted(draw, count, 0.5);
-}
-
-/* How many of `count` values lie, with a probability of TAIL at most, all on one side of the true
- * median: the rank, from either end, where an interval for it may begin. At least 1 from
- * BOOTSTRAP_FROM on. */
-static size_t
-safe_rank(size_t count)
-{
-    double below = 0, exactly = pow(0.5, (double)count);
-    size_t rank = 0;
-    while (rank < count && (below += exactly) <= TAIL) {
-        exactly *= (double)(count - rank) / (double)(rank + 1);
-        rank++;
+    if (count <= ALL_RESAMPLES_TO) {
+        bits[0]++;
+        return;
     }
-    return rank;
+    bool any = false;
+    while (!any)
+        for (size_t i = 0; i < count; i += 64) {
+            uint64_t kept = count - i < 64 ? (UINT64_C(1) << (count - i)) - 1 : UINT64_MAX;
+            bits[i / 64] = rh_random_next(random) & kept;
+            any = any || bits[i / 64];
+        }
 }
 
-/* Percentile interval of the median, and no narrower than the ranks that hold for any distribution:
- * of a dozen values a bootstrap alone covers 0.88 to 0.94. */
+/* Brings what lies further than CUT deviations from the median to there. Where half of the values
+ * are the same there is no telling what is far. */
 static void
-bootstrap(const double *values, size_t count, rh_ratio *ratio)
+cut_far(double *values, size_t count)
 {
-    double *draw = malloc(count * sizeof *draw);
-    double *medians = malloc(RESAMPLES * sizeof *medians);
-    if (!draw || !medians)
+    double *off = malloc(count * sizeof *off);
+    if (!off)
         abort();
-    rh_random random = {.state = BOOTSTRAP_SEED};
-    for (size_t i = 0; i < RESAMPLES; i++)
-        medians[i] = resampled_median(&random, values, count, draw);
-    ratio->low = rh_quantile(medians, RESAMPLES, TAIL);
-    ratio->high = rh_quantile(medians, RESAMPLES, 1 - TAIL);
-    memcpy(draw, values, count * sizeof *draw);
-    qsort(draw, count, sizeof *draw, compare_doubles);
-    size_t rank = safe_rank(count);
-    ratio->low = fmin(ratio->low, draw[rank ? rank - 1 : 0]);
-    ratio->high = fmax(ratio->high, draw[rank ? count - rank : count - 1]);
-    free(draw);
-    free(medians);
+    double middle = rh_median(values, count);
+    for (size_t i = 0; i < count; i++)
+        off[i] = fabs(values[i] - middle);
+    double most = CUT * MEDIAN_TO_DEVIATION * rh_median(off, count);
+    for (size_t i = 0; most > 0 && i < count; i++)
+        values[i] = fmin(fmax(values[i], middle - most), middle + most);
+    free(off);
+}
+
+/* The ranks of subsets' means, see statistics.h. */
+static void
+resample(double *logs, size_t count, double *low, double *high)
+{
+    size_t means = count <= ALL_RESAMPLES_TO ? ((size_t)1 << count) - 1 : RESAMPLES;
+    double *mean = malloc(means * sizeof *mean);
+    uint64_t *bits = calloc(count / 64 + 1, sizeof *bits);
+    if (!mean || !bits)
+        abort();
+    rh_random random = {.state = RESAMPLE_SEED};
+    cut_far(logs, count);
+    for (size_t i = 0; i < means; i++) {
+        next_subset(&random, bits, count);
+        mean[i] = subset_mean(logs, count, bits);
+    }
+    qsort(mean, means, sizeof *mean, compare_doubles);
+    size_t rank = (size_t)(TAIL * (double)(means + 1));
+    *low = mean[rank - 1];
+    *high = mean[means - rank];
+    free(bits);
+    free(mean);
 }
 
 static bool
@@ -189,26 +269,26 @@ rh_ratio
 rh_ratio_paired(const double *subject, const double *baseline, size_t count)
 {
     rh_ratio ratio = {.value = NAN, .low = NAN, .high = NAN};
-    double *ratios = calloc(count + 1, sizeof *ratios);
-    if (!ratios)
+    double *logs = calloc(count + 1, sizeof *logs);
+    if (!logs)
         abort();
     size_t pairs = 0;
     for (size_t i = 0; i < count; i++) {
         if (usable(subject[i]) && usable(baseline[i]))
-            ratios[pairs++] = subject[i] / baseline[i];
+            logs[pairs++] = log(subject[i] / baseline[i]);
     }
-    ratio.value = rh_median(ratios, pairs);
-    if (pairs >= BOOTSTRAP_FROM) {
-        bootstrap(ratios, pairs, &ratio);
-    } else if (pairs >= INTERVAL_FROM) {
-        double mean, variance;
-        log_moments(ratios, pairs, &mean, &variance);
-        double reach = student_t((double)(pairs - 1)) * sqrt(variance);
-        ratio.low = fmin(exp(mean - reach), ratio.value);
-        ratio.high = fmax(exp(mean + reach), ratio.value);
+    ratio.value = exp(rh_median(logs, pairs));
+    if (pairs >= INTERVAL_FROM) {
+        double low, high;
+        if (pairs >= EXACT_FROM)
+            resample(logs, pairs, &low, &high);
+        else
+            student(logs, pairs, &low, &high);
+        ratio.low = fmin(exp(low), ratio.value);
+        ratio.high = fmax(exp(high), ratio.value);
     }
-    free(ratios);
-    judge(&ratio, pairs);
+    free(logs);
+    judge(&ratio, pairs, true);
     return ratio;
 }
 
@@ -232,14 +312,14 @@ typedef struct rh_standing {
     double variance, freedom;
 } rh_standing;
 
+/* Of the logarithms. */
 static double
 log_variance(const double *values, size_t count)
 {
-    double mean, variance;
-    if (count < 2)
-        return 0;
-    log_moments(values, count, &mean, &variance);
-    return variance * (double)count;
+    double logs[STRETCHES_MOST];
+    for (size_t i = 0; i < count; i++)
+        logs[i] = log(values[i]);
+    return variance_of(logs, count);
 }
 
 /* The variance of a single run's logarithm, from what one run and the next differ by: drift is not
@@ -260,8 +340,10 @@ noise_variance(const double *values, size_t count)
 static rh_standing
 standing_of(const double *values, size_t count)
 {
-    size_t stretches = count < FOUR_STRETCHES_FROM ? 3 : count < FIVE_STRETCHES_FROM ? 4 : 5;
-    double middle[5];
+    size_t stretches = count < FOUR_STRETCHES_FROM   ? 3
+                       : count < FIVE_STRETCHES_FROM ? 4
+                                                     : STRETCHES_MOST;
+    double middle[STRETCHES_MOST];
     for (size_t i = 0, from = 0; i < stretches; i++) {
         size_t to = (i + 1) * count / stretches;
         middle[i] = rh_median(values + from, to - from);
@@ -300,7 +382,7 @@ rh_ratio_unpaired(const double *subject, size_t subject_count, const double *bas
         between(a, ours, b, theirs, &ratio);
     free(a);
     free(b);
-    judge(&ratio, ours < theirs ? ours : theirs);
+    judge(&ratio, ours < theirs ? ours : theirs, false);
     return ratio;
 }
 

@@ -4,11 +4,19 @@
  * repetitions, and a comparison is a ratio with an interval that covers 95 %.
  *
  * Repetitions of one experiment are rounds: the n-th run of one allocator met much the same machine
- * as the n-th of another, so their ratio is taken pair by pair. From six repetitions on the
- * interval is the percentile interval of a seeded bootstrap of the median. A bootstrap of three to
- * five values can only return their extremes and is far too sure of itself; there Student's t on
- * the logarithms is used, which is wide, and rightly so. Fewer than three repetitions give no
- * interval and no verdict.
+ * as the n-th of another, so their ratio is taken pair by pair. Which of the two ran first was
+ * drawn, so if they are the same, each pair's logarithm could as well have the other sign, whatever
+ * the machine did. That alone gives an interval: of the means of all subsets of the logarithms, 2^n
+ * - 1, any is as likely as another to be the last below the truth, so the ranks at either end leave
+ * it out as often as they are asked to (J. A. Hartigan, Using subsample values as typical values,
+ * 1969). From six repetitions on that is what is done, with all subsets up to twelve and a seeded
+ * draw of them beyond. A pair that a stall put far off the others is brought nearer first; that
+ * makes the level a little less than exact, and leaves it above 95 % (drift_test).
+ *
+ * With five pairs or less no test can decide without taking something for granted: all five fall to
+ * one side by chance in 6 of 100 experiments. There Student's t on the logarithms is used, which
+ * asks that the noise is normal, and tells too little rather than too much when it has stalls.
+ * Fewer than three repetitions give no interval and no verdict.
  *
  * Runs out of two files have no such partner, and worse: machines drift, and what moved between the
  * experiments moved all runs of one of them. A comparison that takes the runs for independent is

@@ -84,13 +84,12 @@ rh_story_memory(const rh_workload *workload, const rh_subject *baseline, char *t
 /* ", the fastest, mimalloc, 10.1 ns (0.90 times as long)". */
 static void
 append_time(char *text, size_t capacity, const char *role, const rh_subject *subject,
-            const rh_subject *baseline)
+            const rh_subject *baseline, const char *speed)
 {
-    double ns = rh_subject_median(subject, "ns_per_event");
+    double ns = rh_subject_median(subject, speed);
     if (!isfinite(ns))
         return;
-    rh_ratio ratio =
-        rh_subject_ratio(subject, baseline, rh_quantity_find("ns_per_event"), RH_PAIRED);
+    rh_ratio ratio = rh_subject_ratio(subject, baseline, rh_quantity_find(speed), RH_PAIRED);
     append(text, capacity, "; %s, %s, %.1f ns", role, subject->spec, ns);
     if (ratio.verdict == RH_VERDICT_SAME)
         append(text, capacity, " (too near to tell apart)");
@@ -102,19 +101,20 @@ char *
 rh_story_speed(const rh_workload *workload, const rh_subject *baseline, char *text, size_t capacity)
 {
     text[0] = '\0';
-    double own = rh_subject_median(baseline, "ns_per_event");
-    const rh_subject *fastest = extreme(workload, "ns_per_event", 1);
-    const rh_subject *slowest = extreme(workload, "ns_per_event", -1);
+    const char *speed = rh_workload_speed(workload);
+    double own = rh_subject_median(baseline, speed);
+    const rh_subject *fastest = extreme(workload, speed, 1);
+    const rh_subject *slowest = extreme(workload, speed, -1);
     if (!isfinite(own) || !fastest)
         return text;
     append(text, capacity, "A call takes %s %.1f ns", baseline->spec, own);
     const rh_subject *real = rh_workload_subject(workload, "cpython");
     if (real && real != baseline)
-        append_time(text, capacity, "the library of the real CPython", real, baseline);
+        append_time(text, capacity, "the library of the real CPython", real, baseline, speed);
     if (fastest != baseline && fastest != real)
-        append_time(text, capacity, "the fastest", fastest, baseline);
+        append_time(text, capacity, "the fastest", fastest, baseline, speed);
     if (slowest != baseline && slowest != real && slowest != fastest)
-        append_time(text, capacity, "the slowest", slowest, baseline);
+        append_time(text, capacity, "the slowest", slowest, baseline, speed);
     append(text, capacity, ".");
     return text;
 }

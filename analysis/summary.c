@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/calm.h"
 #include "analysis/conditions.h"
 
 /* Bytes of a command in a title that also says how it was replayed. */
 enum { TITLE_COMMAND = 56 };
 
 const rh_quantity rh_quantities[] = {
+    {RH_SPEED, "calm ns/event", RH_QUANTITY_NS},
     {"ns_per_event", "ns/event", RH_QUANTITY_NS},
     {"malloc_p50_ns", "malloc p50", RH_QUANTITY_NS},
     {"malloc_p99_ns", "malloc p99", RH_QUANTITY_NS},
@@ -214,6 +216,76 @@ order_subjects(rh_workload *workload, const char *list)
     free(order);
 }
 
+static bool
+ran_throughput(const rh_run *run)
+{
+    return strcmp(run->pass, "throughput") == 0 && strcmp(run->status, "failed") != 0;
+}
+
+/* The events of a run; 0 when it is not cut where `first` is, or holds what cannot be. */
+static double
+events_of_stretches(const rh_run *run, const rh_run *first)
+{
+    double events = 0;
+    if (run->stretch_count != first->stretch_count)
+        return 0;
+    for (size_t i = 0; i < run->stretch_count; i++) {
+        if (run->stretches[i].calls != first->stretches[i].calls ||
+            run->stretches[i].busy_ns > INT64_MAX)
+            return 0;
+        events += (double)run->stretches[i].calls;
+    }
+    return events;
+}
+
+/* From the stretches of runs that are all cut at the same calls. */
+static void
+set_calm(rh_subject *subject, const rh_run *timed, const size_t *place, size_t count)
+{
+    size_t stretches = timed[0].stretch_count;
+    double *times = malloc((count * stretches + 1) * sizeof *times);
+    double *calm = malloc((count + 1) * sizeof *calm);
+    subject->calm_ns = malloc((subject->run_count + 1) * sizeof *subject->calm_ns);
+    if (!times || !calm || !subject->calm_ns)
+        abort();
+    for (size_t r = 0; r < count; r++)
+        for (size_t s = 0; s < stretches; s++)
+            times[r * stretches + s] = (double)timed[r].stretches[s].busy_ns;
+    rh_calm_times(times, count, stretches, calm);
+    for (size_t i = 0; i < subject->run_count; i++)
+        subject->calm_ns[i] = NAN;
+    for (size_t r = 0; r < count; r++)
+        subject->calm_ns[place[r]] = calm[r] / events_of_stretches(&timed[r], &timed[0]);
+    free(calm);
+    free(times);
+}
+
+/* Unknown where the stretches of any run are, or are not those of the others. */
+static rh_status
+find_calm(const rh_summary *summary, rh_subject *subject, rh_error *error)
+{
+    rh_run *timed = calloc(subject->run_count + 1, sizeof *timed);
+    size_t *place = calloc(subject->run_count + 1, sizeof *place), count = 0;
+    if (!timed || !place)
+        abort();
+    rh_status status = RH_OK;
+    bool alike = true;
+    for (size_t i = 0; status == RH_OK && i < subject->run_count; i++) {
+        if (!ran_throughput(subject->runs[i]))
+            continue;
+        place[count] = i;
+        timed[count] = *subject->runs[i];
+        status = rh_results_load_stretches(summary->results, &timed[count], error);
+        alike = alike && status == RH_OK && events_of_stretches(&timed[count], &timed[0]) > 0;
+        count++;
+    }
+    if (count && alike)
+        set_calm(subject, timed, place, count);
+    free(place);
+    free(timed);
+    return status;
+}
+
 /* How many of the first `most` bytes of UTF-8 are whole characters. */
 static size_t
 whole_characters(const char *text, size_t most)
@@ -284,6 +356,10 @@ rh_summary_of(const char *path, rh_results *results, rh_summary **summary, rh_er
     for (size_t i = 0; status == RH_OK && i < made->workload_count; i++) {
         rh_workload *workload = &made->workloads[i];
         order_subjects(workload, list);
+        for (size_t s = 0; status == RH_OK && s < workload->subject_count; s++)
+            status = find_calm(made, &workload->subjects[s], error);
+        if (status != RH_OK)
+            break;
         read_conditions(workload);
         status = rh_results_load_marks(results, workload->trace, &workload->marks,
                                        &workload->mark_count, error);
@@ -324,8 +400,10 @@ rh_summary_detach(rh_summary *summary)
 {
     for (size_t i = 0; i < summary->workload_count; i++) {
         rh_workload *workload = &summary->workloads[i];
-        for (size_t j = 0; j < workload->subject_count; j++)
+        for (size_t j = 0; j < workload->subject_count; j++) {
             free(workload->subjects[j].runs);
+            free(workload->subjects[j].calm_ns);
+        }
         free(workload->subjects);
         release_control(&workload->control);
         free(workload->command);
@@ -347,6 +425,18 @@ rh_workload_subject(const rh_workload *workload, const char *spec)
     return NULL;
 }
 
+const char *
+rh_workload_speed(const rh_workload *workload)
+{
+    for (size_t i = 0; i < workload->subject_count; i++) {
+        const rh_subject *subject = &workload->subjects[i];
+        for (size_t j = 0; !subject->calm_ns && j < subject->run_count; j++)
+            if (ran_throughput(subject->runs[j]))
+                return "ns_per_event";
+    }
+    return RH_SPEED;
+}
+
 static bool
 ends_with(const char *text, const char *end)
 {
@@ -358,10 +448,16 @@ ends_with(const char *text, const char *end)
 static const char *
 pass_of(const char *metric)
 {
-    static const char *const timed[] = {
-        "ns_per_event",       "wall_ns",          "preempted_ns",      "waited_ns",
-        "page_faults",        "context_switches", "throughput_rounds", "first_round_ns_per_event",
-        "steady_ns_per_event"};
+    static const char *const timed[] = {RH_SPEED,
+                                        "ns_per_event",
+                                        "wall_ns",
+                                        "preempted_ns",
+                                        "waited_ns",
+                                        "page_faults",
+                                        "context_switches",
+                                        "throughput_rounds",
+                                        "first_round_ns_per_event",
+                                        "steady_ns_per_event"};
     static const char *const probed[] = {"late_share", "pace_slowdown", "latency_rounds"};
     static const char *const of_kernel[] = {
         "mmap_calls", "munmap_calls",       "mremap_calls",    "madvise_calls",  "mprotect_calls",
@@ -396,7 +492,7 @@ static bool
 plausible(const char *metric, double value)
 {
     const double least = strncmp(metric, "fragmentation", 13) == 0 ? -0.999999
-                         : strcmp(metric, "ns_per_event") == 0     ? 1e-6
+                         : ends_with(metric, "ns_per_event")       ? 1e-6
                                                                    : 0;
     return value >= least && value <= 1e18;
 }
@@ -423,7 +519,9 @@ values_of_pass(const rh_subject *subject, const char *metric, const char *pass)
         const rh_run *run = subject->runs[i];
         if (strcmp(run->pass, pass) != 0 || strcmp(run->status, "failed") == 0)
             continue;
-        double value = metric_of(run, metric);
+        double value = strcmp(metric, RH_SPEED) != 0 ? metric_of(run, metric)
+                       : subject->calm_ns            ? subject->calm_ns[i]
+                                                     : NAN;
         if (plausible(metric, value))
             insert_value(&values, value, run->rep);
     }

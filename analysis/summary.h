@@ -32,6 +32,7 @@ typedef struct rh_quantity {
 } rh_quantity;
 
 /* The numbers that comparisons show, in the order of the tables; ends with a NULL name. */
+#define RH_SPEED "calm_ns_per_event"
 extern const rh_quantity rh_quantities[];
 const rh_quantity *rh_quantity_find(const char *name);
 
@@ -39,6 +40,7 @@ const rh_quantity *rh_quantity_find(const char *name);
 typedef struct rh_subject {
     const char *spec, *name, *version;
     const rh_run **runs;
+    double *calm_ns; /* of each run an event (calm.h), NAN of other passes; NULL: unknown */
     size_t run_count, flagged, failed;
 } rh_subject;
 
@@ -76,6 +78,10 @@ void rh_summary_detach(rh_summary *summary);
 
 /* NULL when there is none of that spec. */
 const rh_subject *rh_workload_subject(const rh_workload *workload, const char *spec);
+
+/* What the allocators' speeds are compared by: RH_SPEED, or where an allocator's is unknown (files
+ * of builds that did not keep stretches, replays in several threads) `ns_per_event`. */
+const char *rh_workload_speed(const rh_workload *workload);
 
 /* A number's values with the repetitions they come from, in rising order of repetition. */
 typedef struct rh_values {

@@ -36,7 +36,7 @@ times_of(const rh_workload *const *workloads, size_t count, const char *spec, do
         const rh_subject *subject = rh_workload_subject(workloads[i], spec);
         rh_values values = {NULL, NULL, 0};
         if (subject)
-            values = rh_subject_values(subject, "ns_per_event");
+            values = rh_subject_values(subject, rh_workload_speed(workloads[i]));
         size_t needed = values.count ? values.repetition[values.count - 1] + 1u : 0;
         if (needed > repetitions) {
             logs = realloc(logs, needed * sizeof *logs);

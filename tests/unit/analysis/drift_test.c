@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "analysis/calm.h"
 #include "analysis/statistics.h"
 #include "base/random.h"
 
@@ -141,6 +142,57 @@ one_file(const machine *on, size_t runs, double truth)
     return sum;
 }
 
+/* A machine whose other users come and go: runs on two shared processors looked like that. Of a run
+ * some stretches in a row are slower by a tenth to nine tenths, and all by what their pace is. */
+typedef struct crowd {
+    double noise;         /* of a stretch */
+    double pace;          /* of a run */
+    double comes, leaves; /* chances, at each stretch */
+} crowd;
+
+static const crowd crowds[] = {
+    {0.03, 0.015, 0.03, 0.4},
+    {0.03, 0.015, 0.05, 0.2},
+    {0.05, 0.03, 0.1, 0.3},
+};
+enum { CROWDS = sizeof crowds / sizeof crowds[0], STRETCHES = 40 };
+
+static void
+measure_stretches(rh_random *random, const crowd *on, double truth, double *times)
+{
+    double pace = exp(on->pace * normal(random)), busy = 0;
+    for (size_t s = 0; s < STRETCHES; s++) {
+        if (busy > 0 && uniform(random) < on->leaves)
+            busy = 0;
+        else if (busy <= 0 && uniform(random) < on->comes)
+            busy = 0.1 + 0.8 * uniform(random);
+        double work = s % 10 == 0 ? 4 : 1;
+        times[s] = work * truth * pace * (1 + busy) * exp(on->noise * normal(random));
+    }
+}
+
+static tally
+crowded(const crowd *on, size_t runs, double truth)
+{
+    static double base[RUNS_MOST * STRETCHES], ours[RUNS_MOST * STRETCHES];
+    double calm_base[RUNS_MOST], calm_ours[RUNS_MOST];
+    tally sum = {0};
+    for (uint64_t seed = 1; seed <= TRIALS; seed++) {
+        rh_random random = {seed};
+        for (int i = 0; i < 20; i++)
+            rh_random_next(&random);
+        for (size_t i = 0; i < runs; i++) {
+            measure_stretches(&random, on, 1, &base[i * STRETCHES]);
+            measure_stretches(&random, on, truth, &ours[i * STRETCHES]);
+        }
+        rh_calm_times(base, runs, STRETCHES, calm_base);
+        rh_calm_times(ours, runs, STRETCHES, calm_ours);
+        rh_ratio ratio = rh_ratio_paired(calm_ours, calm_base, runs);
+        count_in(&sum, &ratio, truth);
+    }
+    return sum;
+}
+
 typedef tally experiment(const machine *on, size_t runs, double truth);
 
 static const size_t run_counts[] = {3, 6, 9, 21};
@@ -186,6 +238,22 @@ pairs_cover(void **state)
 }
 
 static void
+calm_times_cover(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < CROWDS; m++)
+        for (size_t r = 0; r < RUN_COUNTS; r++) {
+            tally changed = crowded(&crowds[m], run_counts[r], 1.03);
+            tally same = crowded(&crowds[m], run_counts[r], 1);
+            if (changed.covered < 0.95 * TRIALS || same.covered < 0.95 * TRIALS ||
+                same.told_apart > 0.05 * TRIALS)
+                fail_msg("crowd %zu, %zu runs: covers %.3f and %.3f, false alarms %.3f", m,
+                         run_counts[r], (double)changed.covered / TRIALS,
+                         (double)same.covered / TRIALS, (double)same.told_apart / TRIALS);
+        }
+}
+
+static void
 expect_found(tally sum, const char *name)
 {
     if (sum.told_apart < 0.9 * TRIALS)
@@ -203,6 +271,7 @@ five_percent_are_found(void **state)
     expect_found(two_files_with_reference(&drifting, 21, 1.05), "a reference, drifting");
     expect_found(one_file(&drifting, 9, 1.05), "one file, drifting");
     expect_found(one_file(&machines[4], 30, 1.05), "one file, noisy");
+    expect_found(crowded(&crowds[0], 9, 1.05), "calm times, crowded");
 }
 
 int
@@ -212,6 +281,7 @@ main(void)
         cmocka_unit_test(two_files_cover),
         cmocka_unit_test(a_reference_covers),
         cmocka_unit_test(pairs_cover),
+        cmocka_unit_test(calm_times_cover),
         cmocka_unit_test(five_percent_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,6 +118,50 @@ numbers_without_a_pass_of_their_own_are_found(void **state)
 }
 
 static void
+add_cut(rh_results *results, int64_t trace, const char *spec, unsigned rep,
+        const rh_stretch *stretches, size_t count)
+{
+    rh_run run = {.trace = trace,
+                  .spec = spec,
+                  .name = spec,
+                  .version = "1",
+                  .pass = "throughput",
+                  .status = "complete",
+                  .provenance = "{\"touch\": \"none\"}",
+                  .rep = rep,
+                  .stretches = stretches,
+                  .stretch_count = count};
+    must(rh_results_add_run(results, &run, &error));
+}
+
+/* One stretch of one run stalled; a run that is cut elsewhere, or not at all, leaves it unknown. */
+static void
+calm_times_need_like_stretches(void **state)
+{
+    (void)state;
+    static const rh_stretch usual[] = {{100, 1000}, {100, 3000}, {50, 1000}},
+                            stalled[] = {{100, 9000}, {100, 3000}, {50, 1000}},
+                            elsewhere[] = {{100, 1000}, {50, 1000}, {100, 3000}};
+    for (int kind = 0; kind < 3; kind++) {
+        int64_t trace;
+        rh_results *results = create(&trace);
+        for (unsigned rep = 0; rep < 4; rep++)
+            add_cut(results, trace, "a", rep, rep == 2 ? stalled : usual, 3);
+        add_cut(results, trace, "a", 4, kind == 1 ? elsewhere : usual, kind == 2 ? 0 : 3);
+        add(results, trace, "a", "throughput", 5, "failed", "ns_per_event", 1);
+        rh_summary *summary = reopen(results);
+        const rh_workload *workload = &summary->workloads[0];
+        rh_values values = rh_subject_values(&workload->subjects[0], RH_SPEED);
+        assert_int_equal(values.count, kind == 0 ? 5 : 0);
+        assert_string_equal(rh_workload_speed(workload), kind == 0 ? RH_SPEED : "ns_per_event");
+        for (size_t i = 0; i < values.count; i++)
+            assert_true(fabs(values.value[i] - (i == 2 ? 5100.0 : 5000.0) / 250) < 1e-9);
+        rh_values_release(&values);
+        rh_summary_close(summary);
+    }
+}
+
+static void
 pairs_are_by_repetition(void **state)
 {
     (void)state;
@@ -313,6 +357,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_come_from_their_pass),
         cmocka_unit_test(numbers_without_a_pass_of_their_own_are_found),
+        cmocka_unit_test(calm_times_need_like_stretches),
         cmocka_unit_test(pairs_are_by_repetition),
         cmocka_unit_test(excess_is_compared_as_a_whole),
         cmocka_unit_test(order_is_that_of_the_list),

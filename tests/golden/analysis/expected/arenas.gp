@@ -131,9 +131,9 @@ plot 'arenas.tsv' index 0 using ($1/events):2 with linespoints lt 1 pn 8 title '
      'arenas.tsv' index 1 using ($1/events):2 with linespoints lt 2 pn 8 title 'pymalloc,arena=256K,pool=4K', \
      'arenas.tsv' index 2 using ($1/events):2 with linespoints lt 3 pn 8 title 'pymalloc,arena=256K,pool=8K', \
      'arenas.tsv' index 3 using ($1/events):2 with linespoints lt 4 pn 8 title 'pymalloc,arena=512K,pool=16K', \
-     'arenas.tsv' index 4 using ($1/events):2 with linespoints lt 5 pn 8 title 'pymalloc,arena=2M,pool=8K', \
-     'arenas.tsv' index 5 using ($1/events):2 with linespoints lt 6 pn 8 title 'pymalloc,arena=4M,pool=8K', \
-     'arenas.tsv' index 6 using ($1/events):2 with linespoints lt 7 pn 8 title 'pymalloc,arena=8M,pool=8K'
+     'arenas.tsv' index 4 using ($1/events):2 with linespoints lt 5 pn 8 title 'pymalloc,arena=2M,pool=16K', \
+     'arenas.tsv' index 5 using ($1/events):2 with linespoints lt 6 pn 8 title 'pymalloc,arena=4M,pool=16K', \
+     'arenas.tsv' index 6 using ($1/events):2 with linespoints lt 7 pn 8 title 'pymalloc,arena=8M,pool=16K'
 
 set tmargin at screen 0.5450
 set bmargin at screen 0.3957
@@ -205,9 +205,9 @@ plot 'arenas.tsv' index 0 using ($1/events):3 with linespoints lt 1 pn 8 title '
      'arenas.tsv' index 1 using ($1/events):3 with linespoints lt 2 pn 8 title 'pymalloc,arena=256K,pool=4K', \
      'arenas.tsv' index 2 using ($1/events):3 with linespoints lt 3 pn 8 title 'pymalloc,arena=256K,pool=8K', \
      'arenas.tsv' index 3 using ($1/events):3 with linespoints lt 4 pn 8 title 'pymalloc,arena=512K,pool=16K', \
-     'arenas.tsv' index 4 using ($1/events):3 with linespoints lt 5 pn 8 title 'pymalloc,arena=2M,pool=8K', \
-     'arenas.tsv' index 5 using ($1/events):3 with linespoints lt 6 pn 8 title 'pymalloc,arena=4M,pool=8K', \
-     'arenas.tsv' index 6 using ($1/events):3 with linespoints lt 7 pn 8 title 'pymalloc,arena=8M,pool=8K'
+     'arenas.tsv' index 4 using ($1/events):3 with linespoints lt 5 pn 8 title 'pymalloc,arena=2M,pool=16K', \
+     'arenas.tsv' index 5 using ($1/events):3 with linespoints lt 6 pn 8 title 'pymalloc,arena=4M,pool=16K', \
+     'arenas.tsv' index 6 using ($1/events):3 with linespoints lt 7 pn 8 title 'pymalloc,arena=8M,pool=16K'
 
 set tmargin at screen 0.3741
 set bmargin at screen 0.2248
@@ -279,9 +279,9 @@ plot 'arenas.tsv' index 0 using ($1/events):4 with linespoints lt 1 pn 8 title '
      'arenas.tsv' index 1 using ($1/events):4 with linespoints lt 2 pn 8 title 'pymalloc,arena=256K,pool=4K', \
      'arenas.tsv' index 2 using ($1/events):4 with linespoints lt 3 pn 8 title 'pymalloc,arena=256K,pool=8K', \
      'arenas.tsv' index 3 using ($1/events):4 with linespoints lt 4 pn 8 title 'pymalloc,arena=512K,pool=16K', \
-     'arenas.tsv' index 4 using ($1/events):4 with linespoints lt 5 pn 8 title 'pymalloc,arena=2M,pool=8K', \
-     'arenas.tsv' index 5 using ($1/events):4 with linespoints lt 6 pn 8 title 'pymalloc,arena=4M,pool=8K', \
-     'arenas.tsv' index 6 using ($1/events):4 with linespoints lt 7 pn 8 title 'pymalloc,arena=8M,pool=8K'
+     'arenas.tsv' index 4 using ($1/events):4 with linespoints lt 5 pn 8 title 'pymalloc,arena=2M,pool=16K', \
+     'arenas.tsv' index 5 using ($1/events):4 with linespoints lt 6 pn 8 title 'pymalloc,arena=4M,pool=16K', \
+     'arenas.tsv' index 6 using ($1/events):4 with linespoints lt 7 pn 8 title 'pymalloc,arena=8M,pool=16K'
 
 set tmargin at screen 0.2032
 set bmargin at screen 0.0540
@@ -357,9 +357,9 @@ plot 'arenas.tsv' index 0 using ($1/events):5 with linespoints lt 1 pn 8 title '
      'arenas.tsv' index 1 using ($1/events):5 with linespoints lt 2 pn 8 title 'pymalloc,arena=256K,pool=4K', \
      'arenas.tsv' index 2 using ($1/events):5 with linespoints lt 3 pn 8 title 'pymalloc,arena=256K,pool=8K', \
      'arenas.tsv' index 3 using ($1/events):5 with linespoints lt 4 pn 8 title 'pymalloc,arena=512K,pool=16K', \
-     'arenas.tsv' index 4 using ($1/events):5 with linespoints lt 5 pn 8 title 'pymalloc,arena=2M,pool=8K', \
-     'arenas.tsv' index 5 using ($1/events):5 with linespoints lt 6 pn 8 title 'pymalloc,arena=4M,pool=8K', \
-     'arenas.tsv' index 6 using ($1/events):5 with linespoints lt 7 pn 8 title 'pymalloc,arena=8M,pool=8K'
+     'arenas.tsv' index 4 using ($1/events):5 with linespoints lt 5 pn 8 title 'pymalloc,arena=2M,pool=16K', \
+     'arenas.tsv' index 5 using ($1/events):5 with linespoints lt 6 pn 8 title 'pymalloc,arena=4M,pool=16K', \
+     'arenas.tsv' index 6 using ($1/events):5 with linespoints lt 7 pn 8 title 'pymalloc,arena=8M,pool=16K'
 unset multiplot
 
 unset output

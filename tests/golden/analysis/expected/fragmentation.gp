@@ -128,9 +128,9 @@ plot 'fragmentation.tsv' index 0 using ($1/events):(1+$2) with linespoints lt 1 
      'fragmentation.tsv' index 2 using ($1/events):(1+$2) with linespoints lt 3 pn 10 title 'pymalloc,arena=256K,pool=4K', \
      'fragmentation.tsv' index 3 using ($1/events):(1+$2) with linespoints lt 4 pn 10 title 'pymalloc,arena=256K,pool=8K', \
      'fragmentation.tsv' index 4 using ($1/events):(1+$2) with linespoints lt 5 pn 10 title 'pymalloc,arena=512K,pool=16K', \
-     'fragmentation.tsv' index 5 using ($1/events):(1+$2) with linespoints lt 6 pn 10 title 'pymalloc,arena=2M,pool=8K', \
-     'fragmentation.tsv' index 6 using ($1/events):(1+$2) with linespoints lt 7 pn 10 title 'pymalloc,arena=4M,pool=8K', \
-     'fragmentation.tsv' index 7 using ($1/events):(1+$2) with linespoints lt 8 pn 10 title 'pymalloc,arena=8M,pool=8K'
+     'fragmentation.tsv' index 5 using ($1/events):(1+$2) with linespoints lt 6 pn 10 title 'pymalloc,arena=2M,pool=16K', \
+     'fragmentation.tsv' index 6 using ($1/events):(1+$2) with linespoints lt 7 pn 10 title 'pymalloc,arena=4M,pool=16K', \
+     'fragmentation.tsv' index 7 using ($1/events):(1+$2) with linespoints lt 8 pn 10 title 'pymalloc,arena=8M,pool=16K'
 
 unset output
 }

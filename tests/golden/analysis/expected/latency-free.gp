@@ -47,9 +47,9 @@ plot 'latency-free.tsv' index 0 using 1:2 with linespoints lt 1 pn 9 title 'pyma
      'latency-free.tsv' index 2 using 1:2 with linespoints lt 3 pn 9 title 'pymalloc,arena=256K,pool=4K', \
      'latency-free.tsv' index 3 using 1:2 with linespoints lt 4 pn 9 title 'pymalloc,arena=256K,pool=8K', \
      'latency-free.tsv' index 4 using 1:2 with linespoints lt 5 pn 9 title 'pymalloc,arena=512K,pool=16K', \
-     'latency-free.tsv' index 5 using 1:2 with linespoints lt 6 pn 9 title 'pymalloc,arena=2M,pool=8K', \
-     'latency-free.tsv' index 6 using 1:2 with linespoints lt 7 pn 9 title 'pymalloc,arena=4M,pool=8K', \
-     'latency-free.tsv' index 7 using 1:2 with linespoints lt 8 pn 9 title 'pymalloc,arena=8M,pool=8K'
+     'latency-free.tsv' index 5 using 1:2 with linespoints lt 6 pn 9 title 'pymalloc,arena=2M,pool=16K', \
+     'latency-free.tsv' index 6 using 1:2 with linespoints lt 7 pn 9 title 'pymalloc,arena=4M,pool=16K', \
+     'latency-free.tsv' index 7 using 1:2 with linespoints lt 8 pn 9 title 'pymalloc,arena=8M,pool=16K'
 
 unset output
 }

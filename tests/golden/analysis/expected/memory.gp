@@ -126,9 +126,9 @@ plot 'memory.tsv' index 0 using ($1/events):($3/bytes) with linespoints lt 1 pn 
      'memory.tsv' index 2 using ($1/events):($3/bytes) with linespoints lt 3 pn 10 title 'pymalloc,arena=256K,pool=4K', \
      'memory.tsv' index 3 using ($1/events):($3/bytes) with linespoints lt 4 pn 10 title 'pymalloc,arena=256K,pool=8K', \
      'memory.tsv' index 4 using ($1/events):($3/bytes) with linespoints lt 5 pn 10 title 'pymalloc,arena=512K,pool=16K', \
-     'memory.tsv' index 5 using ($1/events):($3/bytes) with linespoints lt 6 pn 10 title 'pymalloc,arena=2M,pool=8K', \
-     'memory.tsv' index 6 using ($1/events):($3/bytes) with linespoints lt 7 pn 10 title 'pymalloc,arena=4M,pool=8K', \
-     'memory.tsv' index 7 using ($1/events):($3/bytes) with linespoints lt 8 pn 10 title 'pymalloc,arena=8M,pool=8K', \
+     'memory.tsv' index 5 using ($1/events):($3/bytes) with linespoints lt 6 pn 10 title 'pymalloc,arena=2M,pool=16K', \
+     'memory.tsv' index 6 using ($1/events):($3/bytes) with linespoints lt 7 pn 10 title 'pymalloc,arena=4M,pool=16K', \
+     'memory.tsv' index 7 using ($1/events):($3/bytes) with linespoints lt 8 pn 10 title 'pymalloc,arena=8M,pool=16K', \
      'memory.tsv' index 0 using ($1/events):($2/bytes) with lines lc rgb 'black' dt 1 lw 2.2 title 'asked for by the program'
 
 unset output

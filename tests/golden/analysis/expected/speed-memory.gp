@@ -50,12 +50,12 @@ set arrow from graph 0.2281,0.2190 to graph 0.2182,0.1678 nohead lc rgb '#888888
 set label 'pymalloc,arena=512K,pool=16K' at graph 0.1753,0.0566 center
 set arrow from graph 0.1753,0.0766 to graph 0.1753,0.2029 nohead lc rgb '#888888' dt 1 lw 0.8
 set label 'pymalloc' at graph 0.1305,0.3062 center
-set label 'pymalloc,arena=2M,pool=8K' at graph 0.2620,0.5436 center
-set arrow from graph 0.1509,0.5236 to graph 0.1410,0.4724 nohead lc rgb '#888888' dt 1 lw 0.8
-set label 'pymalloc,arena=4M,pool=8K' at graph 0.2363,0.6400 center
-set arrow from graph 0.1252,0.6201 to graph 0.1153,0.5689 nohead lc rgb '#888888' dt 1 lw 0.8
-set label 'pymalloc,arena=8M,pool=8K' at graph 0.2247,0.7346 center
-set arrow from graph 0.1137,0.7147 to graph 0.0896,0.6630 nohead lc rgb '#888888' dt 1 lw 0.8
+set label 'pymalloc,arena=2M,pool=16K' at graph 0.2657,0.6212 center
+set arrow from graph 0.1502,0.6012 to graph 0.1203,0.5370 nohead lc rgb '#888888' dt 1 lw 0.8
+set label 'pymalloc,arena=4M,pool=16K' at graph 0.2401,0.7160 center
+set arrow from graph 0.1246,0.6961 to graph 0.0946,0.6318 nohead lc rgb '#888888' dt 1 lw 0.8
+set label 'pymalloc,arena=8M,pool=16K' at graph 0.2144,0.8086 center
+set arrow from graph 0.0990,0.7887 to graph 0.0690,0.7244 nohead lc rgb '#888888' dt 1 lw 0.8
 
 plot 'speed-memory.tsv' index 1 using 1:(height($2)) with fsteps lc rgb '#888888' dt (6,4) lw 1.4 notitle, \
      '' index 0 using 1:(height($4)):2:3 with xerrorbars pt 0 lw 1 dt 1 lc rgb '#888888' notitle, \

@@ -402,13 +402,13 @@ set xlabel 'calls of the allocator replayed (millions)'
 set xrange [0:20]
 bytes = 1048576
 set ylabel 'memory (MiB)'
-set yrange [0:119.48]
+set yrange [0:121.54]
 unset xlabel
 unset key
 set format x ''
 unset label
 unset arrow
-set label 1 'pymalloc,arena=2M,pool=8K' at graph 0.012,0.91 left front boxed
+set label 1 'pymalloc,arena=2M,pool=16K' at graph 0.012,0.91 left front boxed
 set arrow from first 1000000/events,graph 0 to first 1000000/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 1283333/events,graph 0 to first 1283333/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 1566666/events,graph 0 to first 1566666/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
@@ -491,7 +491,7 @@ set format x '%g'
 set key at screen 0.5,0.0045 center bottom vertical maxrows 3 width 2 samplen 2
 unset label
 unset arrow
-set label 1 'pymalloc,arena=4M,pool=8K' at graph 0.012,0.91 left front boxed
+set label 1 'pymalloc,arena=4M,pool=16K' at graph 0.012,0.91 left front boxed
 set arrow from first 1000000/events,graph 0 to first 1000000/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 1283333/events,graph 0 to first 1283333/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1
 set arrow from first 1566666/events,graph 0 to first 1566666/events,graph 1 nohead back lc rgb '#CCCCCC' lw 0.8 dt 1

@@ -47,18 +47,18 @@ set label sprintf('%.3g', 109051904.0/bytes) at first 109051904.0/bytes,0 left o
 set label sprintf('%.3g', 111149056.0/bytes) at first 111149056.0/bytes,1 left offset 0.6,0
 set label sprintf('%.3g', 112197632.0/bytes) at first 112197632.0/bytes,2 left offset 0.6,0
 set label sprintf('%.3g', 115343360.0/bytes) at first 115343360.0/bytes,3 left offset 0.6,0
-set label sprintf('%.3g', 121634816.0/bytes) at first 121634816.0/bytes,4 left offset 0.6,0
+set label sprintf('%.3g', 123731968.0/bytes) at first 123731968.0/bytes,4 left offset 0.6,0
 set label sprintf('%.3g', 125829120.0/bytes) at first 125829120.0/bytes,5 left offset 0.6,0
 set label sprintf('%.3g', 134217728.0/bytes) at first 134217728.0/bytes,6 left offset 0.6,0
 set label sprintf('%.3g', 134616186.0/bytes) at first 134616186.0/bytes,7 left offset 0.6,0
-set ytics ('pymalloc,arena=256K,pool=4K'."\nin ".'round 59' 0, 'pymalloc,arena=256K,pool=8K'."\nin ".'round 59' 1, 'pymalloc,arena=512K,pool=16K'."\nin ".'round 59' 2, 'pymalloc'."\nin ".'round 59' 3, 'pymalloc,arena=2M,pool=8K'."\nin ".'round 59' 4, 'pymalloc,arena=4M,pool=8K'."\nin ".'round 59' 5, 'pymalloc,arena=8M,pool=8K'."\nin ".'round 59' 6, 'mimalloc'."\nin ".'round 59' 7) scale 0
+set ytics ('pymalloc,arena=256K,pool=4K'."\nin ".'round 59' 0, 'pymalloc,arena=256K,pool=8K'."\nin ".'round 59' 1, 'pymalloc,arena=512K,pool=16K'."\nin ".'round 59' 2, 'pymalloc'."\nin ".'round 59' 3, 'pymalloc,arena=2M,pool=16K'."\nin ".'round 59' 4, 'pymalloc,arena=4M,pool=16K'."\nin ".'round 59' 5, 'pymalloc,arena=8M,pool=16K'."\nin ".'round 59' 6, 'mimalloc'."\nin ".'round 59' 7) scale 0
 set key at screen 0.5,0.015 center bottom vertical maxrows 4 width 2
 unset arrow
 set arrow from first 108003328.0/bytes,-0.42 to first 108003328.0/bytes,0.42 nohead front lc rgb 'black' dt (4,2) lw 2
 set arrow from first 110100480.0/bytes,0.58 to first 110100480.0/bytes,1.42 nohead front lc rgb 'black' dt (4,2) lw 2
 set arrow from first 111149056.0/bytes,1.58 to first 111149056.0/bytes,2.42 nohead front lc rgb 'black' dt (4,2) lw 2
 set arrow from first 114294784.0/bytes,2.58 to first 114294784.0/bytes,3.42 nohead front lc rgb 'black' dt (4,2) lw 2
-set arrow from first 120586240.0/bytes,3.58 to first 120586240.0/bytes,4.42 nohead front lc rgb 'black' dt (4,2) lw 2
+set arrow from first 122683392.0/bytes,3.58 to first 122683392.0/bytes,4.42 nohead front lc rgb 'black' dt (4,2) lw 2
 set arrow from first 124780544.0/bytes,4.58 to first 124780544.0/bytes,5.42 nohead front lc rgb 'black' dt (4,2) lw 2
 set arrow from first 133169152.0/bytes,5.58 to first 133169152.0/bytes,6.42 nohead front lc rgb 'black' dt (4,2) lw 2
 set arrow from first 133567610.0/bytes,6.58 to first 133567610.0/bytes,7.42 nohead front lc rgb 'black' dt (4,2) lw 2
@@ -93,7 +93,7 @@ set label sprintf('%.3g', 6291456.0/bytes).' (6.12 %)' at first 6291456.0/bytes,
 set label sprintf('%.3g', 8388608.0/bytes).' (8.16 %)' at first 8388608.0/bytes,1 left offset 0.6,0
 set label sprintf('%.3g', 9437184.0/bytes).' (9.18 %)' at first 9437184.0/bytes,2 left offset 0.6,0
 set label sprintf('%.3g', 12582912.0/bytes).' (12.2 %)' at first 12582912.0/bytes,3 left offset 0.6,0
-set label sprintf('%.3g', 18874368.0/bytes).' (18.4 %)' at first 18874368.0/bytes,4 left offset 0.6,0
+set label sprintf('%.3g', 20971520.0/bytes).' (20.4 %)' at first 20971520.0/bytes,4 left offset 0.6,0
 set label sprintf('%.3g', 23068672.0/bytes).' (22.4 %)' at first 23068672.0/bytes,5 left offset 0.6,0
 set label sprintf('%.3g', 31457280.0/bytes).' (30.6 %)' at first 31457280.0/bytes,6 left offset 0.6,0
 set label sprintf('%.3g', 31855738.0/bytes).' (31 %)' at first 31855738.0/bytes,7 left offset 0.6,0
