@@ -203,7 +203,7 @@ candidate_json(const rh_tuned *candidate, bool excess)
     double memory = excess ? candidate->memory - 1 : candidate->memory;
     return json_pack(
         "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b}", "spec", candidate->spec,
-        excess ? "fragmentation_mean" : "peak_mapped_bytes", rh_json_number(memory), RH_SPEED,
+        excess ? "fragmentation_mean" : "peak_mapped_bytes", rh_json_number(memory), "ns_per_event",
         rh_json_number(candidate->ns), "memory_ratio", rh_json_number(candidate->memory_ratio),
         "time_ratio", rh_json_number(candidate->time.value), "time_low",
         rh_json_number(candidate->time.low), "time_high", rh_json_number(candidate->time.high),
@@ -279,7 +279,7 @@ print_front(const rh_tuning *tuning, const rh_quantity *memory)
     }
     qsort(front, count, sizeof *front, by_memory);
     rh_table *table = rh_table_new(7);
-    const char *const headings[] = {"Worth having", memory->heading, "ratio", "calm ns/event",
+    const char *const headings[] = {"Worth having", memory->heading, "ratio", "ns/event",
                                     "ratio",        "speed",         ""};
     for (size_t i = 0; i < 7; i++)
         rh_table_cell(table, "%s", headings[i]);

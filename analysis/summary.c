@@ -260,7 +260,8 @@ set_calm(rh_subject *subject, const rh_run *timed, const size_t *place, size_t c
     free(times);
 }
 
-/* Unknown where the stretches of any run are, or are not those of the others. */
+/* Unknown where the stretches of any run are, or are not those of the others, and of few runs: a
+ * whole time beside a calm one would look slow. */
 static rh_status
 find_calm(const rh_summary *summary, rh_subject *subject, rh_error *error)
 {
@@ -279,7 +280,7 @@ find_calm(const rh_summary *summary, rh_subject *subject, rh_error *error)
         alike = alike && status == RH_OK && events_of_stretches(&timed[count], &timed[0]) > 0;
         count++;
     }
-    if (count && alike)
+    if (count >= RH_CALM_FROM && alike)
         set_calm(subject, timed, place, count);
     free(place);
     free(timed);

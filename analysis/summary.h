@@ -80,7 +80,7 @@ void rh_summary_detach(rh_summary *summary);
 const rh_subject *rh_workload_subject(const rh_workload *workload, const char *spec);
 
 /* What the allocators' speeds are compared by: RH_SPEED, or where an allocator's is unknown (files
- * of builds that did not keep stretches, replays in several threads) `ns_per_event`. */
+ * of builds that did not keep stretches, replays in several threads, few runs) `ns_per_event`. */
 const char *rh_workload_speed(const rh_workload *workload);
 
 /* A number's values with the repetitions they come from, in rising order of repetition. */

@@ -28,6 +28,8 @@ parser.add_argument("--reps", type=int, default=9)
 parser.add_argument("--allocator", default="pymalloc")
 parser.add_argument("--keep", metavar="FOLDER", help="leave the results files there")
 options = parser.parse_args()
+if options.reps < 5:
+    parser.error("calm times need five repetitions")
 keep = options.keep and os.path.abspath(options.keep)
 folder = tempfile.TemporaryDirectory(prefix="reheap-alike.")
 os.chdir(folder.name)
