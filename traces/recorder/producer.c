@@ -482,22 +482,37 @@ keep(const rh_record *records, unsigned count)
     kept.count += count;
 }
 
+static uint32_t
+large_number(const rh_ring *ring)
+{
+    return atomic_load(&ring->large) - 1;
+}
+
+/* Maps the memory that the ring is to move into. That takes time, so signal handlers may still
+ * write: what they have to say meanwhile may be more than can be set aside. */
+static void
+prepare_move(const rh_ring *ring)
+{
+    enum { MAPPED_AT_ONCE = 64 << 10 }; /* by the kernel, of pages that are there already */
+    if (!may_move(ring) || producer.thread_rings.large[large_number(ring)])
+        return;
+    const unsigned char *memory = rh_ring_pieces_large(&producer.thread_rings, large_number(ring));
+    producer.large_refused |= memory == NULL;
+    for (size_t at = 0; memory && at < RH_LARGE_RING_BYTES; at += MAPPED_AT_ONCE)
+        (void)*(const volatile unsigned char *)(memory + at);
+}
+
 /* Into the large memory, once nothing is left to be read where the ring was. */
 static void
 move_if_empty(rh_thread_end *end)
 {
-    enum { MAPPED_AT_ONCE = 64 << 10 }; /* by the kernel, of pages that are there already */
     rh_ring *ring = end->ring;
-    if (!may_move(ring) || atomic_load_explicit(&ring->head, memory_order_acquire) != end->cursor ||
-        end->cursor == 0)
+    if (!may_move(ring) || end->cursor == 0 ||
+        atomic_load_explicit(&ring->head, memory_order_acquire) != end->cursor)
         return;
-    unsigned char *memory =
-        rh_ring_pieces_large(&producer.thread_rings, atomic_load(&ring->large) - 1);
-    producer.large_refused |= memory == NULL;
+    unsigned char *memory = producer.thread_rings.large[large_number(ring)];
     if (!memory)
         return;
-    for (size_t at = 0; at < RH_LARGE_RING_BYTES; at += MAPPED_AT_ONCE)
-        (void)*(const volatile unsigned char *)(memory + at);
     end->base = memory;
     end->bytes = RH_LARGE_RING_BYTES;
     end->room = end->cursor + end->bytes;
@@ -516,6 +531,8 @@ wait_in_thread(rh_thread_end *end, uint64_t bytes)
         end->busy = alone;
         atomic_signal_fence(memory_order_seq_cst);
         good = wait_for_room(end->ring, end->bytes, bytes, &end->room);
+        if (good && !alone)
+            prepare_move(end->ring);
         end->limit = 0;
         end->busy = true;
         atomic_signal_fence(memory_order_seq_cst);
