@@ -90,8 +90,8 @@ rh_experiment_group(rh_run_state *state, const rh_group_order *order, const rh_a
                           .progress = show_progress,
                           .progress_ctx = state};
     /* bump frees nothing, and would never be steady. */
-    if (order->control && plan.loop.steady && plan.loop.rounds > RH_STEADY_ROUNDS)
-        plan.loop.rounds = RH_STEADY_ROUNDS;
+    if (order->control && plan.loop.steady && plan.loop.rounds > RH_STEADY_TIMES)
+        plan.loop.rounds = RH_STEADY_TIMES;
     plan.compiler.threads = threads;
     plan.compiler.times = paced;
     plan.pace = paced ? experiment->pace : 0;

@@ -389,8 +389,10 @@ rh_metrics_add_rounds(rh_metrics *metrics, rh_pass pass, const rh_round *rounds,
         return;
     const rh_round *first = &rounds[0], *last = &rounds[count - 1];
     size_t settled = 0; /* the first of the rounds that were the same */
-    for (size_t i = RH_STEADY_ROUNDS; i <= count && settled == 0; i++)
-        settled = rh_rounds_steady(rounds, i) ? i - RH_STEADY_ROUNDS + 1 : 0;
+    for (size_t i = 1; i <= count && settled == 0; i++) {
+        size_t seen = rh_rounds_steady(rounds, i);
+        settled = seen ? i - seen + 1 : 0;
+    }
     add(metrics, counts[pass], (double)count);
     if (pass == RH_PASS_MEMORY) {
         add(metrics, "steady_round", settled ? (double)settled : NAN);

@@ -93,21 +93,39 @@ mapped_of(const rh_round *round)
                                                   : round->end_mapped_bytes;
 }
 
-bool
+/* To a thousandth, and as much asked for. */
+static bool
+alike(const rh_round *one, const rh_round *other)
+{
+    uint64_t a = mapped_of(one), b = mapped_of(other), more = a > b ? a : b;
+    return a != RH_UNKNOWN && b != RH_UNKNOWN && more - (a < b ? a : b) <= more / 1000 &&
+           one->end_requested_bytes == other->end_requested_bytes;
+}
+
+/* Whether the last rounds are RH_STEADY_TIMES times the same `period` ones. */
+static bool
+repeat(const rh_round *rounds, size_t count, size_t period)
+{
+    for (size_t i = 1; i <= period; i++) {
+        for (size_t times = 1; times < RH_STEADY_TIMES; times++) {
+            for (size_t before = 0; before < times; before++) {
+                if (!alike(&rounds[count - i - times * period],
+                           &rounds[count - i - before * period]))
+                    return false;
+            }
+        }
+    }
+    return true;
+}
+
+size_t
 rh_rounds_steady(const rh_round *rounds, size_t count)
 {
-    if (count < RH_STEADY_ROUNDS)
-        return false;
-    uint64_t least = UINT64_MAX, most = 0;
-    uint64_t requested = rounds[count - 1].end_requested_bytes;
-    for (size_t i = count - RH_STEADY_ROUNDS; i < count; i++) {
-        uint64_t mapped = mapped_of(&rounds[i]);
-        if (mapped == RH_UNKNOWN || rounds[i].end_requested_bytes != requested)
-            return false;
-        least = mapped < least ? mapped : least;
-        most = mapped > most ? mapped : most;
+    for (size_t period = 1; period <= count / RH_STEADY_TIMES; period++) {
+        if (repeat(rounds, count, period))
+            return period * RH_STEADY_TIMES;
     }
-    return most - least <= most / 1000;
+    return 0;
 }
 
 /* ---- what lives at the end ---- */

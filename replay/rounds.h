@@ -4,9 +4,10 @@
  * What lives at the end of a round stays for ever (`keep`: the replayed program leaks it; the
  * recording has no frees of it, and none are made up), or is freed in the order of birth before the
  * next round (`free`: a program that ends each piece of its work). A heap is steady when the most
- * it had mapped in a round was the same, to a thousandth, in RH_STEADY_ROUNDS rounds in a row, and
- * as much was requested at the end of each: a leak is never steady. Passes that do not look after
- * each call take what they see at the ends of batches, or of rounds.
+ * it had mapped in a round was the same, to a thousandth, RH_STEADY_TIMES times in a row, or when
+ * several rounds that differ came back in the same order so often; and as much was requested at the
+ * end of each: a leak is never steady. Passes that do not look after each call take what they see
+ * at the ends of batches, or of rounds.
  */
 #ifndef REHEAP_REPLAY_ROUNDS_H
 #define REHEAP_REPLAY_ROUNDS_H
@@ -21,7 +22,7 @@
 #include "traces/event.h"
 
 #define RH_ROUNDS_MOST   10000
-#define RH_STEADY_ROUNDS 3
+#define RH_STEADY_TIMES  3
 #define RH_STEADY_MOST   100 /* rounds, where nothing else was said */
 #define RH_STEADY_LIKELY 10  /* that a heap takes which becomes steady at all */
 
@@ -41,8 +42,9 @@ bool rh_loop_same(const rh_loop *one, const rh_loop *other);
  * that a heap which is steady soon is still looked at often. At least 1. */
 unsigned rh_loop_shares(bool steady, unsigned rounds);
 
-/* Whether the last of these rounds makes the heap steady. */
-bool rh_rounds_steady(const rh_round *rounds, size_t count);
+/* Whether the last of these rounds makes the heap steady: how many rounds that is to be seen in, a
+ * multiple of RH_STEADY_TIMES. 0: it does not. */
+size_t rh_rounds_steady(const rh_round *rounds, size_t count);
 
 /* The blocks that live at the end of a recording, oldest first, as events that free them. */
 typedef struct rh_leftovers {

@@ -390,7 +390,7 @@ test_steady_heaps_end(void **state)
         for (uint32_t m = 0; m < 3; m++) {
             const rh_member *member = rh_group_member(group, m);
             assert_int_equal(member->status, RH_OK);
-            assert_int_equal(member->rounds_played, leaks ? 50 : RH_STEADY_ROUNDS);
+            assert_int_equal(member->rounds_played, leaks ? 50 : RH_STEADY_TIMES);
         }
         rh_group_close(group);
     }

@@ -72,7 +72,7 @@ test_steady(void **state)
     for (int i = 0; i < 6; i++)
         rounds[i] = (rh_round){.peak_mapped_bytes = mapped[i], .end_requested_bytes = 10};
     for (size_t count = 0; count <= 6; count++)
-        assert_int_equal(rh_rounds_steady(rounds, count), count == 5);
+        assert_int_equal(rh_rounds_steady(rounds, count), count == 5 ? 3 : 0);
     /* By what is mapped at the ends where the peak is not known; by nothing where neither is. */
     for (int i = 0; i < 6; i++)
         rounds[i] = (rh_round){.peak_mapped_bytes = RH_UNKNOWN, .end_mapped_bytes = mapped[i]};
@@ -83,6 +83,20 @@ test_steady(void **state)
     for (uint64_t i = 0; i < 6; i++)
         rounds[i] = (rh_round){.peak_mapped_bytes = 1 << 20, .end_requested_bytes = i};
     assert_false(rh_rounds_steady(rounds, 6));
+}
+
+/* Rounds may differ, and come back. */
+static void
+test_steady_in_turns(void **state)
+{
+    (void)state;
+    static const uint64_t mapped[] = {700, 100, 200, 150, 100, 200, 150, 100, 200, 150, 100, 201};
+    enum { COUNT = sizeof mapped / sizeof *mapped };
+    rh_round rounds[COUNT];
+    for (int i = 0; i < COUNT; i++)
+        rounds[i] = (rh_round){.peak_mapped_bytes = mapped[i] * 1000};
+    for (size_t count = 0; count <= COUNT; count++)
+        assert_int_equal(rh_rounds_steady(rounds, count), count == 10 || count == 11 ? 9 : 0);
 }
 
 static void
@@ -133,6 +147,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_spellings),
         cmocka_unit_test(test_steady),
+        cmocka_unit_test(test_steady_in_turns),
         cmocka_unit_test(test_leftovers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
