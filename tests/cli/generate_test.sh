@@ -127,8 +127,10 @@ for events in 200000 1000000; do
     about "like: most alive in $events" "$(number a.rht peak_requested_bytes)" "$(number c.rht peak_requested_bytes)"
 done
 
-# How far the replays are: none from themselves, little from a likeness, much from something else.
-expect 0 'score: 100.00 %, the largest difference 0.00 %' "$REHEAP" fidelity a.rht a.rht
+# How far the replays are: none from themselves (of our own heaps: where the C library's begins varies from process to
+# process, and with it its last page or two), little from a likeness, much from something else.
+expect 0 'score: 100.00 %, the largest difference 0.00 %' "$REHEAP" fidelity a.rht a.rht -a pymalloc -a bestfit
+expect 0 'score: (99|100)\.' "$REHEAP" fidelity a.rht a.rht
 expect 0 'score: 9[0-9]' "$REHEAP" fidelity a.rht b.rht --at-least 95
 expect 1 'below 95 %' "$REHEAP" fidelity a.rht queue.rht --at-least 95
 expect 0 '' "$REHEAP" fidelity a.rht b.rht -a bump -a pymalloc --json
