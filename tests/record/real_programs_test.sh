@@ -164,6 +164,19 @@ int main() {
 }
 END
 has gcc && gcc -O0 -w -o plain work.c
+# What a program does is in its recording, and nothing else: neither we nor what we bring allocate in it.
+cat >ten.c <<'END'
+#include <stdlib.h>
+int main(void) {
+    for (int i = 1; i <= 10; i++)
+        free(malloc(i));
+    return 0;
+}
+END
+if has gcc && gcc -O0 -w -o ten ten.c; then
+    unharmed ten 20 --malloc -- ../ten
+    same "events of ten mallocs and frees" 20 "$(fact ten.rht events)"
+fi
 if has g++ && g++ -std=c++17 -O1 -o cpp work.cpp; then
     unharmed cpp 70000 --malloc -- ../cpp
 fi

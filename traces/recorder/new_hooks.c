@@ -8,6 +8,7 @@
 #include "traces/recorder/new_hooks.h"
 
 #include <dlfcn.h>
+#include <gnu/libc-version.h>
 #include <link.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -133,15 +134,21 @@ comes_by_malloc(size_t i)
     return (makes ? made : calls - made) != 0;
 }
 
-/* The allocator's own, by their names; what it lacks stays NULL. */
+/* The allocator's own, by their names; what it lacks stays NULL. For a name that it cannot find the
+ * loader makes a text, with malloc, which is not the program's doing. */
 static void
 look_up(void *where, const void *object)
 {
+    unsigned unheeded = 0;
+    rh_recorder_probe = &unheeded;
     for (size_t i = 0; operators[i].name; i++) {
         void *function = dlsym(where, operators[i].name);
         if (object_of(function) == object)
             memcpy(below[i], &function, sizeof function);
     }
+    dlerror();
+    dlerror(); /* gives up the text that the first has shown */
+    rh_recorder_probe = NULL;
 }
 
 /* Those that the program calls, and that are not recorded without us. */
@@ -160,9 +167,11 @@ choose(bool plain, bool aligned)
 void
 rh_new_hooks_begin(void *where, const void *function)
 {
-    const void *object = object_of(function);
-    if (!object)
-        return;
+    const char *(*c_library)(void) = gnu_get_libc_version;
+    const void *object = object_of(function), *in_c;
+    memcpy(&in_c, &c_library, sizeof in_c);
+    if (!object || object == object_of(in_c))
+        return; /* as mostly: it has no operators */
     look_up(where, object);
     bool plain = below_Znwm && below_ZdlPv;
     choose(plain, below_ZnwmSt11align_val_t && below_ZdlPvSt11align_val_t);
