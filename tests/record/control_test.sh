@@ -74,7 +74,7 @@ touch signals.end
 wait $record || problem "the paused recording ended with $?"
 expect 0 'sound' "$REHEAP" check signals.rht
 same "pauses" 4 "$(fact signals.rht pauses)"
-same "frees of blocks never seen" 0 "$(fact signals.rht foreign_frees)"
+same "frees of blocks never seen" "" "$("$REHEAP" dump signals.rht | grep -B 5 -A 5 foreign)"
 same "phases" "resumed paused resumed paused resumed paused resumed " "$("$REHEAP" info --json signals.rht | "$debian" -c '
 import json, sys
 for phase in json.load(sys.stdin)["phases"][1:]: print(phase["name"], end=" ")')"
